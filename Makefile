@@ -1,0 +1,45 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+# One thread a process: branches run side by side, and sums keep one order.
+export OMP_NUM_THREADS := 1
+# The build backend is pinned too, and pip takes no step towards a newer self.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: study test lint bench clean $(VENV) $(VENV)-bench
+
+study: $(VENV)/.installed
+	$(BIN)/shiftgym study run points-text
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# TRL is only a yardstick and wants versions of its own, so it gets its own environment.
+bench: $(VENV)/.installed $(VENV)-bench/.installed
+	$(BIN)/shiftgym bench
+	$(VENV)-bench/bin/python benchmarks/trl_compare.py
+
+# The stamp is written last, so an installation that was cut short is taken up again.
+$(VENV): $(VENV)/.installed
+$(VENV)-bench: $(VENV)-bench/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(VENV)-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/pip install --quiet --editable '.[bench]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,86 @@
+"""shiftgym: does my training recipe memorise, or does it generalise?
+
+Everything listed in `__all__` is public. Names are loaded when they are first used, so `import shiftgym` stays quick
+and brings in torch only once a model is asked for.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shiftgym.episodes import Episode as Episode
+    from shiftgym.episodes import play as play
+    from shiftgym.errors import ConfigError as ConfigError
+    from shiftgym.errors import DataError as DataError
+    from shiftgym.errors import ShiftgymError as ShiftgymError
+    from shiftgym.errors import TrainingStopped as TrainingStopped
+    from shiftgym.evaluation.evaluate import evaluate as evaluate
+    from shiftgym.models.chat import ChatFormat as ChatFormat
+    from shiftgym.models.generate import ModelPolicy as ModelPolicy
+    from shiftgym.models.load import load_policy as load_policy
+    from shiftgym.policies.base import Answer as Answer
+    from shiftgym.policies.base import Policy as Policy
+    from shiftgym.policies.expert import ExpertPolicy as ExpertPolicy
+    from shiftgym.policies.openai import OpenAIPolicy as OpenAIPolicy
+    from shiftgym.policies.scripted import ScriptedPolicy as ScriptedPolicy
+    from shiftgym.reports.page import build_report as build_report
+    from shiftgym.studies.config import Study as Study
+    from shiftgym.studies.config import load_study as load_study
+    from shiftgym.studies.run import resume_study as resume_study
+    from shiftgym.studies.run import run_study as run_study
+    from shiftgym.tasks.base import Decision as Decision
+    from shiftgym.tasks.base import Diagnosis as Diagnosis
+    from shiftgym.tasks.base import Problem as Problem
+    from shiftgym.tasks.base import Task as Task
+    from shiftgym.tasks.check import check_task as check_task
+    from shiftgym.tasks.registry import build_task as build_task
+    from shiftgym.tasks.registry import load_task as load_task
+    from shiftgym.training.trainer import train as train
+    from shiftgym.verdicts import Verdict as Verdict
+
+_HOMES = {
+    "Answer": "policies.base",
+    "ChatFormat": "models.chat",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Decision": "tasks.base",
+    "Diagnosis": "tasks.base",
+    "Episode": "episodes",
+    "ExpertPolicy": "policies.expert",
+    "ModelPolicy": "models.generate",
+    "OpenAIPolicy": "policies.openai",
+    "Policy": "policies.base",
+    "Problem": "tasks.base",
+    "ScriptedPolicy": "policies.scripted",
+    "ShiftgymError": "errors",
+    "Study": "studies.config",
+    "Task": "tasks.base",
+    "TrainingStopped": "errors",
+    "Verdict": "verdicts",
+    "build_report": "reports.page",
+    "build_task": "tasks.registry",
+    "check_task": "tasks.check",
+    "evaluate": "evaluation.evaluate",
+    "load_policy": "models.load",
+    "load_study": "studies.config",
+    "load_task": "tasks.registry",
+    "play": "episodes",
+    "resume_study": "studies.run",
+    "run_study": "studies.run",
+    "train": "training.trainer",
+}
+"""Where each public name lives."""
+
+__version__ = version("shiftgym")
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shiftgym' has no attribute {name!r}")
+    return getattr(import_module(f"shiftgym.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,119 @@
+"""Jobs as one-thread processes side by side on this machine.
+
+Two processes with one thread each do the work of one process with two threads, and stay steady under other load.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["waiting", "running", "done", "failed", "skipped"]
+"""`skipped`: the job that it needs failed."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Read by torch when it is imported, so it must stand in the environment before a child starts."""
+
+POLL = 0.5
+"""Seconds between two looks at the running jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call in a process of its own."""
+
+    name: str
+    work: Callable[..., None]
+    """A function of a module (the child imports it by name). It fails by raising."""
+    args: tuple[Any, ...]
+    log: Path
+    """Where everything that the job prints goes; a failure ends it with a traceback."""
+    needs: str | None = None
+    """Name of the job that must be done before this one starts."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int, watch: Callable[[dict[str, State]], None]) -> dict[str, State]:
+    """Run all jobs, at most `workers` at a time, the first ready one first; how each of them ended.
+
+    A job that fails takes only those with it that need it. On any exception here, Ctrl-C included, the children are
+    ended; children also end when this process is killed.
+
+    Args:
+        watch: called with the state of every job about twice a second, and once at the end.
+    """
+    states: dict[str, State] = {job.name: "waiting" for job in jobs}
+    running: dict[str, SpawnProcess] = {}
+    try:
+        with _one_thread():
+            while True:
+                for name, process in list(running.items()):
+                    if not process.is_alive():
+                        states[name] = "done" if process.exitcode == 0 else "failed"
+                        del running[name]
+                for job in jobs:
+                    needed = states[job.needs] if job.needs is not None else "done"
+                    if states[job.name] == "waiting" and needed in ("failed", "skipped"):
+                        states[job.name] = "skipped"
+                    if states[job.name] == "waiting" and needed == "done" and len(running) < workers:
+                        running[job.name] = _start(job)
+                        states[job.name] = "running"
+                watch(states)
+                if not running:
+                    return states
+                wait([process.sentinel for process in running.values()], timeout=POLL)
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.join()
+
+
+def _start(job: Job) -> SpawnProcess:
+    # Spawned, not forked: a fork copies the locks of whatever threads the parent has.
+    process = multiprocessing.get_context("spawn").Process(target=_child, args=(job,), name=job.name)
+    process.start()
+    return process
+
+
+def _child(job: Job) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its children.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("a", buffering=1) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    job.work(*job.args)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its children, and two writers in one folder would spoil it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,152 @@
+"""Sequential revision, batched: the one loop that training, evaluation and endpoints all use (paper, section 3).
+
+After a failed attempt the next input is the prompt, every earlier answer and every verifier message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shiftgym.messages import Messages, user
+from shiftgym.policies.base import Policy, StopReason, Transcript
+from shiftgym.tasks.base import Decision, Task
+from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
+
+SCHEMA = 1
+"""Version of the episode record."""
+
+TRY_AGAIN = "Try again."
+"""What the policy is told after a failed attempt when feedback is off: history only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One answer with its verdict."""
+
+    answer: str
+    verdict: Verdict
+    tokens: int
+    stop: StopReason
+
+
+@dataclass(slots=True)
+class DecisionRecord:
+    """One decision and its attempts."""
+
+    decision: Decision
+    attempts: list[Attempt] = field(default_factory=list)
+    transcript: Transcript | None = None
+
+    @property
+    def solved(self) -> bool:
+        return bool(self.attempts) and self.attempts[-1].verdict.correct
+
+    @property
+    def rewards(self) -> list[float]:
+        """Reward of each attempt; the last one carries the terminal penalty if the attempts ran out."""
+        rewards = [attempt.verdict.reward for attempt in self.attempts]
+        if rewards and not self.solved:
+            rewards[-1] += OUT_OF_ATTEMPTS_REWARD
+        return rewards
+
+
+@dataclass(slots=True)
+class Episode:
+    """All decisions and attempts of one policy on one problem."""
+
+    problem: Any
+    decisions: list[DecisionRecord] = field(default_factory=list)
+    finished: bool = False
+    """The last decision was solved and no other followed."""
+
+    @property
+    def success(self) -> bool:
+        """Every decision was solved within its attempts."""
+        return self.finished
+
+    @property
+    def reward(self) -> float:
+        return sum(sum(record.rewards) for record in self.decisions)
+
+    def record(self) -> dict[str, Any]:
+        """The JSON record: enough to judge every attempt again offline."""
+        return {
+            "schema": SCHEMA,
+            "problem": asdict(self.problem),
+            "success": self.success,
+            "reward": self.reward,
+            "decisions": [
+                {
+                    "prompt": record.decision.prompt,
+                    "attempts": [
+                        {"answer": a.answer, **asdict(a.verdict), "tokens": a.tokens, "stop": a.stop}
+                        for a in record.attempts
+                    ],
+                }
+                for record in self.decisions
+            ],
+        }
+
+
+def play(
+    policy: Policy,
+    task: Task,
+    problems: Sequence[Any],
+    *,
+    stream: Sequence[str | int],
+    limit: int | None = None,
+    feedback: bool = True,
+) -> list[Episode]:
+    """Play one episode on each problem, all side by side.
+
+    Args:
+        stream: names of the random stream that answers are sampled from.
+        limit: attempts a decision; the task's own limit by default.
+        feedback: whether the verifier's message is shown after a failed attempt. Off, the policy sees its earlier
+            answers and only that they failed.
+    """
+    limit = task.limit if limit is None else limit
+    episodes = [Episode(problem) for problem in problems]
+    pending: list[tuple[Episode, Decision]] = [(e, task.start(e.problem)) for e in episodes]
+    depth = 0
+    while pending:
+        records = [DecisionRecord(decision) for _, decision in pending]
+        _attempt(policy, records, limit=limit, feedback=feedback, stream=[*stream, depth])
+        following = []
+        for (episode, decision), record in zip(pending, records, strict=True):
+            episode.decisions.append(record)
+            if not record.solved:
+                continue
+            after = decision.next()
+            if after is None:
+                episode.finished = True
+            else:
+                following.append((episode, after))
+        pending, depth = following, depth + 1
+    return episodes
+
+
+def _attempt(
+    policy: Policy, records: list[DecisionRecord], *, limit: int, feedback: bool, stream: Sequence[str | int]
+) -> None:
+    """Answer and revise each decision until it is solved or `limit` answers were judged."""
+    chat = policy.start([record.decision for record in records], stream)
+    rows = list(range(len(records)))
+    messages: list[Messages] = [[] for _ in rows]
+    for _ in range(limit):
+        answers = chat.reply(rows, messages)
+        open_rows, messages = [], []
+        for row, answer in zip(rows, answers, strict=True):
+            record = records[row]
+            verdict = record.decision.judge(answer.text)
+            record.attempts.append(Attempt(answer.text, verdict, answer.tokens, answer.stop))
+            if not verdict.correct:
+                open_rows.append(row)
+                messages.append([user(verdict.feedback if feedback else TRY_AGAIN)])
+        rows = open_rows
+        if not rows:
+            break
+    transcripts = chat.transcripts()
+    if transcripts is not None:
+        for record, transcript in zip(records, transcripts, strict=True):
+            record.transcript = transcript

@@ -1,0 +1,130 @@
+"""Intervals for rates and for paired differences: Wilson for one seed's rate, else a cluster bootstrap.
+
+**What is resampled.** Seeds (clusters) and problems, crossed: all seeds and branches answer the same problems, so
+one draw of problems holds for all of them, and a difference is taken pair by pair. Draws are shared by everything
+that is compared. This is the pigeonhole bootstrap of Owen (2007, Annals of Applied Statistics 1:386).
+
+**How many are drawn.** All problems, with replacement, but one cluster fewer than there are: with n clusters the mean
+of n draws varies too little by (n - 1) / n, which with 3 seeds is a third of the variance missing; the mean of n - 1
+draws varies by the right amount (Rao and Wu 1988, JASA 83:231). Over several backbones, backbones are drawn in this
+way first and seeds within each drawn backbone second.
+
+**What it can say.** Noise of single answers enters with the seeds and with the problems, so intervals are wide rather
+than narrow when seeds agree: in a simulation with 3 seeds and 128 problems, nominal 95 % intervals of a difference
+held the truth in 96 to 98 %. When seeds differ strongly (by a logit) it is about 90 %: three seeds cannot show a rare
+bad seed, and no resampling invents one. So reports print the value of every seed beside the interval. With one seed
+only problems are resampled: the interval then speaks of that training run and says nothing of another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from shiftgym.seeds import derive
+
+Floats = NDArray[np.floating]
+
+LEVEL = 0.95
+RESAMPLES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its interval at `LEVEL`."""
+
+    value: float
+    low: float
+    high: float
+    each: tuple[float, ...] = ()
+    """The estimate within each cluster (seed)."""
+    problems: int = 0
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies on one side of zero, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """Wilson's score interval of a rate over independent problems."""
+    found = stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return Interval(successes / trials, float(found.low), float(found.high), problems=trials)
+
+
+def estimate(values: Floats, backbones: Sequence[int], *, seed: int) -> Interval:
+    """The mean of one measure with its interval.
+
+    Args:
+        values: (clusters, problems); NaN where the measure does not apply. With one cluster they are 0 or 1 and the
+            interval is Wilson's.
+        backbones: the backbone of each cluster.
+        seed: of the resampling.
+    """
+    if len(values) == 1:
+        applies = values[~np.isnan(values)]
+        rate = wilson(int(applies.sum()), len(applies))
+        return Interval(rate.value, rate.low, rate.high, (rate.value,), rate.problems)
+    low, high = _limits(_resampled_means(values, backbones, seed))
+    return Interval(_mean(values), low, high, _each(values), values.shape[1])
+
+
+def difference(a: Floats, b: Floats, backbones: Sequence[int], *, seed: int) -> Interval:
+    """The mean of `a` minus that of `b`, paired by cluster and problem. Both are (clusters, problems)."""
+    if a.shape != b.shape:
+        raise ValueError(f"cannot pair {a.shape} with {b.shape} (clusters, problems)")
+    low, high = _limits(_resampled_means(a, backbones, seed) - _resampled_means(b, backbones, seed))
+    each = tuple(x - y for x, y in zip(_each(a), _each(b), strict=True))
+    return Interval(_mean(a) - _mean(b), low, high, each, a.shape[1])
+
+
+def first_reaching(curve: Sequence[float], target: float) -> int:
+    """Where a curve first is at or above `target`; its highest point if it never is."""
+    return next((index for index, value in enumerate(curve) if value >= target), int(np.argmax(curve)))
+
+
+def _mean(values: Floats) -> float:
+    """Clusters weigh alike within the problems that apply."""
+    return float(np.nanmean(values))
+
+
+def _each(values: Floats) -> tuple[float, ...]:
+    return tuple(_mean(row) for row in values)
+
+
+def _limits(draws: Floats) -> tuple[float, float]:
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _resampled_means(values: Floats, backbones: Sequence[int], seed: int) -> Floats:
+    """(resamples,) means; a ratio of sums, so that answers to which a measure does not apply drop out."""
+    clusters_CR, problems_PR = _draws(tuple(backbones), values.shape[1], seed)
+    applies = ~np.isnan(values)
+    top = ((np.where(applies, values, 0) @ problems_PR) * clusters_CR).sum(axis=0)
+    under = ((applies.astype(np.float32) @ problems_PR) * clusters_CR).sum(axis=0)
+    # A draw in which the measure applies to no answer has no mean; `_limits` leaves it out.
+    means: Floats = np.divide(top, under, out=np.full(RESAMPLES, np.nan), where=under > 0)
+    return means
+
+
+@cache
+def _draws(backbones: tuple[int, ...], problems: int, seed: int) -> tuple[Floats, Floats]:
+    """How much each cluster (clusters, resamples) and each problem (problems, resamples) weighs in each resample."""
+    rng = np.random.default_rng(derive(seed, "statistics", "bootstrap"))
+    problem_weights = rng.multinomial(problems, np.full(problems, 1 / problems), size=RESAMPLES)
+    groups = sorted(set(backbones))
+    drawn_RG = _draw(rng, np.ones(RESAMPLES, int), len(groups))
+    clusters_CR = np.zeros((len(backbones), RESAMPLES))
+    for group, times in zip(groups, drawn_RG.T, strict=True):
+        members = np.flatnonzero(np.asarray(backbones) == group)
+        clusters_CR[members] = _draw(rng, times, len(members)).T / max(len(members) - 1, 1)
+    return clusters_CR.astype(np.float32), problem_weights.T.astype(np.float32)
+
+
+def _draw(rng: np.random.Generator, times: NDArray[np.int_], count: int) -> NDArray[np.int_]:
+    """(resamples, count): how often each of `count` things is drawn in `times` rounds of `count` - 1 draws or 1."""
+    return rng.multinomial(times * max(count - 1, 1), np.full(count, 1 / count))

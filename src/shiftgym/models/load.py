@@ -1,0 +1,63 @@
+"""Loading what answers: a transformers model with its tokenizer, from a shipped backbone, a directory or the hub."""
+
+import difflib
+import re
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
+
+from shiftgym.errors import ConfigError
+
+WEIGHTS = Path(__file__).parent / "backbone" / "weights"
+"""One model directory for each shipped backbone."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def shipped() -> list[str]:
+    """Names of the backbones that come with shiftgym."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+
+
+def load_policy(
+    name_or_path: str, *, device: str = "cpu", dtype: str = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model, in evaluation mode, and its tokenizer, which always has a pad token.
+
+    Args:
+        name_or_path: a shipped backbone, a model directory, or a hub id `owner/name`. Only a hub id may download.
+
+    Raises:
+        ConfigError: there is no such model, or its files are not those of a causal language model.
+    """
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
+    source, local = _source(name_or_path)
+    disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.to(device).eval(), tokenizer
+
+
+def _source(name: str) -> tuple[str, bool]:
+    """Where the files of `name` are, and whether that is on this machine."""
+    if name in shipped():
+        return str(WEIGHTS / name), True
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").is_file():
+            raise ConfigError(f"model directory {name!r} has no config.json; give a directory written by save_pretrained")
+        return name, True
+    if re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
+        return name, False
+    close = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.0)
+    nearest = f", nearest is {close[0]!r}" if close else ""
+    raise ConfigError(
+        f"model {name!r} is no shipped backbone ({', '.join(shipped()) or 'none'}{nearest}), directory or hub id owner/name"
+    )

@@ -1,0 +1,74 @@
+"""Log-probabilities of answer tokens: what every loss is made of.
+
+The trunk runs over the whole batch, the output embeddings only where an answer token is predicted: prompts and
+feedback need no logits.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of the A answer tokens of a batch, in row-major order of its answer mask."""
+
+    log_softmax: Tensor
+    """(A, V) float32, at the temperature asked for."""
+    logprobs: Tensor
+    """(A,) float32, log-probability of each answer token."""
+    hidden: Tensor
+    """(B, T, H) last hidden state of the trunk."""
+
+    @property
+    def entropy(self) -> Tensor:
+        """(A,) float32, entropy in nats of the distribution that each answer token comes from."""
+        return -(self.log_softmax.exp() * self.log_softmax).sum(-1)
+
+
+def score(
+    model: PreTrainedModel,
+    ids: Tensor,
+    attention_mask: Tensor,
+    answer_mask: Tensor,
+    temperature: float = 1.0,
+    precision: torch.dtype = torch.float32,
+) -> Scores:
+    """Score the tokens `ids[answer_mask]` (B, T), padded on the right, each given all tokens before it.
+
+    Args:
+        precision: bfloat16 runs the trunk under autocast; logits and softmax are float32 either way.
+    """
+    hidden = trunk_states(model, ids, attention_mask, precision)
+    predicted = answer_mask[:, 1:]
+    log_softmax = torch.log_softmax(logits(model, hidden[:, :-1][predicted]) / temperature, dim=-1)
+    targets = ids[:, 1:][predicted]
+    return Scores(log_softmax, log_softmax.gather(-1, targets[:, None]).squeeze(-1), hidden)
+
+
+def trunk_states(
+    model: PreTrainedModel, ids: Tensor, attention_mask: Tensor, precision: torch.dtype = torch.float32
+) -> Tensor:
+    """(B, T, H) last hidden states, without logits."""
+    with torch.autocast(ids.device.type, precision, enabled=precision != torch.float32):
+        states: Tensor = model.base_model(
+            input_ids=ids, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state
+    return states
+
+
+def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """(N, V) float32 logits of (N, H) hidden states, with what some model families do behind their output embeddings:
+    Gemma caps them, Granite divides and Cohere multiplies them."""
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    values: Tensor = head(hidden.to(head.weight.dtype)).float()
+    config = model.config.get_text_config()
+    if divisor := getattr(config, "logits_scaling", None):
+        values = values / divisor
+    if factor := getattr(config, "logit_scale", None):
+        values = values * factor
+    if cap := getattr(config, "final_logit_softcapping", None):
+        values = torch.tanh(values / cap) * cap
+    return values

@@ -1,0 +1,43 @@
+"""Conversations in plain text, for every policy that has no tokens of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shiftgym.messages import Messages, assistant
+from shiftgym.policies.base import Answer
+from shiftgym.tasks.base import Decision
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One decision and everything said about it so far."""
+
+    decision: Decision
+    messages: Messages
+    """Prompt, answers and feedback, in order; ends with a user's turn whenever an answer is asked for."""
+    new: Messages = field(default_factory=list)
+    """The part of `messages` that came since the last answer."""
+
+
+class TextChat:
+    """A batch of conversations answered by one function, which gets all open conversations at once."""
+
+    def __init__(
+        self, decisions: Sequence[Decision], answer: Callable[[Sequence[Conversation]], Sequence[Answer]]
+    ) -> None:
+        self._conversations = [Conversation(decision, [], list(decision.prompt)) for decision in decisions]
+        self._answer = answer
+
+    def reply(self, rows: Sequence[int], messages: Sequence[Messages]) -> list[Answer]:
+        open_now = [self._conversations[row] for row in rows]
+        for conversation, added in zip(open_now, messages, strict=True):
+            conversation.new += added
+            conversation.messages += conversation.new
+        answers = list(self._answer(open_now))
+        for conversation, answer in zip(open_now, answers, strict=True):
+            conversation.messages.append(assistant(answer.text))
+            conversation.new = []
+        return answers
+
+    def transcripts(self) -> None:
+        return None

@@ -1,0 +1,31 @@
+"""Policies without a model: a list of answers, or a function that answers."""
+
+from collections.abc import Callable, Sequence
+
+from shiftgym.messages import Messages
+from shiftgym.policies.base import Answer
+from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.tasks.base import Decision
+
+
+class ScriptedPolicy:
+    """Answers by rote: a baseline, and the policy of tests and examples.
+
+    Args:
+        answers: the answer to each attempt in turn, the last one again and again; or a function of the decision and
+            the conversation so far (which ends with the user's turn).
+    """
+
+    def __init__(self, answers: Sequence[str] | Callable[[Decision, Messages], str]) -> None:
+        self._answers = answers
+
+    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> TextChat:
+        return TextChat(decisions, lambda open_now: [self._reply(conversation) for conversation in open_now])
+
+    def _reply(self, conversation: Conversation) -> Answer:
+        if callable(self._answers):
+            text = self._answers(conversation.decision, conversation.messages)
+        else:
+            attempt = sum(message["role"] == "assistant" for message in conversation.messages)
+            text = self._answers[min(attempt, len(self._answers) - 1)]
+        return Answer(text, tokens=0, stop="end")

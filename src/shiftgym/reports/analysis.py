@@ -1,0 +1,228 @@
+"""The comparisons of one run, or of several runs of one study on different backbones.
+
+An *entry* is what a table row or a bar speaks of: the start, a branch at the end of its budget, or SFT stopped early,
+which is a checkpoint of the SFT branch and is compared like a control.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftgym.evaluation.metrics import Measures
+from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
+from shiftgym.reports.runs import START, Branch, Run
+
+EARLY = "sft stopped early"
+
+Direction = Literal["rose", "fell", "mixed", "unclear"]
+
+
+class View(NamedTuple):
+    """One way of asking for success: how answers are drawn, and with how many attempts."""
+
+    decoding: str
+    measure: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A branch at one checkpoint of each run."""
+
+    name: str
+    label: str
+    role: str
+    """`start`, `main` or `control`."""
+    recipe: str
+    branch: str
+    fractions: tuple[float, ...]
+    """The checkpoint in each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry minus another on one split."""
+
+    a: Entry
+    b: Entry
+    split: str
+    views: dict[View, Interval]
+
+    @property
+    def direction(self) -> Direction:
+        signs = {interval.sign for interval in self.views.values()} - {0}
+        if not signs:
+            return "unclear"
+        if len(signs) == 2:
+            return "mixed"
+        return "rose" if signs == {1} else "fell"
+
+
+class Analysis:
+    """What the report says, as numbers. Seeds are clusters; backbones are clusters of seeds."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = list(runs)
+        self.first = runs[0]
+        self.splits = self.first.splits
+        self.seed = int(self.first.study["data_seed"])
+
+    @cached_property
+    def views(self) -> list[View]:
+        limit = self.first.limit
+        tries = [("success_1", "one attempt")] + ([("success", f"{limit} attempts")] if limit > 1 else [])
+        return [View(d, measure, f"{d}, {words}") for d in self.first.decodings for measure, words in tries]
+
+    @cached_property
+    def home(self) -> str | None:
+        """The split of unseen problems under the trained setting; the trained problems themselves if there is none."""
+        return next((split for split in ("id", "train") if split in self.splits), None)
+
+    @property
+    def shifted(self) -> list[str]:
+        """The splits that differ from training in their setting."""
+        return [split for split in self.splits if split not in ("train", "id")]
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The start, main branches, early-stopped SFT, controls; only what every run has evaluated."""
+        # The end of the budget, or the last checkpoint there is while a branch is going.
+        ends = [
+            (branch, tuple(max(run.cube.checkpoints(branch.name), default=None) for run in self.runs))
+            for branch in self.first.branches
+        ]
+        found = [
+            Entry(
+                branch.name,
+                branch.label,
+                branch.role,
+                branch.recipe,
+                branch.name,
+                tuple(f for f in end if f is not None),
+            )
+            for branch, end in ends
+            if None not in end
+        ]
+        early = self._stopped_early(found)
+        controls = [entry for entry in found if entry.role == "control"]
+        return [entry for entry in found if entry.role != "control"] + ([early] if early else []) + controls
+
+    @property
+    def start(self) -> Entry | None:
+        return next((entry for entry in self.entries if entry.role == "start"), None)
+
+    @property
+    def sft(self) -> Entry | None:
+        """The SFT branch that the study is about."""
+        return _main(self.entries, sft=True)
+
+    @property
+    def rl(self) -> Entry | None:
+        """The RL branch that the study is about: the first of the study file."""
+        return _main(self.entries, sft=False)
+
+    @property
+    def others(self) -> list[Entry]:
+        """Everything that could match the main RL branch: controls, early-stopped SFT, further RL branches."""
+        return [entry for entry in self.entries if entry not in (self.start, self.sft, self.rl)]
+
+    @property
+    def comparisons(self) -> list[tuple[Entry, Entry]]:
+        """SFT and RL against the start, RL against SFT, then every other entry against RL; each as (a, b) of a - b."""
+        start, sft, rl = self.start, self.sft, self.rl
+        pairs = [(entry, start) for entry in (sft, rl) if entry and start]
+        if rl and sft:
+            pairs.append((rl, sft))
+        if rl:
+            pairs += [(entry, rl) for entry in self.others]
+        elif start:
+            pairs += [(entry, start) for entry in self.others]
+        return pairs
+
+    def answers(self, entry: Entry, split: str, decoding: str, measure: str) -> Floats:
+        """(clusters, problems); the clusters are the seeds of the first run, then those of the next. NaN: not done."""
+        return np.concatenate(
+            [
+                run.cube.answers(measure, entry.branch, fraction, split, decoding)
+                for run, fraction in zip(self.runs, entry.fractions, strict=True)
+            ]
+        )
+
+    @property
+    def backbones(self) -> list[int]:
+        """The backbone of each cluster."""
+        return [index for index, run in enumerate(self.runs) for _ in run.cube.seeds]
+
+    def rate(self, entry: Entry, split: str, decoding: str, measure: str) -> Interval | None:
+        """The mean of a measure, or None where it applies to no answer."""
+        return self._interval(self.answers(entry, split, decoding, measure))
+
+    def change(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> Interval | None:
+        """The measure of `a` minus that of `b` over the seeds that both have done."""
+        return self._interval(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
+
+    def _interval(self, a: Floats, b: Floats | None = None) -> Interval | None:
+        done: NDArray[np.bool_] = np.asarray(~np.isnan(a).all(axis=1))
+        if b is not None:
+            done = np.asarray(done & ~np.isnan(b).all(axis=1))
+        if not done.any():
+            return None
+        backbones = [backbone for backbone, is_done in zip(self.backbones, done, strict=True) if is_done]
+        if b is None:
+            return estimate(a[done], backbones, seed=self.seed)
+        return difference(a[done], b[done], backbones, seed=self.seed)
+
+    def changes(self, a: Entry, b: Entry, split: str) -> Change:
+        """Success of `a` minus `b` in every view."""
+        found = ((view, self.change(a, b, split, view.decoding, view.measure)) for view in self.views)
+        return Change(a, b, split, {view: interval for view, interval in found if interval is not None})
+
+    def measures(self, entry: Entry, split: str, decoding: str) -> list[Measures]:
+        """The measures of an entry, one a seed of each run."""
+        return [
+            of
+            for run, fraction in zip(self.runs, entry.fractions, strict=True)
+            for of in run.measures_at(entry.branch, fraction, split, decoding)
+        ]
+
+    def curve(self, branch: Branch) -> list[Entry]:
+        """A branch at each of its checkpoints, the start first. For a single run."""
+        (run,) = self.runs
+        fractions = run.cube.checkpoints(branch.name)
+        start = [self.start] if self.start and branch.name != START else []
+        return start + [_at(branch, fraction) for fraction in fractions]
+
+    def compute(self, entry: Entry, axis: str) -> float:
+        """Mean FLOPs over the seeds of a single run since the start."""
+        (run,) = self.runs
+        cube = run.cube
+        if entry.branch == START:
+            return 0.0
+        return float(np.nanmean(cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]))
+
+    def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
+        """The first SFT checkpoint whose sampled one-attempt success at home reached that of RL's end, in each run."""
+        sft, rl, home = _main(entries, sft=True), _main(entries, sft=False), self.home
+        if sft is None or rl is None or home is None:
+            return None
+        decoding = "sampled" if "sampled" in self.first.decodings else self.first.decodings[0]
+        stops = []
+        for run, end in zip(self.runs, rl.fractions, strict=True):
+            fractions = run.cube.checkpoints(sft.branch)
+            curve = [run.cube.answers("success_1", sft.branch, f, home, decoding) for f in fractions]
+            target = run.cube.answers("success_1", rl.branch, end, home, decoding)
+            reached = first_reaching([float(np.nanmean(answers)) for answers in curve], float(np.nanmean(target)))
+            stops.append(fractions[reached])
+        return Entry(EARLY, f"{sft.label}, stopped early", "control", "sft", sft.branch, tuple(stops))
+
+
+def _main(entries: Sequence[Entry], *, sft: bool) -> Entry | None:
+    return next((entry for entry in entries if entry.role == "main" and (entry.recipe == "sft") == sft), None)
+
+
+def _at(branch: Branch, fraction: float) -> Entry:
+    return Entry(branch.name, branch.label, branch.role, branch.recipe, branch.name, (fraction,))

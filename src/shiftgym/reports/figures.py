@@ -1,0 +1,96 @@
+"""Figures: one small panel an inline SVG for the page, and whole figures as SVG and PNG for a paper.
+
+The page puts panels into a grid that becomes one column on a phone; a paper figure puts the same panels side by side.
+Ink and series colours are drawn in fixed print colours and replaced by CSS variables in the inline SVG, so that it
+follows the theme of the page.
+"""
+
+import io
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from shiftgym.reports.panels import GRID, INK, MUTED, PANEL, SERIES, Panel
+
+THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {colour: f"--series-{i}" for i, colour in enumerate(SERIES)}
+"""Print colour -> CSS variable of the page (`templates/report.css`)."""
+
+RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "shiftgym",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFigure:
+    """A whole figure: its panels, row by row."""
+
+    name: str
+    panels: Sequence[Panel]
+    columns: int
+
+
+def inline_svg(panel: Panel, prefix: str) -> str:
+    """A panel as SVG markup that follows the page's theme and font. `prefix` keeps ids apart on one page."""
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=PANEL, layout="constrained")
+        panel.draw(figure.subplots())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    markup = buffer.getvalue()
+    markup = markup[markup.index("<svg") :]
+    view_box = re.search(r'viewBox="[^"]+"', markup)
+    assert view_box is not None
+    label = re.sub(r"[^\w ,.%()-]", " ", panel.title)
+    head = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} role="img" aria-label="{label}">'
+    markup = re.sub(r"<svg[^>]*>", head, markup, count=1)
+    markup = re.sub(r"<metadata>.*?</metadata>", "", markup, flags=re.DOTALL)
+    markup = re.sub(r'\bid="', f'id="{prefix}-', markup)
+    markup = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", markup)
+    markup = re.sub(r"'DejaVu Sans'(, sans-serif)?", "var(--font)", markup)
+    for colour, variable in THEMED.items():
+        markup = markup.replace(colour, f"var({variable})")
+    return markup
+
+
+def save(figure: PaperFigure, folder: Path) -> list[Path]:
+    """Write a whole figure as SVG (transparent) and PNG (white)."""
+    rows = -(-len(figure.panels) // figure.columns)
+    with mpl.rc_context(RC):
+        drawing = Figure(figsize=(PANEL[0] * figure.columns, PANEL[1] * rows), layout="constrained")
+        grid = drawing.subplots(rows, figure.columns, squeeze=False).flat
+        for axes, panel in itertools.zip_longest(grid, figure.panels):
+            if panel is None:
+                axes.set_visible(False)
+                continue
+            panel.draw(axes)
+            axes.set_title(panel.title, loc="left")
+        paths = [folder / f"{figure.name}.svg", folder / f"{figure.name}.png"]
+        drawing.savefig(paths[0], metadata={"Date": None})
+        drawing.savefig(paths[1], dpi=200, facecolor="white")
+    return paths

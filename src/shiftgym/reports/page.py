@@ -1,0 +1,283 @@
+"""The report: one HTML file that opens offline, figures for a paper, and the result table for the terminal."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from rich.console import Group
+from rich.table import Table
+
+from shiftgym.evaluation.metrics import pool, pool_style_success
+from shiftgym.evaluation.statistics import LEVEL, RESAMPLES, Interval
+from shiftgym.reports import panels, words
+from shiftgym.reports.analysis import Analysis, Entry
+from shiftgym.reports.episodes import sampled_episodes
+from shiftgym.reports.figures import PaperFigure, inline_svg, save
+from shiftgym.reports.runs import Run, check_poolable, load_run
+from shiftgym.tasks.registry import load_task
+
+DIAGNOSES = {"translated": "translation", "perseverated": "perseveration"}
+"""Measures of how symbols were read, and what the report calls them."""
+
+
+def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
+    """Write `report.html` and `figures/` into `run_folder`; its path.
+
+    Args:
+        run_folder: a run folder, finished or not.
+        others: runs of the same study on other backbones, shown beside it and pooled with it.
+
+    Raises:
+        DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
+    """
+    runs = _load(run_folder, others)
+    pooled = Analysis(runs)
+    singles = [Analysis([run]) for run in runs]
+    folder = run_folder / "figures"
+    folder.mkdir(exist_ok=True)
+    for single in singles:
+        prefix = f"{single.first.backbone}-" if others else ""
+        for figure in _figures(single):
+            save(PaperFigure(prefix + figure.name, figure.panels, figure.columns), folder)
+    path = run_folder / "report.html"
+    partial = path.with_suffix(".part")
+    partial.write_text(_render(pooled, singles), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
+    """The headline, success rates and paired differences, for a terminal of 80 columns; a rich renderable."""
+    analysis = Analysis(_load(run_folder, others))
+    warning = words.unfinished(analysis)
+    parts: list[Any] = [warning, ""] if warning else []
+    for split in analysis.shifted:
+        parts += [words.headline(analysis, split) + ".", words.match(analysis, split), ""]
+    heads = [view.label.replace(", ", "\n") for view in analysis.views]
+    for split in analysis.splits:
+        table = Table("success, %", *heads, "trained rule\ngreedy" if split in analysis.shifted else "", title=split)
+        for entry in analysis.entries:
+            rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in analysis.views]
+            stuck = analysis.rate(entry, split, analysis.first.decodings[-1], "perseverated")
+            cells = [words.percent(rate.value) if rate else "" for rate in rates]
+            table.add_row(entry.label, *cells, words.percent(stuck.value) if stuck else "")
+        parts += [table, ""]
+    for split in analysis.shifted:
+        table = Table("points [95 %]", *heads, title=f"paired differences on {split}")
+        for a, b in analysis.comparisons:
+            found = analysis.changes(a, b, split).views
+            cells = [words.change(found[view]).replace(" [", "\n[") if view in found else "" for view in analysis.views]
+            table.add_row(f"{a.label}\n− {b.label}", *cells)
+        parts += [table, ""]
+    return Group(*parts, words.scope(analysis))
+
+
+def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
+    runs = [load_run(folder) for folder in (run_folder, *others)]
+    check_poolable(runs)
+    return runs
+
+
+def _figures(analysis: Analysis) -> list[PaperFigure]:
+    """The figures of one run; the page takes the same panels."""
+    found = [
+        PaperFigure(f"trajectory-{split}", [panels.trajectory(analysis, split, view) for view in analysis.views], 2)
+        for split in analysis.shifted
+    ]
+    found += [
+        PaperFigure(
+            f"success-{axis}",
+            [
+                panels.against_compute(analysis, split, view.decoding, view.measure, f"{split}: {view.label}", axis)
+                for view in analysis.views
+                for split in analysis.splits
+            ],
+            len(analysis.splits),
+        )
+        for axis in panels.AXES
+    ]
+    found += [
+        PaperFigure(
+            f"reading-{split}",
+            [
+                panels.against_compute(analysis, split, decoding, measure, f"{word}, {decoding}", "flops")
+                for measure, word in DIAGNOSES.items()
+                for decoding in analysis.first.decodings
+            ],
+            len(analysis.first.decodings),
+        )
+        for split in analysis.shifted
+    ]
+    names = load_task(analysis.first.study["task"]["name"]).outcomes
+    found += [
+        PaperFigure(
+            f"outcomes-{decoding}",
+            [
+                panels.outcomes(analysis, split, decoding, share, names)
+                for share in ("first", "final")
+                for split in analysis.splits
+            ],
+            len(analysis.splits),
+        )
+        for decoding in analysis.first.decodings
+    ]
+    return found
+
+
+class Drawing(NamedTuple):
+    """One panel on the page."""
+
+    title: str
+    svg: Markup
+
+
+class Cell(NamedTuple):
+    """One number of a table, its interval or other small print, and the heading it stands under."""
+
+    text: str
+    small: str
+    head: str
+    sign: int = 0
+
+
+def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("shiftgym.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    first = pooled.first
+    drawings = [
+        {
+            figure.name: [
+                Drawing(panel.title, Markup(inline_svg(panel, f"b{b}f{f}p{p}")))
+                for p, panel in enumerate(figure.panels)
+            ]
+            for f, figure in enumerate(_figures(single))
+        }
+        for b, single in enumerate(singles)
+    ]
+    episodes, left_out = sampled_episodes(first)
+    return environment.get_template("report.html.j2").render(
+        run=first,
+        pooled=pooled,
+        # Pooled first, then each backbone; one run needs no pooling.
+        scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
+        singles=list(zip(singles, drawings, strict=True)),
+        words=words,
+        rate_rows=_rate_rows,
+        change_rows=_change_rows,
+        style_rows=_style_rows,
+        axes=panels.AXES,
+        palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
+        outcomes=list(zip(load_task(first.study["task"]["name"]).outcomes, itertools.cycle(panels.OUTCOMES))),
+        level=f"{100 * LEVEL:.0f} %",
+        resamples=RESAMPLES,
+        cards=[(one.first.backbone, _markdown(one.first.model_card())) for one in singles],
+        settings=[
+            (one.first.backbone, (one.first.folder / "study.toml").read_text(encoding="utf-8")) for one in singles
+        ],
+        environment=list(_flat(first.environment())),
+        episodes=_embedded(episodes),
+        shown=len(episodes["episodes"]),
+        left_out=left_out,
+    )
+
+
+def _rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with its success in each view, and what its first answers were like under each decoding."""
+    found = []
+    for entry in analysis.entries:
+        cells = []
+        for view in analysis.views:
+            rate = analysis.rate(entry, split, view.decoding, view.measure)
+            cells.append(_rate_cell(rate, view.label))
+        for decoding in analysis.first.decodings:
+            for measure, word in {"valid": "valid", **DIAGNOSES}.items():
+                rate = analysis.rate(entry, split, decoding, measure)
+                cells.append(Cell(words.percent(rate.value) if rate else "n/a", "", f"{word}, {decoding}"))
+            tokens = [of.tokens for of in analysis.measures(entry, split, decoding)]
+            cells.append(Cell(f"{sum(tokens) / len(tokens):.0f}", "", f"tokens, {decoding}"))
+        found.append((entry, cells))
+    return found
+
+
+def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
+    """Every comparison with its paired difference in each view."""
+    found = []
+    for a, b in analysis.comparisons:
+        cells = []
+        for view, interval in analysis.changes(a, b, split).views.items():
+            low, high = words.signed(interval.low), words.signed(interval.high)
+            each = ", ".join(words.signed(value) for value in interval.each)
+            small = f"[{low}, {high}]" + (f" seeds: {each}" if len(interval.each) > 1 else "")
+            cells.append(Cell(words.signed(interval.value), small, view.label, interval.sign))
+        found.append((a, b, cells))
+    return found
+
+
+def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with the share of each style of first answers, and the success within it."""
+    shares = {
+        entry: (of, pool(of, "styles"))
+        for entry in analysis.entries
+        if (of := analysis.measures(entry, split, decoding))
+    }
+    styles = sorted({style for _, found in shares.values() for style in found})
+    return [
+        (
+            entry,
+            [
+                Cell(
+                    words.percent(found.get(style, 0.0)),
+                    f"success {words.percent(pool_style_success(of, style))}" if style in found else "",
+                    style,
+                )
+                for style in styles
+            ],
+        )
+        for entry, (of, found) in shares.items()
+    ]
+
+
+def _rate_cell(rate: Interval | None, head: str) -> Cell:
+    if rate is None:
+        return Cell("n/a", "", head)
+    return Cell(words.percent(rate.value), f"{words.percent(rate.low)} to {words.percent(rate.high)}", head)
+
+
+def _markdown(text: str | None) -> Markup | None:
+    """A model card as HTML: raw HTML is escaped, images are not loaded, headings go below those of the page."""
+    if text is None:
+        return None
+    # A card may begin with metadata for the hub, which is not meant to be read.
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = renderer.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+    return Markup(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of nested tables as dotted names with their values."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _embedded(value: Any) -> Markup:
+    """JSON for a script element: no character in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -1,0 +1,230 @@
+"""Panels: the drawings that figures are made of, each a function of axes and an analysis."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+
+from shiftgym.evaluation.metrics import pool
+from shiftgym.reports.analysis import Analysis, View
+from shiftgym.reports.runs import START
+
+INK, MUTED, GRID = "#1b1e23", "#5d6570", "#d9dde2"
+SERIES = ("#d55e00", "#0072b2", "#00875f", "#a8447f", "#8f6b00", "#4f7f99", "#6b6b6b")
+"""Colours of the branches, after Okabe and Ito, darkened to hold a line on white."""
+SERIES_ON_DARK = ("#ff9447", "#5db4f2", "#3fcf9f", "#ea9bcb", "#e3bb4a", "#a9c9da", "#b4b4b4")
+"""The same for a dark page."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+OUTCOMES = ("#00875f", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
+"""Fills of outcome shares, best first; the dark or light label is chosen by `_label_colour`."""
+
+PANEL = (3.9, 2.9)
+"""Inches of one panel; text of 8.5 points stays readable when the panel is as wide as a phone."""
+
+AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
+"""Compute axis -> its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One drawing of a figure."""
+
+    title: str
+    draw: Callable[[Axes], None]
+
+
+def colour_of(analysis: Analysis, branch: str) -> str:
+    """Ink for the start, and a series colour for each branch in the order of the study file."""
+    names = [each.name for each in analysis.first.branches if each.name != START]
+    return SERIES[names.index(branch) % len(SERIES)] if branch in names else INK
+
+
+def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
+    """Success at home (x) against success under a shift (y) of every branch through its checkpoints."""
+
+    def draw(axes: Axes) -> None:
+        home = analysis.home or split
+        drawn = []
+        for branch in analysis.first.branches:
+            entries = analysis.curve(branch)
+            points = [
+                (x.value, y.value)
+                for entry in entries
+                if (x := analysis.rate(entry, home, view.decoding, view.measure))
+                and (y := analysis.rate(entry, split, view.decoding, view.measure))
+            ]
+            if branch.name == START or len(points) < 2:
+                continue
+            colour, main = colour_of(analysis, branch.name), branch.role == "main"
+            xs, ys = 100 * np.array(points).T
+            marker = MARKERS[SERIES.index(colour)]
+            axes.plot(xs, ys, color=colour, lw=2.2 if main else 1.1, ls="-" if main else (0, (4, 2)), zorder=3)
+            axes.plot(xs[1:-1], ys[1:-1], ls="", marker=marker, ms=3.5, color=colour, zorder=4)
+            axes.annotate(
+                "",
+                xy=(xs[-1], ys[-1]),
+                xytext=(xs[-2], ys[-2]),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": colour,
+                    "lw": 0,
+                    "mutation_scale": 13,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                },
+                zorder=5,
+            )
+            end_x = analysis.rate(entries[-1], home, view.decoding, view.measure)
+            end_y = analysis.rate(entries[-1], split, view.decoding, view.measure)
+            if main and end_x and end_y:
+                axes.plot([100 * end_x.low, 100 * end_x.high], [ys[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
+                axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
+            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main))
+        if analysis.start:
+            x = analysis.rate(analysis.start, home, view.decoding, view.measure)
+            y = analysis.rate(analysis.start, split, view.decoding, view.measure)
+            if x and y:
+                axes.plot(100 * x.value, 100 * y.value, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
+                drawn.append((100 * x.value, 100 * y.value, "start", INK, True))
+        axes.set_xlabel(f"success on {home}, %")
+        axes.set_ylabel(f"success on {split}, %")
+        axes.margins(0.12, 0.12)
+        _label_points(axes, drawn)
+
+    return Panel(view.label, draw)
+
+
+def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
+    """One measure of every branch along its training compute, with the band of its interval."""
+
+    def draw(axes: Axes) -> None:
+        ends = []
+        for branch in analysis.first.branches:
+            points = [
+                (analysis.compute(entry, axis), found)
+                for entry in analysis.curve(branch)
+                if (found := analysis.rate(entry, split, decoding, measure))
+            ]
+            if branch.name == START or not points:
+                continue
+            colour, main = colour_of(analysis, branch.name), branch.role == "main"
+            xs = [x for x, _ in points]
+            values, lows, highs = (
+                [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
+            )
+            axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if main else 0.07, lw=0)
+            axes.plot(
+                xs,
+                values,
+                color=colour,
+                lw=1.9 if main else 1.0,
+                ls="-" if main else (0, (4, 2)),
+                marker=MARKERS[SERIES.index(colour)],
+                ms=3.5 if main else 2.5,
+            )
+            ends.append((xs[-1], values[-1], branch.label, colour, main))
+        axes.set_ylim(-3, 103)
+        axes.set_xlim(left=0)
+        axes.set_ylabel("%")
+        axes.set_xlabel(AXES[axis])
+        _label_ends(axes, ends)
+
+    return Panel(title, draw)
+
+
+def outcomes(analysis: Analysis, split: str, decoding: str, share: str, names: Sequence[str]) -> Panel:
+    """Shares of outcomes of every entry as stacked bars; `share` is `first` or `final`."""
+
+    def draw(axes: Axes) -> None:
+        entries = [entry for entry in analysis.entries if analysis.measures(entry, split, decoding)]
+        for row, entry in enumerate(entries):
+            shares = pool(analysis.measures(entry, split, decoding), share)
+            left = 0.0
+            for name, fill in zip(names, itertools.cycle(OUTCOMES)):
+                width = 100 * shares.get(name, 0.0)
+                axes.barh(row, width, left=left, color=fill, height=0.72, lw=0)
+                if width >= 9:
+                    axes.text(
+                        left + width / 2,
+                        row,
+                        f"{width:.0f}",
+                        ha="center",
+                        va="center",
+                        fontsize=7.5,
+                        color=_label_colour(fill),
+                    )
+                left += width
+        axes.set_yticks(range(len(entries)), [entry.label for entry in entries])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel(f"share of problems on {split}, %")
+        axes.grid(False)
+        axes.spines["left"].set_visible(False)
+
+    return Panel(f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}", draw)
+
+
+def _label_colour(fill: str) -> str:
+    red, green, blue = mpl.colors.to_rgb(fill)
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
+
+
+Mark = tuple[float, float, str, str, bool]
+"""x, y, label, colour, and whether the line is a main one."""
+
+
+def _label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
+    """Names at the right ends of lines, pushed apart so that none covers another."""
+    if not ends:
+        return
+    gap = 8.5
+    ordered = sorted(ends, key=lambda end: end[1])
+    places: list[float] = []
+    for _, y, *_ in ordered:
+        places.append(max(y, places[-1] + gap) if places else max(y, 0.0))
+    overflow = max(places[-1] - 100, 0.0)
+    for place, (x, y, label, colour, main) in zip(places, ordered, strict=True):
+        axes.annotate(
+            label,
+            xy=(x, y),
+            xytext=(1.03, place - overflow),
+            textcoords=("axes fraction", "data"),
+            color=colour,
+            va="center",
+            fontsize=8 if main else 7.5,
+            fontweight="bold" if main else "normal",
+            annotation_clip=False,
+        )
+
+
+def _label_points(axes: Axes, points: Sequence[Mark]) -> None:
+    """Names beside points: on the side with room, pushed apart vertically."""
+    low, high = axes.get_ylim()
+    left, right = axes.get_xlim()
+    gap = (high - low) / 15
+    placed: list[tuple[float, float]] = []
+    for x, y, label, colour, main in sorted(points, key=lambda point: -point[1]):
+        to_left = x > (left + right) / 2
+        place = y
+        while any(
+            abs(place - other_y) < gap and (x > (left + right) / 2) == (other_x > (left + right) / 2)
+            for other_x, other_y in placed
+        ):
+            place -= gap
+        placed.append((x, place))
+        axes.annotate(
+            label,
+            xy=(x, y),
+            xytext=(-9 if to_left else 9, (place - y) / (high - low) * PANEL[1] * 72 * 0.75),
+            textcoords="offset points",
+            color=colour,
+            ha="right" if to_left else "left",
+            va="center",
+            fontsize=8.5 if main else 7.5,
+            fontweight="bold" if main else "normal",
+            zorder=7,
+        )

@@ -1,0 +1,174 @@
+"""A run folder as a report reads it: the study, what the branches are, the rows, the environment, sampled episodes."""
+
+import json
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from shiftgym.errors import DataError
+from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
+
+START = "init"
+"""The branch that all others start from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One recipe as the study file declares it."""
+
+    name: str
+    label: str
+    role: str
+    """`start`, `main` or `control`."""
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One study on one backbone."""
+
+    folder: Path
+    study: dict[str, Any]
+    rows: pa.Table
+
+    @cached_property
+    def cube(self) -> Cube:
+        return Cube.of(self.rows)
+
+    @cached_property
+    def measures(self) -> list[Measures]:
+        return measure(self.rows)
+
+    @cached_property
+    def _measures_at(self) -> dict[tuple[str, float, str, str], dict[int, Measures]]:
+        # Where several steps stand for the same fraction (the start), the last one replaces the others.
+        found: dict[tuple[str, float, str, str], dict[int, Measures]] = defaultdict(dict)
+        for of in sorted(self.measures, key=lambda of: of.step):
+            found[of.branch, of.fraction, of.split, of.decoding][of.seed] = of
+        return found
+
+    def measures_at(self, branch: str, fraction: float, split: str, decoding: str) -> list[Measures]:
+        """The measures of one checkpoint, one a seed."""
+        return list(self._measures_at[branch, fraction, split, decoding].values())
+
+    @property
+    def backbone(self) -> str:
+        return Path(self.study["model"]).name
+
+    @property
+    def branches(self) -> list[Branch]:
+        """The start and then every branch, in the order of the study file."""
+        declared = [
+            Branch(name, table["label"], table["role"], table["recipe"])
+            for name, table in self.study["branches"].items()
+        ]
+        return [Branch(START, "start", "start", "sft"), *declared]
+
+    @property
+    def splits(self) -> list[str]:
+        return list(self.study["evaluation"]["splits"])
+
+    @property
+    def decodings(self) -> list[str]:
+        return list(self.study["evaluation"]["decodings"])
+
+    @property
+    def problems(self) -> int:
+        return int(self.study["evaluation"]["problems"])
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.study["seeds"])
+
+    @property
+    def limit(self) -> int:
+        """Attempts a decision."""
+        return int(self.study["task"]["limit"])
+
+    @cached_property
+    def unfinished(self) -> list[str]:
+        """What has no evaluation at the end of the budget yet, as `branch seed k`."""
+        done = {(of.branch, of.seed) for of in self.measures if of.fraction == 1 or of.branch == START}
+        return [
+            f"{branch.name} seed {seed}"
+            for branch in self.branches
+            for seed in self.seeds
+            if (branch.name, seed) not in done
+        ]
+
+    def environment(self) -> dict[str, Any]:
+        """What the run was made with; empty if it was not recorded."""
+        path = self.folder / "environment.json"
+        return _read_json(path) if path.is_file() else {}
+
+    def model_card(self) -> str | None:
+        """What the backbone's maker says of it, or None where it came without a card."""
+        shipped = Path(str(resources.files("shiftgym"))) / "models" / "backbone" / "weights"
+        path = shipped / self.study["model"] / "README.md"
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def episodes(self) -> Iterator[dict[str, Any]]:
+        """The episodes that were kept to be read, branch by branch."""
+        for path in sorted(self.folder.glob("branches/*/evaluation_episodes.jsonl")):
+            with path.open(encoding="utf-8") as lines:
+                for number, line in enumerate(lines, 1):
+                    yield _read_json(path, line, f":{number}")
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder; a run that is still going or was killed is read as far as it went.
+
+    Raises:
+        DataError: the folder is no run folder, or a file in it cannot be read as what it should be.
+    """
+    path = folder / "study.toml"
+    if not path.is_file():
+        raise DataError(f"{folder}: no run folder (it has no study.toml); give a folder made by `shiftgym study run`")
+    try:
+        study = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: no valid TOML ({error})") from error
+    for table in ("name", "title", "model", "seeds", "data_seed", "task", "evaluation", "budget", "branches"):
+        if table not in study:
+            raise DataError(f"{path}: {table!r} is missing; expected the resolved study that a run writes")
+    whole = folder / "results.jsonl"
+    # The whole file is written when the study ends; until then every branch has its own.
+    paths = [whole] if whole.is_file() else sorted(folder.glob("branches/*/results.jsonl"))
+    rows = read_rows([path for path in paths if path.stat().st_size])
+    if not len(rows):
+        raise DataError(f"{folder}: no results yet; the first ones come when the shared start is evaluated")
+    return Run(folder, study, rows)
+
+
+def check_poolable(runs: Sequence[Run]) -> None:
+    """Runs may be compared problem by problem only if they are the same study on different backbones."""
+    first = runs[0]
+    for other in runs[1:]:
+        for key in ("data_seed", "seeds", "splits", "evaluation", "task"):
+            if other.study.get(key) != first.study.get(key):
+                raise DataError(
+                    f"{other.folder}: [{key}] differs from that of {first.folder}; "
+                    "pool only runs of the same study on different backbones"
+                )
+        if [branch.name for branch in other.branches] != [branch.name for branch in first.branches]:
+            raise DataError(f"{other.folder}: its branches are not those of {first.folder}; pool only the same study")
+    names = [run.backbone for run in runs]
+    if len(set(names)) < len(names):
+        raise DataError(f"backbones {', '.join(names)}: a backbone occurs twice; give one run for each")
+
+
+def _read_json(path: Path, line: str | None = None, where: str = "") -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8") if line is None else line)
+    except ValueError as error:
+        raise DataError(f"{path}{where}: no valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}{where}: a JSON object was expected")
+    return value

@@ -1,0 +1,177 @@
+"""Sentences about a run, chosen by intervals: nothing is said to have changed unless its interval leaves out zero."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shiftgym.evaluation.statistics import Interval
+from shiftgym.reports.analysis import EARLY, Analysis, Direction, Entry
+
+CLAUSES: dict[Direction, str] = {
+    "rose": "rose",
+    "fell": "fell",
+    "mixed": "rose by some measures and fell by others",
+    "unclear": "showed no clear change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the summary."""
+
+    subject: str
+    text: str
+
+
+def percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference of rates in points, with a typographic sign."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def change(interval: Interval) -> str:
+    """A difference with its interval, in points."""
+    return f"{signed(interval.value)} [{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def headline(analysis: Analysis, split: str) -> str:
+    """Whether SFT lost and RL gained on a shifted split, in one sentence."""
+    start, sft, rl = analysis.start, analysis.sft, analysis.rl
+    if not (start and sft and rl):
+        return "Nothing to compare yet: the start, a main SFT branch and a main RL branch are needed"
+    of_sft = analysis.changes(sft, start, split).direction
+    of_rl = analysis.changes(rl, start, split).direction
+    gap = analysis.changes(rl, sft, split).direction
+    if of_sft == "fell" and of_rl == "rose" and gap == "rose":
+        verdict = "The effect appeared"
+    elif of_sft == "rose" or of_rl == "fell" or gap == "fell":
+        verdict = "The effect did not appear"
+    elif gap == "rose" and (of_sft == "fell" or of_rl == "rose"):
+        verdict = "Half of the effect appeared"
+    else:
+        verdict = "Undecided"
+    if of_sft == of_rl:
+        outcome = f"{sft.label} and {rl.label} both {CLAUSES[of_rl]}"
+        if gap in ("rose", "fell"):
+            outcome += f", and {(rl if gap == 'rose' else sft).label} ended higher"
+    else:
+        outcome = f"{sft.label} {CLAUSES[of_sft]} and {rl.label} {CLAUSES[of_rl]}"
+    return f"{verdict}: on {split}, {outcome}"
+
+
+def match(analysis: Analysis, split: str) -> str:
+    """Every control that ties with or beats the main RL branch on a split in at least one view."""
+    rl = analysis.rl
+    if rl is None or not analysis.others:
+        return "The study has no controls to hold against a main RL branch."
+    named = []
+    for other in analysis.others:
+        signs = [interval.sign for interval in analysis.changes(other, rl, split).views.values()]
+        parts = [
+            f"{verb} in {signs.count(sign)} of {len(signs)}"
+            for verb, sign in (("beats it", 1), ("ties", 0))
+            if sign in signs
+        ]
+        if parts:
+            named.append(f"{other.label} ({', '.join(parts)} measures)")
+    if not named:
+        return f"No control ties with or beats {rl.label} there by any measure."
+    return f"Controls that tie with or beat {rl.label} there: {'; '.join(named)}."
+
+
+def findings(analysis: Analysis, split: str) -> list[Finding]:
+    """The lines under the headline for one shifted split."""
+    start, sft, rl = analysis.start, analysis.sft, analysis.rl
+    found = []
+    for a, b in ((sft, start), (rl, start), (rl, sft)):
+        if a and b:
+            found.append(_compared(analysis, a, b, split))
+    if start:
+        for entry in (sft, rl):
+            if entry:
+                found += _perseveration(analysis, entry, start, split)
+        if analysis.home:
+            for entry in (sft, rl):
+                if entry:
+                    found.append(_compared(analysis, entry, start, analysis.home))
+    return found
+
+
+def stopped_early(analysis: Analysis) -> str | None:
+    """Which SFT checkpoint stands for stopping early, and why."""
+    entry = next((entry for entry in analysis.entries if entry.name == EARLY), None)
+    if entry is None or analysis.rl is None:
+        return None
+    where = [
+        f"{100 * fraction:g} % of the budget on {run.backbone}"
+        for run, fraction in zip(analysis.runs, entry.fractions, strict=True)
+    ]
+    return (
+        f"“{entry.label}” is the first checkpoint of that branch whose one-attempt success on {analysis.home} "
+        f"({'sampled' if 'sampled' in analysis.first.decodings else analysis.first.decodings[0]}) is at least that of "
+        f"{analysis.rl.label} at its end, or its best one if none is: {', '.join(where)}. "
+        "It is chosen on the problems it is then reported on, which flatters it slightly."
+    )
+
+
+def unfinished(analysis: Analysis) -> str | None:
+    """A warning if some evaluation at the end of the budget is missing."""
+    missing = [
+        f"{what} ({run.backbone})" if len(analysis.runs) > 1 else what
+        for run in analysis.runs
+        for what in run.unfinished
+    ]
+    if not missing:
+        return None
+    shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+    return (
+        f"This run is unfinished. Not evaluated at the end of the budget: {shown}. "
+        "Each branch is shown at the last checkpoint it has reached, so branches may differ in compute."
+    )
+
+
+def scope(analysis: Analysis) -> str:
+    """How much evidence there is."""
+    seeds = len(analysis.first.seeds)
+    backbones = len(analysis.runs)
+    names = " and ".join(run.backbone for run in analysis.runs)
+    return (
+        f"{backbones} {'backbone' if backbones == 1 else 'backbones'} ({names}), "
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'} of post-training{' each' if backbones > 1 else ''}, "
+        f"{analysis.first.problems} problems a split, the same for every checkpoint, branch and seed."
+    )
+
+
+def _compared(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
+    changes = analysis.changes(a, b, split)
+    against_start = b == analysis.start
+    words = ("rose", "fell", "no clear change") if against_start else ("higher", "lower", "no clear difference")
+    by_sign: Mapping[int, list[str]] = {
+        sign: [f"{view.label} {change(interval)}" for view, interval in changes.views.items() if interval.sign == sign]
+        for sign in (1, -1, 0)
+    }
+    parts = [
+        f"{word}: {'; '.join(by_sign[sign])}" for sign, word in zip((1, -1, 0), words, strict=True) if by_sign[sign]
+    ]
+    return Finding(f"{a.label} − {b.label} on {split}", _sentence(parts))
+
+
+def _perseveration(analysis: Analysis, entry: Entry, start: Entry, split: str) -> list[Finding]:
+    parts = []
+    for decoding in analysis.first.decodings:
+        before = analysis.rate(start, split, decoding, "perseverated")
+        after = analysis.rate(entry, split, decoding, "perseverated")
+        difference = analysis.change(entry, start, split, decoding, "perseverated")
+        if before and after and difference:
+            word = {1: "rose", -1: "fell", 0: "no clear change"}[difference.sign]
+            parts.append(
+                f"{decoding}: {word}, {percent(before.value)} to {percent(after.value)} % ({change(difference)})"
+            )
+    return [Finding(f"{entry.label}, trained rule used on {split}", _sentence(parts))] if parts else []
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    text = ". ".join(part[0].upper() + part[1:] for part in parts)
+    return f"{text}." if text else "Nothing evaluated yet."

@@ -1,0 +1,246 @@
+"""The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
+
+import re
+import tomllib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import Decoding
+from shiftgym.studies.reading import WrongValue, nearest, override, typed
+from shiftgym.tasks.base import Task
+from shiftgym.tasks.registry import build_task, load_task
+from shiftgym.training.settings import GroupSettings, PPOSettings, RecipeSettings, SFTSettings
+
+LIBRARY = Path(__file__).parent / "library"
+"""The shipped studies."""
+
+BACKBONES = Path(__file__).parents[1] / "models" / "backbone" / "weights"
+"""The shipped backbones, one directory each."""
+
+Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""What becomes the name of a folder."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TaskTable(_Table):
+    """The `[task]` table: the name, and the options of that task, which the task itself checks."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    """`points`, or a class of your own as `package.module:Class`."""
+
+
+class Evaluation(_Table):
+    """What every checkpoint is tested on."""
+
+    splits: tuple[str, ...] = Field(min_length=1)
+    """Splits that every checkpoint plays."""
+    problems: int = Field(128, ge=1)
+    """Problems a split; always the first ones, the same for every checkpoint, branch and seed."""
+    decodings: tuple[Decoding, ...] = Field(("sampled", "greedy"), min_length=1)
+    """How answers are drawn."""
+    temperature: float = Field(1.0, gt=0)
+    """Temperature of the sampled decoding."""
+    max_new_tokens: int = Field(96, ge=1)
+    """Longest answer, in tokens."""
+
+
+class Budget(_Table):
+    """Compute of every branch, the same for all."""
+
+    flops: float = Field(gt=0)
+    """Forward and backward FLOPs of training and generation, as executed; evaluation is not counted."""
+    checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+    """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _rising(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < fraction <= 1 for fraction in fractions):
+            raise ValueError("fractions of the budget lie above 0 and not above 1")
+        if list(fractions) != sorted(set(fractions)):
+            raise ValueError("fractions must rise, as in [0.1, 0.4, 1.0]")
+        if not fractions or fractions[-1] != 1:
+            raise ValueError("the last fraction must be 1.0, so that all branches end at equal compute")
+        return fractions
+
+
+class Init(SFTSettings):
+    """The short SFT that all branches start from. Once a seed; it ends after `steps`, not by the budget."""
+
+    steps: int = Field(ge=1)
+    """Optimizer steps."""
+
+
+class _Shown(_Table):
+    role: Literal["main", "control"] = "main"
+    """Whether the study is about this branch, or it shows what else could explain the result."""
+    label: str = Field(min_length=1, max_length=40)
+    """What the report calls it."""
+
+
+class SFTBranch(_Shown, SFTSettings):
+    """A branch trained by SFT."""
+
+
+class PPOBranch(_Shown, PPOSettings):
+    """A branch trained by PPO."""
+
+
+class GroupBranch(_Shown, GroupSettings):
+    """A branch trained by GRPO or RLOO."""
+
+
+Branch = Annotated[SFTBranch | PPOBranch | GroupBranch, Field(discriminator="recipe")]
+
+
+class _Setup(_Table):
+    """A model, and the problems it meets."""
+
+    model: str = "points-0"
+    """A shipped backbone, a model directory, or a hub id `owner/name`."""
+    data_seed: int = Field(0, ge=0)
+    """Decides the problems, and nothing else does."""
+    task: TaskTable
+    splits: dict[Names, dict[str, Any]] = Field(min_length=1)
+    """Settings of each population of problems, which the task itself checks."""
+
+    @field_validator("model")
+    @classmethod
+    def _exists(cls, model: str) -> str:
+        shipped = [path.name for path in BACKBONES.glob("*") if path.is_dir()]
+        if model in shipped:
+            return model
+        if Path(model).is_dir():
+            return str(Path(model).resolve())
+        if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", model):
+            raise ValueError(
+                f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped)}"
+            )
+        return model
+
+    def build_task(self) -> Task:
+        """The task with the options and splits of this file."""
+        return build_task(self.task.name, options=self.task.model_extra, splits=self.splits, seed=self.data_seed)
+
+    def check(self) -> None:
+        """WrongValue if values do not fit one another."""
+        raise NotImplementedError
+
+    def resolved(self) -> Self:
+        """The same, checked by the task, with every default of the task written out."""
+        try:
+            task = load_task(self.task.name)
+        except ConfigError as error:
+            raise WrongValue("task.name", str(error)) from None
+        options = typed(task.Options, self.task.model_extra or {}, "task").model_dump()
+        splits = {
+            name: typed(task.Setting, setting, "splits", name).model_dump() for name, setting in self.splits.items()
+        }
+        return self.model_copy(update={"task": TaskTable(name=self.task.name, **options), "splits": splits})
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+class Study(_Setup):
+    """Backbone, shared init, branches, and every checkpoint on every split."""
+
+    name: Names
+    """Begins the name of the run folder."""
+    title: str
+    """Headline of the report."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of post-training; every branch runs once for each."""
+    evaluation: Evaluation
+    budget: Budget
+    init: Init
+    branches: dict[Names, Branch] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError("give at least one seed, none twice, none negative")
+        return seeds
+
+    def check(self) -> None:
+        if "init" in self.branches:
+            raise WrongValue("branches.init", "'init' is what the shared start is called; give the branch another name")
+        _known_split("init.train_on", self.init.train_on, self.splits)
+        for name, branch in self.branches.items():
+            _known_split(f"branches.{name}.train_on", branch.train_on, self.splits)
+        for split in self.evaluation.splits:
+            _known_split("evaluation.splits", split, self.splits)
+
+
+class Training(_Setup):
+    """One recipe on one model, outside any study."""
+
+    seed: int = Field(0, ge=0)
+    steps: int = Field(100, ge=1)
+    """Optimizer steps (SFT) or iterations (RL)."""
+    recipe: RecipeSettings
+
+    def check(self) -> None:
+        _known_split("recipe.train_on", self.recipe.train_on, self.splits)
+
+
+Setup = TypeVar("Setup", bound=_Setup)
+
+
+def shipped_studies() -> list[str]:
+    return sorted(path.stem for path in LIBRARY.glob("*.toml"))
+
+
+def load_study(source: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """The study called `source` (a shipped one, or a path), with every default written out.
+
+    Args:
+        overrides: `key.path=value` each; the value is read as TOML, or else as a string.
+
+    Raises:
+        ConfigError: `FILE: key.path: reason`, with the nearest valid key or value where there is one.
+    """
+    path = LIBRARY / f"{source}.toml" if source in shipped_studies() else Path(source)
+    if not path.is_file():
+        raise ConfigError(f"{source}: no shipped study and no file{nearest(str(source), shipped_studies())}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: no valid TOML: {error}") from None
+    return read(Study, values, overrides, source=str(source))
+
+
+def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *, source: str) -> Setup:
+    """`values`, changed by `overrides`, as a checked `kind` with every default of the task written out.
+
+    Raises:
+        ConfigError: names `source`, or the override that brought the wrong value.
+    """
+    changed: list[str] = []
+    try:
+        for assignment in overrides:
+            changed.append(assignment.partition("=")[0])
+            override(values, assignment)
+        setup = typed(kind, values)
+        setup.check()
+        return setup.resolved()
+    except WrongValue as wrong:
+        at = f"{wrong.path}."
+        overridden = any(at.startswith(f"{key}.") or f"{key}.".startswith(at) for key in changed)
+        raise ConfigError(f"{'--set' if overridden else source}: {wrong.path}: {wrong.reason}") from None
+
+
+def _known_split(path: str, split: str, splits: Collection[str]) -> None:
+    if split not in splits:
+        raise WrongValue(path, f"there is no split {split!r}{nearest(split, splits)}")

@@ -1,0 +1,125 @@
+"""What a study will take: a step of every kind of branch and one evaluation, measured on this machine just now."""
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shiftgym.engines.local import Job, cores, run_jobs
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.studies.branch import model_policies, read_lines, write_text
+from shiftgym.studies.config import Init, Study
+from shiftgym.studies.plan import Branch, plan
+
+NOT_TIMED = {"role", "label", "train_on", "optimizer", "steps"}
+"""Settings that do not change how long a step takes; branches that differ only in these are measured once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one branch will take, evaluation of its checkpoints included."""
+
+    branch: Branch
+    steps: int
+    seconds: float
+
+
+def print_plan(study: Study, *, workers: int | None = None) -> None:
+    """Every branch with its steps and time, and the time of the whole study. Trains nothing that is kept."""
+    console = Console()
+    workers = workers or cores()
+    branches = plan(study)
+    console.print(
+        f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
+        f"{study.budget.flops:.3g} FLOPs each, up to {workers} side by side.\n"
+        "Measuring a step of each kind of branch and an evaluation ...",
+        highlight=False,
+    )
+    estimates = estimate(study)
+    table = Table("branch", "seed", "role", "recipe", "trained on", box=None, pad_edge=False)
+    table.add_column("steps", justify="right")
+    table.add_column("minutes", justify="right")
+    for one in estimates:
+        settings = one.branch.settings
+        role = "start" if isinstance(settings, Init) else settings.role
+        row = (one.branch.name, str(one.branch.seed), role, settings.recipe, settings.train_on, f"{one.steps}")
+        table.add_row(*row, f"{one.seconds / 60:.1f}")
+    console.print(table)
+    total = makespan(estimates, workers)
+    console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)
+
+
+def estimate(study: Study) -> list[Estimate]:
+    """Steps and seconds of every branch, extrapolated from a step of each kind, one process with one thread."""
+    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
+        log = Path(scratch) / "log.txt"
+        states = run_jobs([Job("measure", _measure, (study, Path(scratch)), log)], workers=1, watch=lambda _: None)
+        if states["measure"] != "done":
+            raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
+        measured = json.loads((Path(scratch) / "measured.json").read_text())
+    estimates = []
+    for branch in plan(study):
+        cost = measured["kinds"][_kind(branch)]
+        if isinstance(branch.settings, Init):
+            steps, evaluations = branch.settings.steps, 1
+        else:
+            steps, evaluations = round(study.budget.flops / cost["flops"]), len(study.budget.checkpoints)
+        seconds = measured["start"] + steps * cost["seconds"] + evaluations * measured["evaluation"]
+        estimates.append(Estimate(branch, max(steps, 1), seconds))
+    return estimates
+
+
+def makespan(estimates: list[Estimate], workers: int) -> float:
+    """Seconds until the last branch ends, when each free worker takes the next branch of the plan."""
+    free = [0.0] * workers
+    for one in estimates:
+        first = free.index(min(free))
+        free[first] += one.seconds
+    return max(free)
+
+
+def _measure(study: Study, scratch: Path) -> None:
+    """In a process of its own: write what a step of each kind of branch takes, in seconds and FLOPs."""
+    began = time.perf_counter()
+    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.load import load_policy
+    from shiftgym.training.trainer import train
+
+    task = study.build_task()
+    model, tokenizer = load_policy(study.model)
+    form = ChatFormat(tokenizer, model.generation_config)
+    measured = {"start": time.perf_counter() - began}
+    began = time.perf_counter()
+    evaluate(
+        model_policies(model, form, study.evaluation, seed=0),
+        task,
+        splits=study.evaluation.splits,
+        problems=study.evaluation.problems,
+        decodings=study.evaluation.decodings,
+        origin={},
+    )
+    measured["evaluation"] = time.perf_counter() - began
+    kinds = {}
+    for branch in plan(study):
+        if _kind(branch) in kinds:
+            continue
+        model, _ = load_policy(study.model)
+        folder = branch.folder(scratch)
+        # The first step also warms up; the second is timed.
+        train(model, form, task, branch.settings, seed=0, folder=folder, max_steps=2)
+        first, second = read_lines(folder / "metrics.jsonl")
+        seconds = read_lines(folder / "timings.jsonl")[1]
+        kinds[_kind(branch)] = {
+            "flops": second["flops"] - first["flops"],
+            "seconds": seconds["collect"] + seconds["learn"],
+        }
+    write_text(scratch / "measured.json", json.dumps({**measured, "kinds": kinds}))
+
+
+def _kind(branch: Branch) -> str:
+    return branch.settings.model_dump_json(exclude=NOT_TIMED)

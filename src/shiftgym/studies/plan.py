@@ -1,0 +1,40 @@
+"""From a study to its branches: one recipe with one seed each, and what each of them starts from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shiftgym.studies.config import GroupBranch, Init, PPOBranch, SFTBranch, Study
+
+START = "init"
+"""The name of the short SFT that all branches of a seed start from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One recipe from one starting checkpoint with one seed."""
+
+    name: str
+    seed: int
+    settings: Init | SFTBranch | PPOBranch | GroupBranch
+
+    @property
+    def title(self) -> str:
+        """Its folder's name, too."""
+        return f"{self.name}-seed{self.seed}"
+
+    @property
+    def start(self) -> "str | None":
+        """Title of the branch whose last checkpoint this one starts from; None: from the study's model."""
+        return None if self.name == START else f"{START}-seed{self.seed}"
+
+    def folder(self, run: Path) -> Path:
+        return run / "branches" / self.title
+
+
+def plan(study: Study) -> list[Branch]:
+    """Every branch of a study, in the order in which they are started and their results are written.
+
+    First what others start from, then seed by seed, so that a study that is cut short has whole seeds to compare.
+    """
+    starts = [Branch(START, seed, study.init) for seed in study.seeds]
+    return starts + [Branch(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]

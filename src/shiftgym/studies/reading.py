@@ -1,0 +1,101 @@
+"""From TOML values to typed tables, with errors that say where, why, and what would have been right."""
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+class WrongValue(Exception):
+    """A value that cannot be used. Whoever knows the file that it stands in turns this into a ConfigError."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+
+def override(values: dict[str, Any], assignment: str) -> str:
+    """Carry out `key.path=value` in place; the key path. The value is read as TOML, or else as a string."""
+    path, equals, text = assignment.partition("=")
+    *tables, last = path.split(".")
+    if not equals or not all([*tables, last]):
+        raise WrongValue(assignment, "give key.path=value, as in budget.flops=1e12")
+    for name in tables:
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise WrongValue(path, f"{name!r} is a value, not a table")
+    try:
+        values[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = text
+    return path
+
+
+def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str) -> Table:
+    """`values`, which stand in a file under the path `prefix`, as a `kind`; WrongValue for the first fault."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        path, reason = _explain(kind, error.errors()[0])
+        raise WrongValue(".".join([*prefix, *path]), reason) from None
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The end of an error message: the known name closest to a wrong one, or all of them if none is close."""
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
+
+
+def _explain(kind: type[BaseModel], fault: ErrorDetails) -> tuple[list[str], str]:
+    """Key path of a fault, and what is wrong there."""
+    path, known = _locate(kind, fault["loc"])
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "missing":
+            return path, "this key is missing"
+        case "extra_forbidden":
+            return path, "unknown key" + nearest(path[-1], known)
+        case "literal_error":
+            found = str(fault["input"])
+            return path, f"unknown value {found!r}" + nearest(found, _quoted(context["expected"]))
+        case "union_tag_not_found":
+            return [*path, *_quoted(context["discriminator"])], "this key is missing"
+        case "union_tag_invalid":
+            found, tags = context["tag"], _quoted(context["expected_tags"])
+            return [*path, *_quoted(context["discriminator"])], f"unknown value {found!r}" + nearest(found, tags)
+    # A task's own check may begin its message with the key.
+    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix(f"{path[-1]}: ")
+    return path, reason if fault["type"] == "value_error" else f"{reason}, not {fault['input']!r}"
+
+
+def _locate(kind: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The key path that an error is about, without pydantic's union tags, and the keys known beside its last part."""
+    path: list[str] = []
+    known: list[str] = []
+    for part in location:
+        while get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        if part == "[key]":
+            continue
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(one for one in get_args(kind) if part in get_args(one.model_fields["recipe"].annotation))
+            continue
+        path.append(str(part))
+        known = []
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            known = list(kind.model_fields)
+            kind = kind.model_fields[part].annotation if part in kind.model_fields else None
+        else:
+            kind = get_args(kind)[-1] if get_args(kind) else None
+    return path, known
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)

@@ -1,0 +1,51 @@
+"""The deck: ranks, suits, looks, and which hands are for training and which are for testing."""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+RANKS = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K")
+FACES = ("J", "Q", "K")
+LOOKS = {"black": ("S", "C"), "red": ("H", "D"), "mixed": ("S", "C", "H", "D")}
+
+Look = Literal["black", "red", "mixed"]
+Hands = Literal["train", "test", "all"]
+
+TEST_SHARE = 0.3
+"""Share of hands that are kept for testing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card: the rank as it is printed and the suit's letter (S, C, H, D)."""
+
+    rank: str
+    suit: str
+
+
+@cache
+def _deck(look: Look) -> tuple[Card, ...]:
+    return tuple(Card(rank, suit) for suit in LOOKS[look] for rank in RANKS)
+
+
+def deal(rng: random.Random, cards: int, look: Look) -> tuple[Card, ...]:
+    """`cards` different cards from a full deck (52 cards; 26 in a one-colour look), in random order."""
+    return tuple(rng.sample(_deck(look), cards))
+
+
+def kind_of_hand(ranks: tuple[str, ...]) -> Hands:
+    """Whether a hand is a `train` or a `test` hand. The partition is the same in every study, so that a shipped
+    backbone can keep clear of the test hands too.
+
+    J, Q and K are 10 under the training rule, so K 3 8 8 and 10 3 8 8 ask for the same sums. They are therefore one
+    hand here: a test hand never has a numerical twin among the training hands.
+    """
+    return _kind(tuple(sorted("10" if rank in FACES else rank for rank in ranks)))
+
+
+@cache
+def _kind(collapsed: tuple[str, ...]) -> Hands:
+    digest = hashlib.sha256(" ".join(collapsed).encode()).digest()
+    return "test" if digest[0] < TEST_SHARE * 256 else "train"

@@ -1,0 +1,57 @@
+"""What the policy is told, in our own words, and what an expert answers."""
+
+import json
+from collections.abc import Sequence
+
+from shiftgym.messages import Messages, user
+from shiftgym.tasks.points.rules import Rule
+from shiftgym.tasks.points.solver import Tree, formula, value
+
+
+def prompt(ranks: Sequence[str], rule: Rule, target: int) -> Messages:
+    """The whole task as one user message; the rule is one sentence of it."""
+    return [
+        user(
+            f"Make {target} from the cards {json.dumps(list(ranks))}.\n"
+            f"{rule.sentence} An ace counts as one, a number card as its number.\n"
+            "Use the value of every card exactly once, with plus, minus, times, divided by and brackets. Reply with "
+            "a JSON object that holds the cards, the number each of them counts as, your steps if you like, and the "
+            'formula: {"cards": [...], "number": [...], "steps": "...", "formula": "..."}'
+        )
+    ]
+
+
+def answer(ranks: Sequence[str], numbers: Sequence[int], tree: Tree, steps: bool) -> str:
+    """The answer object for a solution. `number` is given as it is, so that a corpus can hold misreadings."""
+    return json.dumps(
+        {
+            "cards": list(ranks),
+            "number": list(numbers),
+            **({"steps": worked_steps(numbers, tree)} if steps else {}),
+            "formula": formula(tree),
+        }
+    )
+
+
+def worked_steps(numbers: Sequence[int], tree: Tree) -> str:
+    """The solution one operation at a time, each with the numbers that are left: `8*3=24 left 10 8 24; ...`."""
+    left = [str(number) for number in numbers]
+    steps: list[str] = []
+
+    def work(node: Tree) -> str:
+        if isinstance(node, int):
+            return str(node)
+        operator, first, second = node
+        a, b = work(first), work(second)
+        n, d = value(node)
+        result = str(n) if d == 1 else f"{n}/{d}"
+        left.remove(a)
+        left.remove(b)
+        left.append(result)
+        a, b = (part if part.isdigit() else f"({part})" for part in (a, b))
+        rest = f" left {' '.join(left)}" if len(left) > 1 else ""
+        steps.append(f"{a}{operator}{b}={result}{rest}")
+        return result
+
+    work(tree)
+    return "; ".join(steps)

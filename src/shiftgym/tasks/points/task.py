@@ -1,0 +1,157 @@
+"""GeneralPoints (paper, section 4.1 and appendix A): make the target from the values of the cards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from shiftgym.errors import ConfigError
+from shiftgym.messages import Messages
+from shiftgym.seeds import rng
+from shiftgym.tasks.base import Diagnosis
+from shiftgym.tasks.points import prompts, verifier
+from shiftgym.tasks.points.answer import read_object
+from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
+from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
+from shiftgym.tasks.points.solver import solutions, solvable
+from shiftgym.verdicts import Verdict
+
+MAX_DEALS = 20_000
+"""Deals that are tried for one problem before the setting is called impossible."""
+
+
+class Options(BaseModel):
+    """Settings of the whole task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(5, ge=1)
+    """Attempts a hand."""
+    hint: verifier.Hint = "outcome"
+    """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
+    expert: Literal["worked", "direct"] = "worked"
+    """Whether expert answers show their steps before the formula."""
+
+
+class Setting(BaseModel):
+    """Settings of one split: the rule, and which hands are dealt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: str = "faces_as_ten"
+    """What J, Q and K count as; see `tasks/points/rules.py`."""
+    hands: Hands = "train"
+    """Deal only training hands, only test hands, or all; the two never meet."""
+    faces: bool = False
+    """Deal only hands with at least one face card, as every split under a shifted rule should."""
+    target: int = Field(24, ge=1, le=1000)
+    """The number to make."""
+    cards: int = Field(4, ge=3, le=6)
+    """Cards a hand."""
+    look: Look = "mixed"
+    """Suits in the deck: black, red, or all four (mixed)."""
+
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        try:
+            fixed_rule(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One problem: the cards on the table, the rule in force, the target."""
+
+    split: str
+    index: int
+    cards: tuple[Card, ...]
+    rule: Rule
+    target: int
+
+    @property
+    def ranks(self) -> tuple[str, ...]:
+        return tuple([card.rank for card in self.cards])
+
+
+@dataclass(frozen=True, slots=True)
+class HandDecision:
+    """The one decision of a hand."""
+
+    problem: Hand
+    hint: verifier.Hint
+
+    @property
+    def table(self) -> verifier.Table:
+        return verifier.Table(self.problem.ranks, self.problem.rule, self.problem.target)
+
+    @property
+    def prompt(self) -> Messages:
+        return prompts.prompt(self.problem.ranks, self.problem.rule, self.problem.target)
+
+    def judge(self, answer: str) -> Verdict:
+        return verifier.judge(answer, self.table, self.hint)
+
+    def next(self) -> None:
+        return None
+
+
+class PointsTask:
+    """GeneralPoints in text (the paper's GP-L).
+
+    Args:
+        options: settings of the whole task.
+        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        seed: the data seed; it alone decides which problem has which index.
+    """
+
+    name: ClassVar[str] = "points"
+    Options: ClassVar[type[BaseModel]] = Options
+    Setting: ClassVar[type[BaseModel]] = Setting
+    outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
+
+    def __init__(self, options: Options, splits: Mapping[str, Setting], seed: int) -> None:
+        self.options = options
+        self.splits = dict(splits)
+        self.seed = seed
+        self.limit = options.limit
+        self.trained_rule = fixed_rule(self.splits["train"].rule) if "train" in self.splits else None
+
+    def problem(self, split: str, index: int) -> Hand:
+        """Problem `index` of `split`: dealt until the hand belongs to the split and can be solved.
+
+        Raises:
+            ConfigError: no such hand turned up in `MAX_DEALS` deals.
+        """
+        setting = self.splits[split]
+        stream = rng(self.seed, self.name, split, index)
+        for _ in range(MAX_DEALS):
+            cards = deal(stream, setting.cards, setting.look)
+            ranks = tuple([card.rank for card in cards])
+            if setting.hands != "all" and kind_of_hand(ranks) != setting.hands:
+                continue
+            if setting.faces and not any(rank in FACES for rank in ranks):
+                continue
+            rule = draw_rule(setting.rule, stream)
+            if solvable(rule.values(ranks), setting.target):
+                return Hand(split, index, cards, rule, setting.target)
+        raise ConfigError(f"splits.{split}: no solvable hand in {MAX_DEALS} deals; try another target or more cards")
+
+    def start(self, problem: Hand) -> HandDecision:
+        return HandDecision(problem, self.options.hint)
+
+    def expert(self, decision: HandDecision) -> str:
+        """One of the plainest solutions of the hand, always the same for the same problem."""
+        hand = decision.problem
+        numbers = hand.rule.values(hand.ranks)
+        trees = solutions(tuple(sorted(numbers)), hand.target)
+        tree = rng(self.seed, self.name, "expert", hand.split, hand.index).choice(trees)
+        return prompts.answer(hand.ranks, numbers, tree, steps=self.options.expert == "worked")
+
+    def diagnose(self, decision: HandDecision, answer: str) -> Diagnosis:
+        found = read_object(answer) or {}
+        translated, perseverated = verifier.translation(found, decision.table, self.trained_rule)
+        return Diagnosis(verifier.is_legal(found), verifier.style(found), translated, perseverated)

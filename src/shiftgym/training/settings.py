@@ -1,0 +1,125 @@
+"""Typed settings of every recipe: one table of a study file each. No torch here, so that a plan can be read quickly."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+WARMUP_START = 0.1
+"""Rate at the start of a warm-up, as a share of the peak: above zero, so that the first step is not wasted."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class OptimizerSettings(Settings):
+    name: Literal["adamw", "muon"] = "adamw"
+    """`muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Peak learning rate."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay of every parameter."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's decay rates of the first and second moment."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients of a larger norm are scaled down to it."""
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the run in which the rate rises linearly from a tenth of its peak."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """`linear`: after the warm-up the rate falls to zero at the end of the run."""
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate when `fraction` of the run is done."""
+        if fraction < self.warmup:
+            return self.learning_rate * (WARMUP_START + (1 - WARMUP_START) * fraction / self.warmup)
+        if self.schedule == "linear":
+            return self.learning_rate * (1 - fraction) / (1 - self.warmup)
+        return self.learning_rate
+
+
+class TrainingSettings(Settings):
+    """What every recipe has."""
+
+    train_on: str = "train"
+    """Name of the split that problems come from."""
+    problems: int | None = Field(default=1000, gt=0)
+    """Size of the training set, the first so many problems of the split, gone through in a new order each epoch.
+    None: a fresh problem every time."""
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """How weights are changed."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: the trunk's training passes run under autocast; weights and log-softmax stay float32."""
+    tokens_per_pass: int = Field(default=4096, gt=0)
+    """Most padded tokens in one forward and backward pass. Gradients of a minibatch's passes add up exactly, so this
+    changes memory and speed, not the result (beyond rounding)."""
+
+
+class SFTSettings(TrainingSettings):
+    """Supervised fine-tuning on the task's expert answers. One step is one optimizer step."""
+
+    recipe: Literal["sft"] = "sft"
+    """Which recipe these settings are for."""
+    batch: int = Field(default=64, gt=0)
+    """Problems an optimizer step."""
+
+
+class RolloutSettings(TrainingSettings):
+    """What every reinforcement recipe has. One step is one iteration: play episodes, then learn from them."""
+
+    episodes_per_iteration: int = Field(default=128, gt=0)
+    """Episodes played before each update."""
+    minibatch: int = Field(default=64, gt=0)
+    """Sequences an optimizer step."""
+    epochs: int = Field(default=2, gt=0)
+    """Passes over an iteration's episodes."""
+    limit: int | None = Field(default=None, gt=0)
+    """Attempts a decision in training; None is the task's own limit."""
+    max_new_tokens: int = Field(default=96, gt=0)
+    """Longest answer in tokens."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Sampling temperature; the log-probabilities that are trained are divided by it too."""
+    clip: float = Field(default=0.2, gt=0)
+    """A token's probability ratio beyond 1 -/+ this earns nothing more."""
+    kl: float = Field(default=0.005, ge=0)
+    """Weight of the KL divergence from the model that the branch started with."""
+    entropy: float = Field(default=0.0, ge=0)
+    """Weight of the entropy bonus."""
+    reward_scale: float = Field(default=0.2, gt=0)
+    """Rewards are multiplied by this before they become advantages and returns."""
+
+
+class PPOSettings(RolloutSettings):
+    """PPO over the turns of an episode, with a value head."""
+
+    recipe: Literal["ppo"] = "ppo"
+    """Which recipe these settings are for."""
+    gamma: float = Field(default=1.0, ge=0, le=1)
+    """Discount from one turn to the next."""
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    """Lambda of the generalised advantage estimate."""
+    value_rate: float = Field(default=10.0, gt=0)
+    """Learning rate of the value head, as a multiple of the model's."""
+
+
+class GroupSettings(RolloutSettings):
+    """GRPO and RLOO: several episodes of each problem are one another's baseline; no value head."""
+
+    recipe: Literal["grpo", "rloo"]
+    """`rloo`: leave-one-out mean as baseline. `grpo`: mean and standard deviation of the group."""
+    group_size: int = Field(default=8, ge=2)
+    """Episodes of the same problem."""
+    limit: int | None = Field(default=1, gt=0)
+    """Attempts a decision in training; None is the task's own limit."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> "GroupSettings":
+        if self.episodes_per_iteration % self.group_size:
+            raise ValueError(
+                f"episodes_per_iteration ({self.episodes_per_iteration}) must be a multiple of "
+                f"group_size ({self.group_size})"
+            )
+        return self
+
+
+RecipeSettings = Annotated[SFTSettings | PPOSettings | GroupSettings, Field(discriminator="recipe")]
+"""The settings of any recipe, told apart by `recipe`."""

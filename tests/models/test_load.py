@@ -1,0 +1,49 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from shiftgym.errors import ConfigError
+from shiftgym.models import load
+from shiftgym.models.load import load_policy
+
+
+@pytest.fixture
+def saved(tiny_llama: Any, tmp_path: Path) -> Path:
+    for part in tiny_llama:
+        part.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_saved_model_comes_back(tiny_llama: Any, saved: Path) -> None:
+    model, tokenizer = load_policy(str(saved))
+    assert not model.training and model.dtype is torch.float32
+    for name, weight in tiny_llama[0].state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight)
+    assert tokenizer.chat_template == tiny_llama[1].chat_template
+    assert tokenizer.pad_token == tokenizer.eos_token
+
+
+def test_the_dtype_is_the_callers(saved: Path) -> None:
+    assert load_policy(str(saved), dtype="bfloat16")[0].dtype is torch.bfloat16
+    with pytest.raises(ConfigError, match="dtype 'float8' is unknown; choose one of float32"):
+        load_policy(str(saved), dtype="float8")
+
+
+def test_a_shipped_backbone_is_loaded_by_name(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "WEIGHTS", saved.parent)
+    assert load.shipped() == ["model"]
+    assert load_policy("model")[0].config.model_type == "llama"
+    with pytest.raises(ConfigError, match=r"'modle' is no shipped backbone \(model, nearest is 'model'\)"):
+        load_policy("modle")
+
+
+def test_a_directory_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no config.json") as refused:
+        load_policy(str(tmp_path))
+    assert "\n" not in str(refused.value)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="cannot be loaded") as refused:
+        load_policy(str(tmp_path))
+    assert "\n" not in str(refused.value)

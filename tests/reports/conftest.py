@@ -1,0 +1,197 @@
+"""Run folders with made-up numbers: the shape of a run, drawn from rates that are set here. No model was involved."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FRACTIONS = (0.1, 0.4, 1.0)
+STUDY = """
+name = "synthetic"
+title = "Synthetic numbers, no model"
+model = "{model}"
+seeds = {seeds}
+data_seed = 0
+
+[task]
+name = "points"
+limit = 5
+
+[splits.train]
+rule = "faces_as_ten"
+[splits.id]
+rule = "faces_as_ten"
+[splits.rule_ood]
+rule = "faces_as_11_12_13"
+
+[evaluation]
+splits = ["train", "id", "rule_ood"]
+problems = {problems}
+decodings = ["sampled", "greedy"]
+
+[budget]
+flops = 3e12
+checkpoints = {fractions}
+
+[init]
+recipe = "sft"
+
+[branches.sft]
+recipe = "sft"
+role = "main"
+label = "SFT"
+[branches.ppo]
+recipe = "ppo"
+role = "main"
+label = "PPO"
+[branches.sft-diverse]
+recipe = "sft"
+role = "control"
+label = "SFT, random rules"
+[branches.ppo-noisy]
+recipe = "ppo"
+role = "control"
+label = "PPO, noisy steps"
+"""
+
+Rates = dict[str, tuple[float, float, float]]
+"""Branch -> one-attempt success at home, one-attempt success under the shift, perseveration; at the end of the budget."""
+
+EFFECT: Rates = {
+    "init": (0.55, 0.35, 0.25),
+    "sft": (0.97, 0.12, 0.55),
+    "ppo": (0.78, 0.52, 0.27),
+    "sft-diverse": (0.96, 0.85, 0.0),
+    "ppo-noisy": (0.45, 0.05, 0.7),
+}
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
+    """Write a synthetic run folder; see `write_run`."""
+
+    def make(**options: Any) -> Path:
+        return write_run(tmp_path_factory.mktemp("runs"), **options)
+
+    return make
+
+
+def write_run(
+    parent: Path,
+    *,
+    rates: Rates = EFFECT,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    problems: int = 60,
+    model: str = "no-such-backbone",
+    finished: bool = True,
+    fractions: tuple[float, ...] = FRACTIONS,
+    answer: str = '{"cards": ["K"]}',
+) -> Path:
+    folder = parent / "synthetic-20200101-000000"
+    rng = np.random.default_rng(7)
+    hardness = {split: rng.normal(0, 1, problems) for split in ("train", "id", "rule_ood")}
+    lines = []
+    for branch in rates:
+        for seed in seeds:
+            if not finished and branch == "ppo-noisy":
+                continue
+            place = folder / "branches" / f"{branch}-seed{seed}"
+            place.mkdir(parents=True)
+            rows = list(_rows(rng, rates, branch, seed, hardness, fractions))
+            _write(place / "results.jsonl", rows)
+            _write(place / "evaluation_episodes.jsonl", [_episode(row, answer) for row in rows if row["problem"] < 12])
+            lines += rows
+    (folder / "study.toml").write_text(
+        STUDY.format(model=model, seeds=list(seeds), problems=problems, fractions=list(fractions)), encoding="utf-8"
+    )
+    if finished:
+        _write(folder / "results.jsonl", lines)
+        environment = {"versions": {"shiftgym": "0.1.0", "torch": "none: synthetic"}, "machine": {"cores": 2}}
+        (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    return folder
+
+
+def _rows(
+    rng: np.random.Generator,
+    rates: Rates,
+    branch: str,
+    seed: int,
+    hardness: dict[str, Any],
+    fractions: tuple[float, ...],
+) -> Iterator[dict[str, Any]]:
+    drift = rng.normal(0, 0.15)
+    for index, fraction in enumerate([0.0] if branch == "init" else fractions):
+        way = fraction**0.5
+        home, away, stuck = (
+            start + (end - start) * way for start, end in zip(rates["init"], rates[branch], strict=True)
+        )
+        for split, hard in hardness.items():
+            shifted = split == "rule_ood"
+            for decoding in ("sampled", "greedy"):
+                logit = _logit(away if shifted else home) + (0.4 if decoding == "greedy" else 0) + drift - hard
+                solved_first = rng.random(len(hard)) < 1 / (1 + np.exp(-logit))
+                for problem, first in enumerate(solved_first):
+                    outcomes = ["correct"] if first else _attempts(rng, float(logit[problem]))
+                    yield {
+                        "branch": branch,
+                        "seed": seed,
+                        "step": 8 if branch == "init" else 20 * (index + 1),
+                        "fraction": fraction,
+                        "flops": 3e12 * fraction,
+                        "flops_paper": 2.4e12 * fraction,
+                        "split": split,
+                        "decoding": decoding,
+                        "problem": problem,
+                        "success_1": bool(first),
+                        "success": outcomes[-1] == "correct",
+                        "attempts": len(outcomes),
+                        "outcomes": outcomes,
+                        "reward": 5.0 if first else -1.0,
+                        "valid": outcomes[0] != "illegal",
+                        "style": "none" if outcomes[0] == "illegal" else "worked",
+                        "translated": bool(rng.random() > stuck) if shifted else True,
+                        "perseverated": bool(rng.random() < stuck) if shifted else None,
+                        "tokens": int(rng.integers(40, 60)),
+                    }
+
+
+def _attempts(rng: np.random.Generator, logit: float) -> list[str]:
+    outcomes = []
+    for _ in range(5):
+        outcomes.append(str(rng.choice(["wrong_value", "wrong_numbers", "illegal"], p=[0.6, 0.3, 0.1])))
+        if len(outcomes) < 5 and rng.random() < 0.4 / (1 + math.exp(-logit)):
+            return [*outcomes, "correct"]
+    return outcomes
+
+
+def _episode(row: dict[str, Any], answer: str) -> dict[str, Any]:
+    origin = {name: row[name] for name in ("branch", "seed", "step", "fraction", "split", "decoding")}
+    attempts = [
+        {"answer": answer, "outcome": outcome, "reward": 5.0 if outcome == "correct" else -1.0,
+         "feedback": f"feedback on {outcome}", "correct": outcome == "correct", "tokens": 50, "stop": "end"}
+        for outcome in row["outcomes"]
+    ]  # fmt: skip
+    prompt = [{"role": "user", "content": f"Synthetic problem {row['problem']} of {row['split']}."}]
+    return {
+        **origin,
+        "schema": 1,
+        "problem": {"split": row["split"], "index": row["problem"]},
+        "success": row["success"],
+        "reward": row["reward"],
+        "decisions": [{"prompt": prompt, "attempts": attempts}],
+    }
+
+
+def _logit(rate: float) -> float:
+    rate = min(max(rate, 0.01), 0.99)
+    return math.log(rate / (1 - rate))
+
+
+def _write(path: Path, values: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
