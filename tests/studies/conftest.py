@@ -1,15 +1,15 @@
-"""A model small enough that a whole study takes seconds, and the study that runs on it."""
+"""A model so small that a whole study takes seconds, and the study that runs on it."""
 
 from pathlib import Path
 
 import pytest
 
 from shiftgym.seeds import derive
-from shiftgym.studies.config import Study, load_study
 
 TINY = """
 name = "tiny"
 title = "A study for tests"
+model = "MODEL"
 seeds = [0]
 
 [task]
@@ -23,6 +23,10 @@ rule = "faces_as_ten"
 rule = "faces_as_11_12_13"
 hands = "test"
 faces = true
+
+[splits.impossible]
+cards = 3
+target = 997
 
 [evaluation]
 splits = ["train", "rule_ood"]
@@ -52,20 +56,44 @@ epochs = 1
 max_new_tokens = 8
 """
 
+FAULTY = """
+[branches.diverging]
+label = "SFT, absurd rate"
+role = "control"
+recipe = "sft"
+batch = 2
+optimizer = { learning_rate = 1e38 }
+
+[branches.failing]
+label = "SFT on nothing"
+role = "control"
+recipe = "sft"
+train_on = "impossible"
+"""
+"""Branches that cannot end well: weights that overflow, and a split without problems."""
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    """A study file whose model is a hub id that nothing looks up."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("MODEL", "nobody/nothing"))
+    return path
+
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a random Llama of 8 dimensions and a tokenizer for the prompts of `points`."""
+def faulty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with two sound and two faulty branches, on a random Llama of 8 dimensions."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from shiftgym.models.backbone.tokenizer import train_tokenizer
     from shiftgym.tasks.registry import build_task
 
+    folder = tmp_path_factory.mktemp("tiny")
     task = build_task("points")
     problems = [task.problem("train", index) for index in range(50)]
-    texts = [task.start(problem).prompt[0]["content"] for problem in problems]
-    tokenizer = train_tokenizer(texts, vocabulary=600)
+    tokenizer = train_tokenizer([task.start(one).prompt[0]["content"] for one in problems], vocabulary=600)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=8,
@@ -81,20 +109,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = torch.Generator().manual_seed(derive(0, "tiny"))
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.3, generator=generator)
-    folder = tmp_path_factory.mktemp("model")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def tiny_file(tiny_model: Path, tmp_path: Path) -> Path:
-    """The study's file."""
-    path = tmp_path / "tiny.toml"
-    path.write_text(f'model = "{tiny_model}"\n{TINY}')
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    path = folder / "tiny.toml"
+    path.write_text(TINY.replace("MODEL", str(folder / "model")) + FAULTY)
     return path
-
-
-@pytest.fixture
-def tiny_study(tiny_file: Path) -> Study:
-    return load_study(tiny_file)

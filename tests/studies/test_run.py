@@ -1,9 +1,98 @@
-"""A whole study: it ends with results and a report, a killed one goes on as if nothing had been."""
+"""A whole study, with branches that stop and fail; and the same one killed at a random moment and resumed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
-from shiftgym.studies.config import Study
-from shiftgym.studies.run import run_study
+
+import pytest
+
+from shiftgym.errors import ConfigError
+from shiftgym.studies.config import load_study
+from shiftgym.studies.run import Finished, resume_study, run_study
+
+STARTED = "from shiftgym.cli import main; main()"
 
 
-def test_a_study_ends_with_results(tiny_study: Study, tmp_path: Path) -> None:
-    finished = run_study(tiny_study, runs=tmp_path / "runs", workers=2)
-    assert not finished.failed
+@pytest.fixture(scope="module")
+def whole(faulty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The study, carried out without a break."""
+    return run_study(load_study(faulty_file), runs=tmp_path_factory.mktemp("runs"), workers=2, plain=True)
+
+
+def test_every_checkpoint_of_the_sound_branches_is_evaluated(whole: Finished) -> None:
+    rows = [json.loads(line) for line in (whole.folder / "results.jsonl").read_text().splitlines()]
+    counts = Counter((row["branch"], row["fraction"]) for row in rows)
+    each = 2 * 2 * 3  # splits, decodings, problems
+    assert {key: n for key, n in counts.items() if key[0] in ("init", "sft", "ppo")} == {
+        ("init", 0.0): each,
+        ("sft", 0.5): each,
+        ("sft", 1.0): each,
+        ("ppo", 0.5): each,
+        ("ppo", 1.0): each,
+    }
+    assert rows[0]["branch"] == "init"
+    assert rows[0]["flops"] == 0
+    last = [row for row in rows if row["branch"] == "ppo"][-1]
+    assert last["flops"] >= 4e7
+
+
+def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
+    assert load_study(whole.folder / "study.toml") == load_study(faulty_file)
+    environment = json.loads((whole.folder / "environment.json").read_text())
+    assert environment["workers"] == 2
+    assert environment["packages"]["torch"]
+    assert (whole.folder / "report.html").is_file()
+    branch = whole.folder / "branches" / "ppo-seed0"
+    assert json.loads((branch / "done.json").read_text()) == {"state": "done", "message": ""}
+    episodes = (branch / "evaluation_episodes.jsonl").read_text().splitlines()
+    assert len(episodes) == 2 * 2 * 2 * 3
+    assert json.loads(episodes[0])["decisions"]
+
+
+def test_a_branch_that_diverges_is_a_result_and_one_that_fails_is_not(whole: Finished) -> None:
+    assert list(whole.stopped) == ["diverging-seed0"]
+    assert "not finite" in whole.stopped["diverging-seed0"]
+    assert list(whole.failed) == ["failing-seed0"]
+    assert "splits.impossible: no solvable hand" in whole.failed["failing-seed0"]
+    assert str(whole.folder / "branches" / "failing-seed0" / "log.txt") in whole.failed["failing-seed0"]
+
+
+def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:
+    lines = random.SystemRandom().randrange(10)
+    command = [sys.executable, "-c", STARTED, "study", "run", str(faulty_file), "--runs", str(tmp_path), "--workers=2"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and _metrics_lines(tmp_path) <= lines:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    (folder,) = tmp_path.iterdir()
+    finished = resume_study(folder, workers=2, plain=True)
+    assert finished.stopped.keys() == whole.stopped.keys()
+    for name in ("sft-seed0", "ppo-seed0"):
+        same = f"branches/{name}/metrics.jsonl"
+        assert (folder / same).read_bytes() == (whole.folder / same).read_bytes(), f"killed after {lines} lines"
+    assert (folder / "results.jsonl").read_bytes() == (whole.folder / "results.jsonl").read_bytes()
+
+
+def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")}
+    again = resume_study(whole.folder, workers=1, plain=True)
+    assert again == whole
+    assert {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")} == before
+    assert "failing-seed0: running" in capsys.readouterr().out
+
+
+def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"made with budget\.flops = 40000000\.0, not 50000000\.0"):
+        resume_study(whole.folder, overrides=["budget.flops=5e7"])
+    with pytest.raises(ConfigError, match="no run folder"):
+        resume_study(tmp_path)
+
+
+def _metrics_lines(runs: Path) -> int:
+    return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/metrics.jsonl"))

@@ -93,7 +93,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     made = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
     made.add_special_tokens({"additional_special_tokens": ["<user>", "<answer>"]})
     made.chat_template = (
-        "{% for m in messages %}{{ ('<user> ' if m.role == 'user' else '') + m.content + ' <end> ' }}{% endfor %}<answer> "
+        "{% for m in messages %}{{ ('<user> ' if m.role == 'user' else '') + m.content + ' <end> ' }}{% endfor %}"
+        "<answer> "
     )
     return made
 

@@ -24,6 +24,9 @@ OUTCOMES = ("#00875f", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
 PANEL = (3.9, 2.9)
 """Inches of one panel; text of 8.5 points stays readable when the panel is as wide as a phone."""
 
+WIDTH_OF_LETTER = 4.6
+"""Points, in labels."""
+
 AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
 """Compute axis -> its name."""
 
@@ -34,6 +37,9 @@ class Panel:
 
     title: str
     draw: Callable[[Axes], None]
+    left: float = 40
+    """Points left of the axes, for names and numbers."""
+    right: float = 10
 
 
 def colour_of(analysis: Analysis, branch: str) -> str:
@@ -132,7 +138,8 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
         axes.set_xlabel(AXES[axis])
         _label_ends(axes, ends)
 
-    return Panel(title, draw)
+    longest = max(len(branch.label) for branch in analysis.first.branches)
+    return Panel(title, draw, right=10 + WIDTH_OF_LETTER * longest)
 
 
 def outcomes(analysis: Analysis, split: str, decoding: str, share: str, names: Sequence[str]) -> Panel:
@@ -165,7 +172,11 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str, names: S
         axes.grid(False)
         axes.spines["left"].set_visible(False)
 
-    return Panel(f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}", draw)
+    return Panel(
+        f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}",
+        draw,
+        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries),
+    )
 
 
 def _label_colour(fill: str) -> str:

@@ -1,6 +1,6 @@
 """Sentences about a run, chosen by intervals: nothing is said to have changed unless its interval leaves out zero."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shiftgym.evaluation.statistics import Interval
@@ -15,11 +15,21 @@ CLAUSES: dict[Direction, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One measure of a finding."""
+
+    label: str
+    text: str
+    sign: int
+    """1 or -1 where the interval lies on one side of zero, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the summary."""
+    """One comparison of the summary."""
 
     subject: str
-    text: str
+    lines: Sequence[Line]
 
 
 def percent(value: float | None) -> str:
@@ -82,21 +92,12 @@ def match(analysis: Analysis, split: str) -> str:
 
 
 def findings(analysis: Analysis, split: str) -> list[Finding]:
-    """The lines under the headline for one shifted split."""
-    start, sft, rl = analysis.start, analysis.sft, analysis.rl
-    found = []
-    for a, b in ((sft, start), (rl, start), (rl, sft)):
-        if a and b:
-            found.append(_compared(analysis, a, b, split))
-    if start:
-        for entry in (sft, rl):
-            if entry:
-                found += _perseveration(analysis, entry, start, split)
-        if analysis.home:
-            for entry in (sft, rl):
-                if entry:
-                    found.append(_compared(analysis, entry, start, analysis.home))
-    return found
+    """What stands under the headline for one shifted split: success there and at home, and use of the trained rule."""
+    start, sft, rl, home = analysis.start, analysis.sft, analysis.rl, analysis.home
+    pairs = [(a, b) for a, b in ((sft, start), (rl, start), (rl, sft)) if a and b]
+    found = [_success(analysis, a, b, where) for where in (split, home) if where for a, b in pairs]
+    found.insert(len(pairs), Finding(f"Trained rule used on {split}", _trained_rule(analysis, pairs, split)))
+    return [finding for finding in found if finding.lines]
 
 
 def stopped_early(analysis: Analysis) -> str | None:
@@ -144,34 +145,17 @@ def scope(analysis: Analysis) -> str:
     )
 
 
-def _compared(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
-    changes = analysis.changes(a, b, split)
-    against_start = b == analysis.start
-    words = ("rose", "fell", "no clear change") if against_start else ("higher", "lower", "no clear difference")
-    by_sign: Mapping[int, list[str]] = {
-        sign: [f"{view.label} {change(interval)}" for view, interval in changes.views.items() if interval.sign == sign]
-        for sign in (1, -1, 0)
-    }
-    parts = [
-        f"{word}: {'; '.join(by_sign[sign])}" for sign, word in zip((1, -1, 0), words, strict=True) if by_sign[sign]
-    ]
-    return Finding(f"{a.label} − {b.label} on {split}", _sentence(parts))
+def _success(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
+    views = analysis.changes(a, b, split).views
+    lines = [Line(view.label, change(interval), interval.sign) for view, interval in views.items()]
+    return Finding(f"{a.label} − {b.label} on {split}", lines)
 
 
-def _perseveration(analysis: Analysis, entry: Entry, start: Entry, split: str) -> list[Finding]:
-    parts = []
-    for decoding in analysis.first.decodings:
-        before = analysis.rate(start, split, decoding, "perseverated")
-        after = analysis.rate(entry, split, decoding, "perseverated")
-        difference = analysis.change(entry, start, split, decoding, "perseverated")
-        if before and after and difference:
-            word = {1: "rose", -1: "fell", 0: "no clear change"}[difference.sign]
-            parts.append(
-                f"{decoding}: {word}, {percent(before.value)} to {percent(after.value)} % ({change(difference)})"
-            )
-    return [Finding(f"{entry.label}, trained rule used on {split}", _sentence(parts))] if parts else []
-
-
-def _sentence(parts: Sequence[str]) -> str:
-    text = ". ".join(part[0].upper() + part[1:] for part in parts)
-    return f"{text}." if text else "Nothing evaluated yet."
+def _trained_rule(analysis: Analysis, pairs: Sequence[tuple[Entry, Entry]], split: str) -> list[Line]:
+    found = []
+    for a, b in pairs:
+        for decoding in analysis.first.decodings:
+            interval = analysis.change(a, b, split, decoding, "perseverated")
+            if interval:
+                found.append(Line(f"{a.label} − {b.label}, {decoding}", change(interval), interval.sign))
+    return found

@@ -1,6 +1,6 @@
 """Building a shipped backbone: pretraining, its scores, its model card.
 
-    shiftgym backbone points --seed 0        # writes src/shiftgym/models/backbone/weights/points-0
+shiftgym backbone points --seed 0        # writes src/shiftgym/models/backbone/weights/points-0
 """
 
 import shutil

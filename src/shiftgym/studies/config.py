@@ -227,11 +227,8 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
     Raises:
         ConfigError: names `source`, or the override that brought the wrong value.
     """
-    changed: list[str] = []
+    changed = [override(values, assignment) for assignment in overrides]
     try:
-        for assignment in overrides:
-            changed.append(assignment.partition("=")[0])
-            override(values, assignment)
         setup = typed(kind, values)
         setup.check()
         return setup.resolved()

@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from shiftgym.errors import ConfigError
+
 Table = TypeVar("Table", bound=BaseModel)
 
 
@@ -22,15 +24,19 @@ class WrongValue(Exception):
 
 
 def override(values: dict[str, Any], assignment: str) -> str:
-    """Carry out `key.path=value` in place; the key path. The value is read as TOML, or else as a string."""
+    """Carry out `key.path=value` in place; the key path. The value is read as TOML, or else as a string.
+
+    Raises:
+        ConfigError: it is no assignment, or leads into a value.
+    """
     path, equals, text = assignment.partition("=")
     *tables, last = path.split(".")
     if not equals or not all([*tables, last]):
-        raise WrongValue(assignment, "give key.path=value, as in budget.flops=1e12")
+        raise ConfigError(f"--set {assignment}: give key.path=value, as in budget.flops=1e12")
     for name in tables:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
-            raise WrongValue(path, f"{name!r} is a value, not a table")
+            raise ConfigError(f"--set {assignment}: {name!r} is a value, not a table")
     try:
         values[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

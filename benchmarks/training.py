@@ -1,0 +1,96 @@
+"""Tokens a second of shiftgym's SFT step against a bare torch loop over the same model, rows and optimizer.
+
+    OMP_NUM_THREADS=1 python benchmarks/training.py [--batch 64] [--steps 12]
+
+The bare loop is a page of torch: one batch of the same rows padded once and for all, `model(ids, mask, labels)`,
+backward, clipping, AdamW. Ours is all that a step of `train` does, from drawing problems to the line in metrics.jsonl.
+The two take turns step by step, and the best of each is compared; tokens count without padding. Seconds are those of
+the processor, so that with one thread other programs disturb little.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from shiftgym.models.backbone.tokenizer import train_tokenizer
+from shiftgym.models.chat import ChatFormat
+from shiftgym.tasks.points.task import PointsTask
+from shiftgym.training.settings import SFTSettings
+from shiftgym.training.trainer import train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in {"batch": 64, "steps": 12, "vocabulary": 600}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+
+    # One training set of just a batch: every step has the same rows, so best times can be compared.
+    task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+    decisions = [task.start(task.problem("train", index)) for index in range(options.batch)]
+    experts = [task.expert(decision) for decision in decisions]
+    texts = [message["content"] for decision in decisions for message in decision.prompt] + experts
+    format = ChatFormat(train_tokenizer(texts, options.vocabulary))
+    rows = [(format.prompt(d.prompt), format.answer(e)) for d, e in zip(decisions, experts, strict=True)]
+    tokens = sum(len(prompt) + len(answer) for prompt, answer in rows)
+
+    torch.manual_seed(0)  # noqa: TID251 (a benchmark's weights may come from the global generator)
+    models = [
+        LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=options.vocabulary,
+                hidden_size=128,
+                intermediate_size=320,
+                num_hidden_layers=4,
+                num_attention_heads=4,
+                tie_word_embeddings=True,
+                bos_token_id=None,
+                eos_token_id=None,
+            )
+        )
+        for _ in range(2)
+    ]
+
+    bare, width = models[1], max(len(prompt) + len(answer) for prompt, answer in rows)
+    ids = torch.tensor([prompt + answer + [0] * (width - len(prompt + answer)) for prompt, answer in rows])
+    mask = torch.tensor([[1] * len(p + a) + [0] * (width - len(p + a)) for p, a in rows])
+    labels = torch.tensor([[-100] * len(p) + a + [-100] * (width - len(p + a)) for p, a in rows])
+    adamw = torch.optim.AdamW(bare.parameters(), lr=1e-4)
+
+    def bare_step() -> None:
+        adamw.zero_grad()
+        bare(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        torch.nn.utils.clip_grad_norm_(bare.parameters(), 1.0)
+        adamw.step()
+
+    own: list[float] = []
+    theirs: list[float] = []
+    started = time.process_time()
+
+    def take_turns(_metrics: dict[str, Any]) -> None:
+        nonlocal started
+        own.append(time.process_time() - started)
+        started = time.process_time()
+        bare_step()
+        theirs.append(time.process_time() - started)
+        started = time.process_time()
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SFTSettings(problems=options.batch, batch=options.batch)
+        train(
+            models[0], format, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns
+        )
+    ours, bare_rate = tokens / min(own), tokens / min(theirs)
+    print(
+        f"training: shiftgym {ours:,.0f} tokens/s, bare torch loop {bare_rate:,.0f} tokens/s, "
+        f"ratio {ours / bare_rate:.2f} ({options.batch} rows of {tokens / options.batch:.0f} tokens)"
+    )
+
+
+if __name__ == "__main__":
+    main()

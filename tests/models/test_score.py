@@ -1,0 +1,67 @@
+import pytest
+import torch
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from shiftgym.models.score import score
+
+
+def right_padded(vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Three rows of 20, 14 and 9 tokens with two answers each."""
+    ids = torch.randint(vocabulary, (3, 20), generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([20, 14, 9])
+    mask = (torch.arange(20) < lengths[:, None]).long()
+    answers = torch.zeros(3, 20, dtype=torch.bool)
+    for row, length in enumerate(lengths):
+        answers[row, 3:5] = answers[row, 7:length] = True
+    return ids * mask, mask, answers
+
+
+def check(model: PreTrainedModel, temperature: float) -> None:
+    ids, mask, answers = right_padded(model.config.vocab_size)
+    scores = score(model, ids, mask, answers, temperature)
+    # Row by row without padding, by the model's own logits: nothing shared with the code under test.
+    expected, entropy = [], []
+    for row in range(3):
+        length = int(mask[row].sum())
+        logits = model(ids[row : row + 1, :length]).logits[0].float() / temperature
+        distribution = torch.log_softmax(logits, -1)
+        for position in answers[row].nonzero()[:, 0].tolist():
+            expected.append(distribution[position - 1, ids[row, position]])
+            entropy.append(-(distribution[position - 1].exp() * distribution[position - 1]).sum())
+    assert torch.allclose(scores.logprobs, torch.stack(expected), atol=1e-5)
+    assert torch.allclose(scores.entropy, torch.stack(entropy), atol=1e-5)
+    assert scores.hidden.shape == (3, 20, model.config.hidden_size)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_scores_are_those_of_the_full_logits(
+    tiny: tuple[PreTrainedModel, PreTrainedTokenizerFast], temperature: float
+) -> None:
+    check(tiny[0], temperature)
+
+
+@pytest.mark.parametrize("kind", [CohereForCausalLM, GraniteForCausalLM])
+def test_families_that_scale_their_logits(kind: type[PreTrainedModel]) -> None:
+    sizes = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "pad_token_id": None,
+        "bos_token_id": None,
+        "eos_token_id": 1,
+    }
+    config = (
+        CohereConfig(**sizes, logit_scale=0.25)
+        if kind is CohereForCausalLM
+        else GraniteConfig(**sizes, logits_scaling=3.0)
+    )
+    check(kind(config).eval(), 1.0)

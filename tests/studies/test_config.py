@@ -1,0 +1,122 @@
+"""A study file is checked whole: every fault names the file or the override, the key, the reason, the nearest name."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from shiftgym.errors import ConfigError
+from shiftgym.studies.config import load_study, shipped_studies
+
+FAULTS = [
+    ("budget.flop=1", "budget.flop: unknown key; did you mean 'flops'?"),
+    ("branches.sft.recpe='sft'", "branches.sft.recpe: unknown key; did you mean 'recipe'?"),
+    ("branches.sft.optimizer.learnin_rate=1", "optimizer.learnin_rate: unknown key; did you mean 'learning_rate'?"),
+    ("splits.train.rul='x'", "splits.train.rul: unknown key; did you mean 'rule'?"),
+    ("task.limt=3", "task.limt: unknown key; did you mean 'limit'?"),
+    ("nmae='x'", "nmae: unknown key; did you mean 'name'?"),
+    ("branches.sft.batch=big", "branches.sft.batch: should be a valid integer"),
+    ("budget=3", "budget: should be a valid dictionary"),
+    ("title=3", "title: should be a valid string, not 3"),
+    ("branches.sft.recipe=spo", "branches.sft.recipe: unknown value 'spo'; did you mean 'ppo'?"),
+    ("branches.new={recipe='sft'}", "branches.new.label: this key is missing"),
+    ("task.hint=outcom", "task.hint: unknown value 'outcom'; did you mean 'outcome'?"),
+    ("task.name=pionts", "task.name: unknown task 'pionts': did you mean 'points'?"),
+    ("splits.train.rule=faces_as_tne", "splits.train.rule: unknown rule 'faces_as_tne'; rules are faces_as_ten"),
+    ("branches.sft.train_on=trian", "branches.sft.train_on: there is no split 'trian'; did you mean 'train'?"),
+    ("init.train_on=trian", "init.train_on: there is no split 'trian'; did you mean 'train'?"),
+    ("evaluation.splits=['rule_odd']", "evaluation.splits: there is no split 'rule_odd'; did you mean 'rule_ood'?"),
+    ("evaluation.decodings=['gredy']", "evaluation.decodings.0: unknown value 'gredy'; did you mean 'greedy'?"),
+    ("seeds=[]", "seeds: give at least one seed, none twice, none negative"),
+    ("seeds=[1, 1]", "seeds: give at least one seed, none twice, none negative"),
+    ("budget.checkpoints=[0.5, 0.2, 1.0]", "budget.checkpoints: fractions must rise"),
+    ("budget.checkpoints=[0.5, 1.5]", "budget.checkpoints: fractions of the budget lie above 0 and not above 1"),
+    ("budget.checkpoints=[0.5]", "budget.checkpoints: the last fraction must be 1.0"),
+    ("budget.flops=-1", "budget.flops: should be greater than 0, not -1"),
+    ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
+    ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
+    ("branches.Bad={recipe='sft', label='x'}", "branches.Bad: String should match pattern"),
+]
+
+
+@pytest.mark.parametrize(("assignment", "message"), FAULTS, ids=[assignment for assignment, _ in FAULTS])
+def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_study(tiny_file, [assignment])
+    text = str(caught.value)
+    assert message in text
+    assert "\n" not in text
+    assert text.startswith("--set: ")
+
+
+def test_a_fault_beside_an_override_is_the_files(tiny_file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_study(tiny_file, ["branches.new.label=x"])
+    assert str(caught.value) == f"{tiny_file}: branches.new.recipe: this key is missing"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("problems = 3", "problem = 3", "evaluation.problem: unknown key; did you mean 'problems'?"),
+        ("steps = 1", 'steps = "one"', "init.steps: should be a valid integer"),
+        ('title = "A study for tests"', "", "title: this key is missing"),
+        ("[budget]", "[budget", "no valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_named(tiny_file: Path, old: str, new: str, message: str) -> None:
+    tiny_file.write_text(tiny_file.read_text().replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        load_study(tiny_file)
+    assert str(caught.value).startswith(f"{tiny_file}: {message}")
+
+
+def test_an_unknown_study_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="points-txt: no shipped study and no file; did you mean 'points-text'"):
+        load_study("points-txt")
+
+
+@pytest.mark.parametrize("assignment", ["budget", "=3", "budget..flops=1"])
+def test_an_override_that_is_none(tiny_file: Path, assignment: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set .*: give key\.path=value"):
+        load_study(tiny_file, [assignment])
+
+
+def test_an_override_into_a_value(tiny_file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--set name\.x=1: 'name' is a value, not a table"):
+        load_study(tiny_file, ["name.x=1"])
+
+
+def test_overrides_are_toml_or_else_text(tiny_file: Path) -> None:
+    study = load_study(
+        tiny_file,
+        ["seeds=[3, 4]", "budget.flops=1e9", "splits.train.rule=shuffled", "branches.ppo.optimizer.name='muon'"],
+    )
+    assert study.seeds == (3, 4)
+    assert study.budget.flops == 1e9
+    assert study.splits["train"]["rule"] == "shuffled"
+    assert study.branches["ppo"].optimizer.name == "muon"
+
+
+def test_a_resolved_study_is_complete_and_reads_back_the_same(tiny_file: Path) -> None:
+    study = load_study(tiny_file)
+    written = study.to_toml()
+    values = tomllib.loads(written)
+    assert values["task"] == {"name": "points", "limit": 2, "hint": "outcome", "expert": "worked"}
+    assert values["splits"]["train"]["target"] == 24
+    assert values["branches"]["ppo"]["gae_lambda"] == study.branches["ppo"].gae_lambda  # type: ignore[union-attr]
+    tiny_file.write_text(written)
+    assert load_study(tiny_file) == study
+
+
+def test_the_task_of_a_study_has_its_splits(tiny_file: Path) -> None:
+    task = load_study(tiny_file, ["splits.train.target=10"]).build_task()
+    assert task.limit == 2
+    assert task.problem("train", 0).target == 10
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_are_sound(name: str) -> None:
+    study = load_study(name, ["model=nobody/nothing"])
+    assert study.name == name
+    assert {branch.role for branch in study.branches.values()} <= {"main", "control"}

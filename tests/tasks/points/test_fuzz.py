@@ -1,0 +1,92 @@
+"""Arbitrary text: judging never raises, takes under 50 ms, and never pays a wrong answer."""
+
+import json
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shiftgym.tasks.points.rules import Rule
+from shiftgym.tasks.points.task import PointsTask
+from shiftgym.tasks.points.verifier import Table, judge
+
+TASK = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+DECISIONS = [TASK.start(TASK.problem("train", index)) for index in range(20)]
+NUMBERS = (3, 8, 1)
+EASY = Table(("3", "8", "A"), Rule(10, 10, 10), 24)
+
+LIMIT = 0.05
+# The machine may be busy: our own processor time is limited, not the wall clock that hypothesis watches.
+fuzz = settings(deadline=None, max_examples=300)
+
+formulas = st.one_of(
+    st.lists(st.sampled_from(["3", "8", "1", "+", "*", "-", "/", "(", ")", "="]), max_size=14).map("".join),
+    st.permutations(["3", "8", "1"]).flatmap(
+        lambda numbers: st.lists(st.sampled_from("+-*/"), min_size=2, max_size=2).map(
+            lambda signs: f"{numbers[0]}{signs[0]}{numbers[1]}{signs[1]}{numbers[2]}"
+        )
+    ),
+    st.text("0123456789+-*/()= \t", max_size=40),
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | formulas,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+objects = st.fixed_dictionaries({}, optional=dict.fromkeys(("cards", "number", "steps", "formula"), values))
+pieces = st.sampled_from(
+    ["{", "}", "[", "]", '"', "'", ",", ":", "\\", "formula", "cards", "8*3*1", "```", "\n", "-", "9"]
+)
+texts = st.one_of(
+    st.text(max_size=300),
+    st.text(st.characters(), max_size=300),
+    st.lists(pieces, max_size=200).map("".join),
+    objects.map(json.dumps),
+    objects.map(repr),
+    st.tuples(st.text(max_size=30), objects.map(json.dumps), st.text(max_size=30)).map("".join),
+    st.tuples(st.sampled_from(["{", "[", "(", '{"a":', '{"formula": "(', "'", '{"\\']), st.integers(1, 9000)).map(
+        lambda pair: pair[0] * pair[1]
+    ),
+)
+
+
+@fuzz
+@given(texts)
+def test_any_text_is_judged_soon_and_diagnosed(text):
+    for decision in DECISIONS[:2]:
+        started = time.thread_time()
+        verdict = decision.judge(text)
+        assert time.thread_time() - started < LIMIT
+        assert verdict.outcome in TASK.outcomes
+        assert len(verdict.feedback) <= 200
+        started = time.thread_time()
+        TASK.diagnose(decision, text)
+        assert time.thread_time() - started < LIMIT
+
+
+@fuzz
+@given(formulas)
+def test_formulas_are_judged_as_pythons_parser_and_fractions_say(oracle, formula):
+    assert judge(json.dumps({"formula": formula}), EASY).outcome == oracle(formula, NUMBERS, 24)
+
+
+@fuzz
+@given(st.data())
+def test_damaged_experts_are_paid_only_if_still_right(oracle, data):
+    decision = data.draw(st.sampled_from(DECISIONS))
+    answer = TASK.expert(decision)
+    at = data.draw(st.integers(0, len(answer) - 1))
+    damaged = answer[:at] + data.draw(st.text(max_size=3)) + answer[at + data.draw(st.integers(0, 3)) :]
+    if decision.judge(damaged).correct:
+        formula = damaged[damaged.rindex('formula"') :].split('"')[2]
+        hand = decision.problem
+        assert oracle(formula, hand.rule.values(hand.ranks), hand.target) == "correct", damaged
+
+
+def test_nothing_is_evaluated_as_code(tmp_path):
+    trace = tmp_path / "executed"
+    for code in (f"__import__('pathlib').Path({str(trace)!r}).touch()", f"open({str(trace)!r}, 'w')"):
+        for text in (code, json.dumps({"formula": code}), "{'formula': " + code + "}", "{" + code + "}"):
+            assert not DECISIONS[0].judge(text).correct
+            TASK.diagnose(DECISIONS[0], text)
+    assert not trace.exists()

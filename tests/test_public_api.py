@@ -1,0 +1,87 @@
+"""The public names, and what importing them costs."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import shiftgym
+
+PUBLIC = [
+    "Answer",
+    "ChatFormat",
+    "ConfigError",
+    "DataError",
+    "Decision",
+    "Diagnosis",
+    "Episode",
+    "ExpertPolicy",
+    "ModelPolicy",
+    "OpenAIPolicy",
+    "Policy",
+    "Problem",
+    "ScriptedPolicy",
+    "ShiftgymError",
+    "Study",
+    "Task",
+    "TrainingStopped",
+    "Verdict",
+    "__version__",
+    "build_report",
+    "build_task",
+    "check_task",
+    "evaluate",
+    "load_policy",
+    "load_study",
+    "load_task",
+    "play",
+    "resume_study",
+    "run_study",
+    "train",
+]
+
+HEAVY = ("torch", "transformers", "numpy", "scipy", "matplotlib", "pyarrow")
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_public_names_are_these():
+    assert sorted(shiftgym.__all__) == PUBLIC
+    assert set(PUBLIC) <= set(dir(shiftgym))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name):
+    assert getattr(shiftgym, name) is not None
+
+
+def test_another_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        shiftgym.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import shiftgym",
+        "from shiftgym import play, build_task, check_task, ExpertPolicy, ConfigError",
+        "import sys; sys.argv = ['shiftgym', '--help']\nfrom shiftgym.cli import main\ntry: main()\nexcept SystemExit: pass",
+    ],
+)
+def test_no_torch_is_loaded(code):
+    loaded = run(f"{code}\nimport sys; print('modules:', *sorted(sys.modules))").split("modules:")[1].split()
+    assert not {"torch", "transformers"} & set(loaded)
+    if code == "import shiftgym":
+        assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "code", ["import shiftgym", "import sys; sys.argv = ['x', '--help']; from shiftgym.cli import main"]
+)
+def test_it_starts_in_under_a_third_of_a_second(code):
+    """In processor time, the better of three, as the machine may be busy."""
+    timed = f"{code}\nimport time; print(time.process_time())"
+    assert min(float(run(timed)) for _ in range(3)) < 0.3

@@ -1,0 +1,196 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from shiftgym.errors import ConfigError, TrainingStopped
+from shiftgym.models.chat import ChatFormat
+from shiftgym.tasks.base import Task
+from shiftgym.training import checkpoints
+from shiftgym.training.checkpoints import CheckpointInfo
+from shiftgym.training.settings import GroupSettings, OptimizerSettings, PPOSettings, SFTSettings
+from shiftgym.training.trainer import TrainingResult, train
+
+FAST = OptimizerSettings(learning_rate=3e-3)
+SFT = SFTSettings(problems=30, batch=16, optimizer=FAST)
+PPO = PPOSettings(episodes_per_iteration=12, minibatch=8, max_new_tokens=3, optimizer=FAST)
+RLOO = GroupSettings(
+    recipe="rloo", episodes_per_iteration=8, group_size=4, minibatch=8, max_new_tokens=3,
+    optimizer=OptimizerSettings(name="muon", learning_rate=3e-3, warmup=0.5, schedule="linear"),
+)  # fmt: skip
+
+Train = Callable[..., tuple[TrainingResult, LlamaForCausalLM]]
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+@pytest.fixture
+def run(make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task) -> Train:
+    def go(settings: Any, folder: Path, **options: Any) -> tuple[TrainingResult, LlamaForCausalLM]:
+        model = make_model()
+        return train(model, chat_format, task, settings, seed=0, folder=folder, **options), model
+
+    return go
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("settings", [SFT, PPO, RLOO], ids=["sft", "ppo", "rloo"])
+def test_a_killed_run_resumes_to_the_same_bytes_and_weights(run: Train, settings: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"max_steps": 6, "milestones": (0.5, 1.0)}
+    _, straight = run(settings, tmp_path / "straight", **options)
+
+    def die(metrics: dict[str, Any]) -> None:
+        if metrics["step"] == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(settings, tmp_path / "killed", on_step=die, **options)
+    assert len(lines(tmp_path / "killed")) == 5, "steps after the checkpoint were logged and must be cut"
+    seen: list[CheckpointInfo] = []
+    result, resumed = run(settings, tmp_path / "killed", on_checkpoint=lambda info, _: seen.append(info), **options)
+
+    for name in ("metrics.jsonl", "episodes.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+    for a, b in zip(straight.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert [info.step for info in seen] == [3, 6], "the checkpoint that was resumed from is offered again"
+    assert [info.step for info in result.checkpoints] == [3, 6]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(run: Train, tmp_path: Path) -> None:
+    def die(_metrics: dict[str, Any]) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(SFT, tmp_path, max_steps=2, on_step=die)
+    run(SFT, tmp_path, max_steps=2)
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2]
+
+
+def test_a_finished_run_is_not_trained_again(run: Train, tmp_path: Path) -> None:
+    first, model = run(SFT, tmp_path, max_steps=2)
+    again, loaded = run(SFT, tmp_path, max_steps=2)
+    assert again.steps == first.steps == len(lines(tmp_path)) == 2
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+
+
+def test_two_runs_write_the_same_bytes(run: Train, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        run(PPO, tmp_path / name, max_steps=2)
+    assert (tmp_path / "a/metrics.jsonl").read_bytes() == (tmp_path / "b/metrics.jsonl").read_bytes()
+
+
+def test_every_step_says_what_the_issue_asks_for(run: Train, tmp_path: Path) -> None:
+    run(PPO, tmp_path, max_steps=1)
+    (line,) = lines(tmp_path)
+    wanted = (
+        "step flops flops_paper tokens_trained tokens_generated learning_rate loss policy_loss value_loss grad_norm kl "
+        "entropy clip_fraction explained_variance reward success success_1 attempts answer_tokens"
+    )
+    assert set(line) == set(wanted.split())
+
+
+def test_training_learns(run: Train, tmp_path: Path) -> None:
+    run(SFT, tmp_path / "sft", max_steps=40)
+    losses = [line["loss"] for line in lines(tmp_path / "sft")]
+    assert losses[-1] < losses[0] / 4
+
+
+def test_ppo_raises_the_reward(run: Train, tmp_path: Path) -> None:
+    settings = PPO.model_copy(update={"episodes_per_iteration": 64, "minibatch": 32, "max_new_tokens": 2, "epochs": 3})
+    run(settings, tmp_path, max_steps=10)
+    rewards = [line["reward"] for line in lines(tmp_path)]
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.7
+
+
+def test_a_budget_ends_the_run_and_sets_the_milestones(run: Train, tmp_path: Path) -> None:
+    result, _ = run(SFT, tmp_path / "probe", max_steps=1)
+    step = result.ledger.flops
+    fractions: list[tuple[int, float]] = []
+    result, _ = run(
+        SFT,
+        tmp_path / "run",
+        budget_flops=9.5 * step,
+        milestones=(0.1, 0.15, 0.5),
+        on_checkpoint=lambda info, _: fractions.append((info.step, info.fraction)),
+    )
+    assert fractions == [(1, 0.1), (2, 0.15), (5, 0.5), (10, 1.0)]
+    assert result.ledger.flops == 10 * step
+
+
+def test_milestones_passed_in_one_step_share_a_checkpoint(run: Train, tmp_path: Path) -> None:
+    result, _ = run(SFT, tmp_path, max_steps=2, milestones=(0.1, 0.4, 0.5))
+    assert [(info.step, info.fraction) for info in result.checkpoints] == [(1, 0.5), (2, 1.0)]
+
+
+def test_a_checkpoint_loads_as_any_model_does(run: Train, tmp_path: Path) -> None:
+    result, model = run(PPO, tmp_path, max_steps=2, milestones=(0.5,))
+    first, last = result.checkpoints
+    loaded = LlamaForCausalLM.from_pretrained(last.path)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+    assert (last.path / "tokenizer.json").exists()
+    assert (last.path / "value_head.safetensors").exists()
+    assert (last.path / "trainer.pt").exists()
+    assert not (first.path / "trainer.pt").exists(), "only the latest can be resumed from"
+    assert checkpoints.existing(tmp_path) == result.checkpoints
+
+
+def test_episodes_are_kept_for_the_steps_that_led_to_a_checkpoint(run: Train, tmp_path: Path) -> None:
+    run(PPO, tmp_path, max_steps=4, milestones=(0.5,))
+    records = [json.loads(line) for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [2] * 12 + [4] * 12
+    assert {"problem", "success", "decisions"} <= set(records[0])
+
+
+@pytest.mark.parametrize("settings", [SFT, PPO], ids=["sft", "ppo"])
+def test_a_poisoned_weight_stops_training_and_keeps_the_last_checkpoint(
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, settings: Any, tmp_path: Path
+) -> None:
+    model = make_model()
+
+    def poison(metrics: dict[str, Any]) -> None:
+        if metrics["step"] == 3:
+            with torch.no_grad():
+                model.get_input_embeddings().weight[3] = float("nan")
+
+    with pytest.raises(TrainingStopped, match=r"step 4: a weight is not finite.*step-000002"):
+        train(
+            model, chat_format, task, settings, seed=0, folder=tmp_path, max_steps=4, milestones=(0.5,), on_step=poison
+        )
+    assert [info.step for info in checkpoints.existing(tmp_path)] == [2]
+    assert len(lines(tmp_path)) == 3
+
+
+def test_a_loss_that_is_not_finite_changes_no_weight(
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, tmp_path: Path
+) -> None:
+    model = make_model()
+    model.base_model.norm.register_forward_hook(lambda _module, _arguments, output: output * float("inf"))
+    before = [weight.clone() for weight in model.parameters()]
+    with pytest.raises(TrainingStopped, match=r"step 1: the loss is not finite.*there is no checkpoint yet"):
+        train(model, chat_format, task, SFT, seed=0, folder=tmp_path, max_steps=1)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_steps": 0}, {"budget_flops": -1.0}])
+def test_a_run_without_an_end_is_refused(run: Train, tmp_path: Path, limits: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="positive budget_flops or max_steps"):
+        run(SFT, tmp_path, **limits)
+
+
+def test_bfloat16_passes_train_float32_weights(run: Train, tmp_path: Path) -> None:
+    _, model = run(SFT.model_copy(update={"precision": "bfloat16"}), tmp_path / "half", max_steps=3)
+    run(SFT, tmp_path / "full", max_steps=3)
+    half, full = (lines(tmp_path / name)[-1]["loss"] for name in ("half", "full"))
+    assert half == pytest.approx(full, rel=0.02)
+    assert half != full
+    assert model.dtype == torch.float32
