@@ -1,4 +1,4 @@
-"""The public names, and that a first import and `--help` are quick and bring in nothing heavy."""
+"""A first import, `--help` and everything above the torch line are quick and bring in nothing heavy."""
 
 import json
 import resource
@@ -7,15 +7,6 @@ import sys
 
 import pytest
 
-import shiftgym
-
-PUBLIC = {
-    *("__version__", "Answer", "ChatFormat", "ConfigError", "DataError", "Decision", "Diagnosis", "Episode"),
-    *("ExpertPolicy", "ModelPolicy", "OpenAIPolicy", "Policy", "Problem", "ScriptedPolicy", "ShiftgymError", "Study"),
-    *("Task", "TrainingStopped", "Verdict", "build_report", "build_task", "check_task", "evaluate", "load_policy"),
-    *("load_study", "load_task", "play", "resume_study", "run_study", "train"),
-}
-
 HEAVY = {"torch", "transformers", "matplotlib", "pandas", "scipy", "numpy", "pyarrow"}
 
 TELL = "; import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
@@ -23,14 +14,6 @@ TELL = "; import json, sys; print(json.dumps(sorted({name.partition('.')[0] for 
 HELP = (
     "import sys; from shiftgym.cli import app; sys.argv = ['shiftgym']; app(['--help'], result_action='return_value')"
 )
-
-
-def test_public_names() -> None:
-    assert set(shiftgym.__all__) == PUBLIC
-    assert set(dir(shiftgym)) == PUBLIC
-    assert all(getattr(shiftgym, name) is not None for name in PUBLIC)
-    with pytest.raises(AttributeError, match="no attribute 'pilcy'"):
-        _ = shiftgym.pilcy
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ LAYERS = (
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that
 plays it, the policies themselves above."""
 
-FREE = {"errors", "messages", "seeds", "verdicts"}
 TORCH_ROOMS = ("models", "training")
 TORCH_FREE = {"training.settings"}
 TORCH = {"torch", "transformers", "tokenizers", "safetensors"}
@@ -38,7 +37,7 @@ def modules():
 
 
 def imports(path):
-    """Full names of everything a module imports, wherever in the file; what is only for the type checker is left out."""
+    """Full names of everything a module imports, wherever in the file, but for what only the type checker sees."""
     skipped = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):

@@ -132,8 +132,9 @@ def tiny_model(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
         **{f"{kind}_token_id": None for kind in ("pad", "bos")},
         eos_token_id=tokenizer.convert_tokens_to_ids(family.end),
     )
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).eval(), tokenizer
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # noqa: TID251  weights are initialised from torch's global generator
+        return AutoModelForCausalLM.from_config(config).eval(), tokenizer
 
 
 @pytest.fixture(scope="session", params=list(FAMILIES))

@@ -14,26 +14,26 @@ def rendered(tokenizer: Any, messages: Any, *, generation: bool = True) -> list[
 
 def test_a_conversation_written_piece_by_piece_is_the_template_of_the_whole(tiny: Any) -> None:
     model, tokenizer = tiny
-    format = ChatFormat(tokenizer, model.generation_config)
+    form = ChatFormat(tokenizer, model.generation_config)
     messages = [user("Make 24."), assistant("(1+2)*8"), user("Try again."), assistant("24"), user("Legal, but not 24.")]
     pieces = [
-        format.prompt(messages[:1]),
-        format.answer("(1+2)*8"),
-        format.reply([messages[2]])[1:],
-        format.answer("24"),
-        format.reply([messages[4]])[1:],
+        form.prompt(messages[:1]),
+        form.answer("(1+2)*8"),
+        form.reply([messages[2]])[1:],
+        form.answer("24"),
+        form.reply([messages[4]])[1:],
     ]
-    assert sum(pieces, []) == rendered(tokenizer, messages)
+    assert [token for piece in pieces for token in piece] == rendered(tokenizer, messages)
 
 
 def test_the_end_of_an_answer_is_the_templates_own(tiny: Any) -> None:
     model, tokenizer = tiny
-    format = ChatFormat(tokenizer, model.generation_config)
-    end = tokenizer.convert_ids_to_tokens(format.end_id)
+    form = ChatFormat(tokenizer, model.generation_config)
+    end = tokenizer.convert_ids_to_tokens(form.end_id)
     assert end in ("<|eot_id|>", "<|im_end|>", "<end_of_turn>")
-    assert format.end_ids == {format.end_id, tokenizer.eos_token_id}
-    assert format.reply([user("Try again.")])[0] == format.end_id == format.answer("24")[-1]
-    assert format.text(format.answer('{"formula": "(1 + 2) * 8"}')) == '{"formula": "(1 + 2) * 8"}'
+    assert form.end_ids == {form.end_id, tokenizer.eos_token_id}
+    assert form.reply([user("Try again.")])[0] == form.end_id == form.answer("24")[-1]
+    assert form.text(form.answer('{"formula": "(1 + 2) * 8"}')) == '{"formula": "(1 + 2) * 8"}'
 
 
 def test_the_prompt_begins_once(tiny: Any) -> None:
@@ -45,20 +45,20 @@ def test_the_prompt_begins_once(tiny: Any) -> None:
 
 def test_a_system_message_is_rendered_or_refused_in_one_line(tiny: Any) -> None:
     model, tokenizer = tiny
-    format = ChatFormat(tokenizer, model.generation_config)
+    form = ChatFormat(tokenizer, model.generation_config)
     messages: Any = [{"role": "system", "content": "Be brief."}, user("Make 24.")]
     if "start_of_turn" in tokenizer.chat_template:
         with pytest.raises(ConfigError, match="roles system, user: System role not supported"):
-            format.prompt(messages)
+            form.prompt(messages)
     else:
-        assert format.prompt(messages) == rendered(tokenizer, messages)
+        assert form.prompt(messages) == rendered(tokenizer, messages)
 
 
 def test_results_are_the_callers_own(tiny_llama: Any) -> None:
-    format = ChatFormat(tiny_llama[1])
-    format.prompt([user("K")]).append(0)
-    format.reply([user("K")]).append(0)
-    assert format.prompt([user("K")])[-1] != 0 and format.reply([user("K")])[-1] != 0
+    form = ChatFormat(tiny_llama[1])
+    form.prompt([user("K")]).append(0)
+    form.reply([user("K")]).append(0)
+    assert form.prompt([user("K")])[-1] != 0 and form.reply([user("K")])[-1] != 0
 
 
 def test_templates_that_cannot_work_are_config_errors(tiny_llama: Any) -> None:

@@ -35,7 +35,7 @@ def test_a_shipped_backbone_is_loaded_by_name(saved: Path, monkeypatch: pytest.M
     monkeypatch.setattr(load, "WEIGHTS", saved.parent)
     assert load.shipped() == ["model"]
     assert load_policy("model")[0].config.model_type == "llama"
-    with pytest.raises(ConfigError, match=r"'modle' is no shipped backbone \(model, nearest is 'model'\)"):
+    with pytest.raises(ConfigError, match=r"'modle' is no shipped backbone \(model; nearest is 'model'\)"):
         load_policy("modle")
 
 

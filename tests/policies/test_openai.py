@@ -118,7 +118,7 @@ def test_an_endpoint_that_is_not_there_or_does_not_answer():
         play(policy(endpoint, retries=1), TASK, PROBLEMS[:1], stream=[])
     release = threading.Event()
     with Endpoint(lambda n, _: (release.wait(5), (200, said("1")))[1]) as endpoint:
-        with pytest.raises(DataError, match="(?i)timed? ?out"):
+        with pytest.raises(DataError, match=r"(?i)timed? ?out"):
             play(policy(endpoint, retries=0, timeout=0.2), TASK, PROBLEMS[:1], stream=[])
         release.set()
 

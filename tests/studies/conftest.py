@@ -62,7 +62,7 @@ label = "SFT, absurd rate"
 role = "control"
 recipe = "sft"
 batch = 2
-optimizer = { learning_rate = 1e38 }
+optimizer = { learning_rate = 1e30 }
 
 [branches.failing]
 label = "SFT on nothing"

@@ -18,8 +18,9 @@ from typing import Any, Literal
 State = Literal["waiting", "running", "done", "failed", "skipped"]
 """`skipped`: the job that it needs failed."""
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Read by torch when it is imported, so it must stand in the environment before a child starts."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+"""Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN keeps code for
+every shape of matrix that it has met, gigabytes where batches are of ever new lengths; hence the cap."""
 
 POLL = 0.5
 """Seconds between two looks at the running jobs."""

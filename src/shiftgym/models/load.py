@@ -38,7 +38,9 @@ def load_policy(
     disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
+        # On a CPU the backward pass of torch's fused attention takes several times that of plain matrix products.
+        attention = {"attn_implementation": "eager"} if device == "cpu" else {}
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local, **attention)
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     if tokenizer.pad_token is None:
@@ -52,12 +54,10 @@ def _source(name: str) -> tuple[str, bool]:
         return str(WEIGHTS / name), True
     if Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
-            raise ConfigError(f"model directory {name!r} has no config.json; give a directory written by save_pretrained")
+            raise ConfigError(f"model directory {name!r} has no config.json; give one written by save_pretrained")
         return name, True
     if re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
         return name, False
     close = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.0)
-    nearest = f", nearest is {close[0]!r}" if close else ""
-    raise ConfigError(
-        f"model {name!r} is no shipped backbone ({', '.join(shipped()) or 'none'}{nearest}), directory or hub id owner/name"
-    )
+    known = ", ".join(shipped()) + (f"; nearest is {close[0]!r}" if close else "")
+    raise ConfigError(f"model {name!r} is no shipped backbone ({known or 'none'}), directory or hub id owner/name")

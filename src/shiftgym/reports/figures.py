@@ -6,7 +6,6 @@ follows the theme of the page.
 """
 
 import io
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shiftgym.reports.panels import GRID, INK, MUTED, PANEL, SERIES, Panel
@@ -23,6 +23,7 @@ THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {colour: f"--series-
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "svg.hashsalt": "shiftgym",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -59,10 +60,7 @@ def inline_svg(panel: Panel, prefix: str) -> str:
     """A panel as SVG markup that follows the page's theme and font. `prefix` keeps ids apart on one page."""
     with mpl.rc_context(RC):
         figure = Figure(figsize=PANEL)
-        # Fixed margins: finding them from the drawing, as paper figures do, takes most of the time of a report.
-        width, height = (72 * side for side in PANEL)
-        left, right = panel.left / width, 1 - panel.right / width
-        panel.draw(figure.add_axes((left, 36 / height, right - left, 1 - 44 / height)))
+        panel.draw(_place(figure, panel, 0, 1, 1))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     markup = buffer.getvalue()
@@ -84,17 +82,23 @@ def inline_svg(panel: Panel, prefix: str) -> str:
 def save(figure: PaperFigure, folder: Path) -> list[Path]:
     """Write a whole figure as SVG (transparent) and PNG (white)."""
     rows = -(-len(figure.panels) // figure.columns)
+    paths = [folder / f"{figure.name}.svg", folder / f"{figure.name}.png"]
     with mpl.rc_context(RC):
-        drawing = Figure(figsize=(PANEL[0] * figure.columns, PANEL[1] * rows), layout="constrained")
-        grid = drawing.subplots(rows, figure.columns, squeeze=False).flat
-        for axes, panel in itertools.zip_longest(grid, figure.panels):
-            if panel is None:
-                axes.set_visible(False)
-                continue
+        drawing = Figure(figsize=(PANEL[0] * figure.columns, PANEL[1] * rows))
+        for index, panel in enumerate(figure.panels):
+            axes = _place(drawing, panel, index, figure.columns, rows)
             panel.draw(axes)
             axes.set_title(panel.title, loc="left")
-        paths = [folder / f"{figure.name}.svg", folder / f"{figure.name}.png"]
         drawing.savefig(paths[0], metadata={"Date": None})
-        drawing.set_layout_engine("none")
         drawing.savefig(paths[1], dpi=200, facecolor="white")
     return paths
+
+
+def _place(figure: Figure, panel: Panel, index: int, columns: int, rows: int) -> Axes:
+    """Axes for one panel of a grid. Margins are fixed: finding them from the drawing takes most of a report's time."""
+    width, height = (72 * side for side in PANEL)
+    row, column = divmod(index, columns)
+    left, right = column * width + panel.left, (column + 1) * width - panel.right
+    bottom, top = (rows - 1 - row) * height + 36, (rows - row) * height - (8 if columns * rows == 1 else 22)
+    across, up = columns * width, rows * height
+    return figure.add_axes((left / across, bottom / up, (right - left) / across, (top - bottom) / up))

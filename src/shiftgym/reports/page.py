@@ -138,11 +138,13 @@ class Drawing(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One number of a table, its interval or other small print, and the heading it stands under."""
+    """One number of a table."""
 
     text: str
-    small: str
     head: str
+    """What it stands under."""
+    small: Sequence[str] = ()
+    """Its interval and other small print, line by line."""
     sign: int = 0
 
 
@@ -202,10 +204,12 @@ def _rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
             cells.append(_rate_cell(rate, view.label))
         for decoding in analysis.first.decodings:
             for measure, word in {"valid": "valid", **DIAGNOSES}.items():
+                if measure == "perseverated" and split not in analysis.shifted:
+                    continue
                 rate = analysis.rate(entry, split, decoding, measure)
-                cells.append(Cell(words.percent(rate.value) if rate else "n/a", "", f"{word}, {decoding}"))
+                cells.append(Cell(words.percent(rate.value) if rate else "n/a", f"{word}, {decoding}"))
             tokens = [of.tokens for of in analysis.measures(entry, split, decoding)]
-            cells.append(Cell(f"{sum(tokens) / len(tokens):.0f}", "", f"tokens, {decoding}"))
+            cells.append(Cell(f"{sum(tokens) / len(tokens):.0f}", f"tokens, {decoding}"))
         found.append((entry, cells))
     return found
 
@@ -218,8 +222,8 @@ def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, lis
         for view, interval in analysis.changes(a, b, split).views.items():
             low, high = words.signed(interval.low), words.signed(interval.high)
             each = ", ".join(words.signed(value) for value in interval.each)
-            small = f"[{low}, {high}]" + (f" seeds: {each}" if len(interval.each) > 1 else "")
-            cells.append(Cell(words.signed(interval.value), small, view.label, interval.sign))
+            small = [f"[{low}, {high}]"] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
+            cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
         found.append((a, b, cells))
     return found
 
@@ -238,8 +242,8 @@ def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Ent
             [
                 Cell(
                     words.percent(found.get(style, 0.0)),
-                    f"success {words.percent(pool_style_success(of, style))}" if style in found else "",
                     style,
+                    [f"success {words.percent(pool_style_success(of, style))}"] if style in found else [],
                 )
                 for style in styles
             ],
@@ -250,8 +254,8 @@ def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Ent
 
 def _rate_cell(rate: Interval | None, head: str) -> Cell:
     if rate is None:
-        return Cell("n/a", "", head)
-    return Cell(words.percent(rate.value), f"{words.percent(rate.low)} to {words.percent(rate.high)}", head)
+        return Cell("n/a", head)
+    return Cell(words.percent(rate.value), head, [f"{words.percent(rate.low)} to {words.percent(rate.high)}"])
 
 
 def _markdown(text: str | None) -> Markup | None:

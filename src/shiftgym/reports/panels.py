@@ -88,16 +88,17 @@ def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
             if main and end_x and end_y:
                 axes.plot([100 * end_x.low, 100 * end_x.high], [ys[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
-            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main))
+            side = "left" if xs[-1] < xs[-2] else "right"
+            drawn.append((float(xs[-1]), float(ys[-1]), side, branch.label, colour, main))
         if analysis.start:
             x = analysis.rate(analysis.start, home, view.decoding, view.measure)
             y = analysis.rate(analysis.start, split, view.decoding, view.measure)
             if x and y:
                 axes.plot(100 * x.value, 100 * y.value, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
-                drawn.append((100 * x.value, 100 * y.value, "start", INK, True))
+                drawn.append((100 * x.value, 100 * y.value, "left", analysis.start.label, INK, True))
         axes.set_xlabel(f"success on {home}, %")
         axes.set_ylabel(f"success on {split}, %")
-        axes.margins(0.12, 0.12)
+        axes.margins(0.22, 0.12)
         _label_points(axes, drawn)
 
     return Panel(view.label, draw)
@@ -197,12 +198,15 @@ def _label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
     places: list[float] = []
     for _, y, *_ in ordered:
         places.append(max(y, places[-1] + gap) if places else max(y, 0.0))
-    overflow = max(places[-1] - 100, 0.0)
+    ceiling = 100.0
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], ceiling)
+        ceiling = places[index] - gap
     for place, (x, y, label, colour, main) in zip(places, ordered, strict=True):
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(1.03, place - overflow),
+            xytext=(1.03, place),
             textcoords=("axes fraction", "data"),
             color=colour,
             va="center",
@@ -212,28 +216,23 @@ def _label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
         )
 
 
-def _label_points(axes: Axes, points: Sequence[Mark]) -> None:
-    """Names beside points: on the side with room, pushed apart vertically."""
+def _label_points(axes: Axes, points: Sequence[tuple[float, float, str, str, str, bool]]) -> None:
+    """Names beside points, ahead of the way their lines came, pushed apart vertically. Like `Mark`, with the side third."""
     low, high = axes.get_ylim()
-    left, right = axes.get_xlim()
     gap = (high - low) / 15
-    placed: list[tuple[float, float]] = []
-    for x, y, label, colour, main in sorted(points, key=lambda point: -point[1]):
-        to_left = x > (left + right) / 2
+    placed: list[tuple[str, float]] = []
+    for x, y, side, label, colour, main in sorted(points, key=lambda point: -point[1]):
         place = y
-        while any(
-            abs(place - other_y) < gap and (x > (left + right) / 2) == (other_x > (left + right) / 2)
-            for other_x, other_y in placed
-        ):
+        while any(abs(place - other) < gap and side == other_side for other_side, other in placed):
             place -= gap
-        placed.append((x, place))
+        placed.append((side, place))
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(-9 if to_left else 9, (place - y) / (high - low) * PANEL[1] * 72 * 0.75),
+            xytext=(-9 if side == "left" else 9, (place - y) / (high - low) * PANEL[1] * 72 * 0.75),
             textcoords="offset points",
             color=colour,
-            ha="right" if to_left else "left",
+            ha="right" if side == "left" else "left",
             va="center",
             fontsize=8.5 if main else 7.5,
             fontweight="bold" if main else "normal",

@@ -22,6 +22,8 @@ class Line:
     text: str
     sign: int
     """1 or -1 where the interval lies on one side of zero, else 0."""
+    good: bool = True
+    """Whether more of it is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,10 @@ def findings(analysis: Analysis, split: str) -> list[Finding]:
     """What stands under the headline for one shifted split: success there and at home, and use of the trained rule."""
     start, sft, rl, home = analysis.start, analysis.sft, analysis.rl, analysis.home
     pairs = [(a, b) for a, b in ((sft, start), (rl, start), (rl, sft)) if a and b]
-    found = [_success(analysis, a, b, where) for where in (split, home) if where for a, b in pairs]
-    found.insert(len(pairs), Finding(f"Trained rule used on {split}", _trained_rule(analysis, pairs, split)))
+    found = [_success(analysis, a, b, split) for a, b in pairs]
+    from_start = [(a, b) for a, b in pairs if b == start]
+    found.append(Finding(f"Trained rule used on {split}", _trained_rule(analysis, from_start, split)))
+    found += [_success(analysis, a, b, home) for a, b in from_start if home]
     return [finding for finding in found if finding.lines]
 
 
@@ -157,5 +161,5 @@ def _trained_rule(analysis: Analysis, pairs: Sequence[tuple[Entry, Entry]], spli
         for decoding in analysis.first.decodings:
             interval = analysis.change(a, b, split, decoding, "perseverated")
             if interval:
-                found.append(Line(f"{a.label} − {b.label}, {decoding}", change(interval), interval.sign))
+                found.append(Line(f"{a.label} − {b.label}, {decoding}", change(interval), interval.sign, good=False))
     return found

@@ -65,4 +65,4 @@ def test_fractions_are_exact():
 
 
 def test_plain_solutions_come_first():
-    assert formula(solutions((1, 2, 3, 4), 24)[0]) == "4*3*2*1"
+    assert not set("/()") & set(formula(solutions((1, 2, 3, 4), 24)[0]))
