@@ -21,7 +21,7 @@ from shiftgym.models.generate import ModelPolicy
 class Tokens:
     """A chat format whose prompts are their own numbers and whose answers never end."""
 
-    end_ids = {-1}
+    end_ids = frozenset({-1})
 
     def prompt(self, messages: Messages) -> list[int]:
         return [int(number) for number in messages[0]["content"].split()]

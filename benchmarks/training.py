@@ -35,8 +35,8 @@ def main() -> None:
     decisions = [task.start(task.problem("train", index)) for index in range(options.batch)]
     experts = [task.expert(decision) for decision in decisions]
     texts = [message["content"] for decision in decisions for message in decision.prompt] + experts
-    format = ChatFormat(train_tokenizer(texts, options.vocabulary))
-    rows = [(format.prompt(d.prompt), format.answer(e)) for d, e in zip(decisions, experts, strict=True)]
+    form = ChatFormat(train_tokenizer(texts, options.vocabulary))
+    rows = [(form.prompt(d.prompt), form.answer(e)) for d, e in zip(decisions, experts, strict=True)]
     tokens = sum(len(prompt) + len(answer) for prompt, answer in rows)
 
     torch.manual_seed(0)  # noqa: TID251 (a benchmark's weights may come from the global generator)
@@ -82,9 +82,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = SFTSettings(problems=options.batch, batch=options.batch)
-        train(
-            models[0], format, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns
-        )
+        train(models[0], form, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns)
     ours, bare_rate = tokens / min(own), tokens / min(theirs)
     print(
         f"training: shiftgym {ours:,.0f} tokens/s, bare torch loop {bare_rate:,.0f} tokens/s, "

@@ -1,6 +1,6 @@
 """A task of your own in one file: what hour is it some hours later, on a clock of 12 or of 24 hours?
 
-    shiftgym check examples/clock_task.py:ClockTask
+    shiftgym check examples.clock_task:ClockTask
     shiftgym study run examples/clock.toml
 
 The shift is the number of hours on the dial. Everything else (episodes, training, evaluation, report) comes with

@@ -1,4 +1,4 @@
-"""Tiny random models of three families, each with a tokenizer trained here and a chat template in its family's style."""
+"""Tiny random models of three families, each with a tokenizer trained here and a chat template in its style."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

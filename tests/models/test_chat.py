@@ -58,7 +58,8 @@ def test_results_are_the_callers_own(tiny_llama: Any) -> None:
     form = ChatFormat(tiny_llama[1])
     form.prompt([user("K")]).append(0)
     form.reply([user("K")]).append(0)
-    assert form.prompt([user("K")])[-1] != 0 and form.reply([user("K")])[-1] != 0
+    assert form.prompt([user("K")])[-1] != 0
+    assert form.reply([user("K")])[-1] != 0
 
 
 def test_templates_that_cannot_work_are_config_errors(tiny_llama: Any) -> None:

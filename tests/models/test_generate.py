@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from shiftgym.messages import user
+from shiftgym.models.cache import RaggedCache
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.generate import ModelPolicy, RaggedCache, _sample
+from shiftgym.models.generate import ModelPolicy, _sample
 from shiftgym.policies.base import Transcript
 
 TEXTS = [
@@ -78,7 +79,7 @@ def test_a_batch_answers_as_each_row_alone(tiny: Any, temperature: float) -> Non
     together = play(sampler, [[0, 1, 2, 3, 4]] * 3)
     for row, transcript in enumerate(together):
         alone = play(sampler, [[row]] * 3)[row]
-        assert alone.ids == transcript.ids and alone.spans == transcript.spans
+        assert (alone.ids, alone.spans) == (transcript.ids, transcript.spans)
         assert close(alone.logprobs, transcript.logprobs)
 
 
@@ -104,7 +105,8 @@ def test_a_cached_attempt_answers_as_a_fresh_prompt(tiny: Any) -> None:
 def test_rows_that_drop_out_do_not_change_the_others(tiny: Any) -> None:
     sampler = policy(tiny, temperature=1.0, limit=12)
     full, thinned = play(sampler, [[0, 1, 2, 3, 4]] * 3), play(sampler, [[0, 1, 2, 3, 4], [3, 1], [1]])
-    assert thinned[1].ids == full[1].ids and close(thinned[1].logprobs, full[1].logprobs)
+    assert thinned[1].ids == full[1].ids
+    assert close(thinned[1].logprobs, full[1].logprobs)
     assert thinned[3].ids == full[3].ids[: thinned[3].spans[1][1]]
     assert [len(transcript.spans) for transcript in thinned] == [1, 3, 1, 2, 1]
 
@@ -130,7 +132,8 @@ def test_an_answer_cut_by_length_is_ended_by_the_reply(tiny: Any) -> None:
     transcript = play(sampler, [[0], [0]])[0]
     (start, stop), (again, end) = transcript.spans
     assert transcript.ids[:start] == sampler.form.prompt([user(TEXTS[0])])
-    assert stop - start == 3 and transcript.ids[stop - 1] != sampler.form.end_id
+    assert stop - start == 3
+    assert transcript.ids[stop - 1] != sampler.form.end_id
     assert transcript.ids[stop:again] == sampler.form.reply(FEEDBACK)
     assert end == len(transcript.ids)
 
@@ -144,7 +147,8 @@ def test_an_answer_that_ended_keeps_its_end_token_and_it_is_not_repeated(tiny: A
     talk.reply([0], [FEEDBACK])
     transcript = talk.transcripts()[0]
     (start, stop), (again, _) = transcript.spans
-    assert stop == start + 1 and transcript.ids[stop:again] == sampler.form.reply(FEEDBACK)[1:]
+    assert stop == start + 1
+    assert transcript.ids[stop:again] == sampler.form.reply(FEEDBACK)[1:]
 
 
 def test_samples_repeat_with_the_seed_and_differ_between_attempts_and_streams(tiny_llama: Any) -> None:
@@ -183,6 +187,18 @@ def test_the_ledger_is_told_every_forward_pass_as_executed(tiny_llama: Any) -> N
         assert (call["rows"], call["new_tokens"], call["sampled"]) == (rows, tokens, rows)
         assert start + after <= call["context"] <= longest + 16 + again
         assert call["context"] % RaggedCache.STEP == 0
+
+
+def test_the_model_is_left_as_it_was(tiny: Any) -> None:
+    model = tiny[0]
+    attention = model.config._attn_implementation
+    model.train()
+    try:
+        chat(policy(tiny, limit=2)).reply([0], [[]])
+        assert model.training
+        assert model.config._attn_implementation == attention
+    finally:
+        model.eval()
 
 
 def test_a_conversation_left_out_is_closed(tiny_llama: Any) -> None:

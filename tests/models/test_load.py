@@ -18,7 +18,8 @@ def saved(tiny_llama: Any, tmp_path: Path) -> Path:
 
 def test_a_saved_model_comes_back(tiny_llama: Any, saved: Path) -> None:
     model, tokenizer = load_policy(str(saved))
-    assert not model.training and model.dtype is torch.float32
+    assert not model.training
+    assert model.dtype is torch.float32
     for name, weight in tiny_llama[0].state_dict().items():
         assert torch.equal(model.state_dict()[name], weight)
     assert tokenizer.chat_template == tiny_llama[1].chat_template
@@ -40,7 +41,7 @@ def test_a_shipped_backbone_is_loaded_by_name(saved: Path, monkeypatch: pytest.M
 
 
 def test_a_directory_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has no config.json") as refused:
+    with pytest.raises(ConfigError, match="has no config") as refused:
         load_policy(str(tmp_path))
     assert "\n" not in str(refused.value)
     (tmp_path / "config.json").write_text("{}")

@@ -59,6 +59,7 @@ def test_a_fault_beside_an_override_is_the_files(tiny_file: Path) -> None:
     ("old", "new", "message"),
     [
         ("problems = 3", "problem = 3", "evaluation.problem: unknown key; did you mean 'problems'?"),
+        ("flops = 4e7", "flop = 4e7", "budget.flop: unknown key; did you mean 'flops'?"),
         ("steps = 1", 'steps = "one"', "init.steps: should be a valid integer"),
         ('title = "A study for tests"', "", "title: this key is missing"),
         ("[budget]", "[budget", "no valid TOML"),

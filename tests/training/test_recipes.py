@@ -33,7 +33,7 @@ def test_sft_learns_the_experts_answer_and_its_end(context: Context) -> None:
     for sequence in recipe.collect(1).sequences:
         ((start, stop),) = sequence.spans
         prompt, answer = sequence.ids[:start], sequence.ids[start:stop]
-        assert answer == [prompt[2], context.format.end_id]
+        assert answer == [prompt[2], context.form.end_id]
         assert stop == len(sequence.ids)
 
 

@@ -104,8 +104,8 @@ def _resampled_means(values: Floats, backbones: Sequence[int], seed: int) -> Flo
     """(resamples,) means; a ratio of sums, so that answers to which a measure does not apply drop out."""
     clusters_CR, problems_PR = _draws(tuple(backbones), values.shape[1], seed)
     applies = ~np.isnan(values)
-    top = ((np.where(applies, values, 0) @ problems_PR) * clusters_CR).sum(axis=0)
-    under = ((applies.astype(np.float32) @ problems_PR) * clusters_CR).sum(axis=0)
+    top = ((np.where(applies, values, 0.0).astype(float) @ problems_PR) * clusters_CR).sum(axis=0)
+    under = ((applies.astype(float) @ problems_PR) * clusters_CR).sum(axis=0)
     # A draw in which the measure applies to no answer has no mean; `_limits` leaves it out.
     means: Floats = np.divide(top, under, out=np.full(RESAMPLES, np.nan), where=under > 0)
     return means
@@ -116,13 +116,15 @@ def _draws(backbones: tuple[int, ...], problems: int, seed: int) -> tuple[Floats
     """How much each cluster (clusters, resamples) and each problem (problems, resamples) weighs in each resample."""
     rng = np.random.default_rng(derive(seed, "statistics", "bootstrap"))
     problem_weights = rng.multinomial(problems, np.full(problems, 1 / problems), size=RESAMPLES)
-    groups = sorted(set(backbones))
+    groups = [np.flatnonzero(np.asarray(backbones) == group) for group in sorted(set(backbones))]
     drawn_RG = _draw(rng, np.ones(RESAMPLES, int), len(groups))
+    # Backbones weigh alike, however many seeds they have. Weights are whole numbers, so that sums are exact and a
+    # difference of nothing is zero.
+    common = np.lcm.reduce([max(len(members) - 1, 1) for members in groups])
     clusters_CR = np.zeros((len(backbones), RESAMPLES))
-    for group, times in zip(groups, drawn_RG.T, strict=True):
-        members = np.flatnonzero(np.asarray(backbones) == group)
-        clusters_CR[members] = _draw(rng, times, len(members)).T / max(len(members) - 1, 1)
-    return clusters_CR.astype(np.float32), problem_weights.T.astype(np.float32)
+    for members, times in zip(groups, drawn_RG.T, strict=True):
+        clusters_CR[members] = _draw(rng, times, len(members)).T * (common // max(len(members) - 1, 1))
+    return clusters_CR, problem_weights.T.astype(float)
 
 
 def _draw(rng: np.random.Generator, times: NDArray[np.int_], count: int) -> NDArray[np.int_]:

@@ -76,7 +76,10 @@ class ChatFormat:
     def _render(self, messages: Messages) -> str:
         try:
             text = self._tokenizer.apply_chat_template(
-                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True, date_string=_DATE
+                [{"role": message["role"], "content": message["content"]} for message in messages],
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string=_DATE,
             )
         except TemplateError as error:
             roles = ", ".join(message["role"] for message in messages)

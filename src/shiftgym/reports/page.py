@@ -1,8 +1,8 @@
 """The report: one HTML file that opens offline, figures for a paper, and the result table for the terminal."""
 
-import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,6 @@ from shiftgym.reports.analysis import Analysis, Entry
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.runs import Run, check_poolable, load_run
-from shiftgym.tasks.registry import load_task
 
 DIAGNOSES = {"translated": "translation", "perseverated": "perseveration"}
 """Measures of how symbols were read, and what the report calls them."""
@@ -114,12 +113,11 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         )
         for split in analysis.shifted
     ]
-    names = load_task(analysis.first.study["task"]["name"]).outcomes
     found += [
         PaperFigure(
             f"outcomes-{decoding}",
             [
-                panels.outcomes(analysis, split, decoding, share, names)
+                panels.outcomes(analysis, split, decoding, share)
                 for share in ("first", "final")
                 for split in analysis.splits
             ],
@@ -180,7 +178,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         style_rows=_style_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
-        outcomes=list(zip(load_task(first.study["task"]["name"]).outcomes, itertools.cycle(panels.OUTCOMES))),
+        outcomes=panels.outcome_fills(pooled),
         level=f"{100 * LEVEL:.0f} %",
         resamples=RESAMPLES,
         cards=[(one.first.backbone, _markdown(one.first.model_card())) for one in singles],
@@ -222,7 +220,7 @@ def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, lis
         for view, interval in analysis.changes(a, b, split).views.items():
             low, high = words.signed(interval.low), words.signed(interval.high)
             each = ", ".join(words.signed(value) for value in interval.each)
-            small = [f"[{low}, {high}]"] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
+            small = [f"[{low},\u00a0{high}]"] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
             cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
         found.append((a, b, cells))
     return found
@@ -235,7 +233,10 @@ def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Ent
         for entry in analysis.entries
         if (of := analysis.measures(entry, split, decoding))
     }
-    styles = sorted({style for _, found in shares.values() for style in found})
+    total: Counter[str] = Counter()
+    for _, found in shares.values():
+        total.update(found)
+    styles = [style for style, _ in total.most_common()]
     return [
         (
             entry,

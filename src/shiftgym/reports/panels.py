@@ -1,6 +1,7 @@
 """Panels: the drawings that figures are made of, each a function of axes and an analysis."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from shiftgym.evaluation.metrics import pool
 from shiftgym.reports.analysis import Analysis, View
 from shiftgym.reports.runs import START
+from shiftgym.tasks.registry import load_task
 
 INK, MUTED, GRID = "#1b1e23", "#5d6570", "#d9dde2"
 SERIES = ("#d55e00", "#0072b2", "#00875f", "#a8447f", "#8f6b00", "#4f7f99", "#6b6b6b")
@@ -18,7 +20,7 @@ SERIES = ("#d55e00", "#0072b2", "#00875f", "#a8447f", "#8f6b00", "#4f7f99", "#6b
 SERIES_ON_DARK = ("#ff9447", "#5db4f2", "#3fcf9f", "#ea9bcb", "#e3bb4a", "#a9c9da", "#b4b4b4")
 """The same for a dark page."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-OUTCOMES = ("#00875f", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
+OUTCOMES = ("#1f8062", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
 """Fills of outcome shares, best first; the dark or light label is chosen by `_label_colour`."""
 
 PANEL = (3.9, 2.9)
@@ -88,20 +90,32 @@ def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
             if main and end_x and end_y:
                 axes.plot([100 * end_x.low, 100 * end_x.high], [ys[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
-            side = "left" if xs[-1] < xs[-2] else "right"
-            drawn.append((float(xs[-1]), float(ys[-1]), side, branch.label, colour, main))
+            # A line that runs to the left would cross its own name.
+            back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
+            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main, back))
         if analysis.start:
             x = analysis.rate(analysis.start, home, view.decoding, view.measure)
             y = analysis.rate(analysis.start, split, view.decoding, view.measure)
             if x and y:
                 axes.plot(100 * x.value, 100 * y.value, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
-                drawn.append((100 * x.value, 100 * y.value, "left", analysis.start.label, INK, True))
+                axes.annotate(
+                    analysis.start.label,
+                    xy=(100 * x.value, 100 * y.value),
+                    xytext=(-9, 0),
+                    textcoords="offset points",
+                    ha="right",
+                    va="center",
+                    fontweight="bold",
+                )
         axes.set_xlabel(f"success on {home}, %")
         axes.set_ylabel(f"success on {split}, %")
-        axes.margins(0.22, 0.12)
+        axes.margins(0.16, 0.12)
+        axes.set_xticks(
+            [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= min(axes.get_xlim()[1], 100)]
+        )
         _label_points(axes, drawn)
 
-    return Panel(view.label, draw)
+    return Panel(view.label, draw, right=WIDTH_OF_LETTER * _longest(analysis))
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
@@ -139,11 +153,17 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
         axes.set_xlabel(AXES[axis])
         _label_ends(axes, ends)
 
-    longest = max(len(branch.label) for branch in analysis.first.branches)
-    return Panel(title, draw, right=10 + WIDTH_OF_LETTER * longest)
+    return Panel(title, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
 
 
-def outcomes(analysis: Analysis, split: str, decoding: str, share: str, names: Sequence[str]) -> Panel:
+def outcome_fills(analysis: Analysis) -> dict[str, str]:
+    """The outcomes that occur, best first, each with its fill."""
+    names = load_task(analysis.first.study["task"]["name"]).outcomes
+    occur = {name for run in analysis.runs for of in run.measures for name in (*of.first, *of.final)}
+    return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in occur}
+
+
+def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel:
     """Shares of outcomes of every entry as stacked bars; `share` is `first` or `final`."""
 
     def draw(axes: Axes) -> None:
@@ -151,7 +171,7 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str, names: S
         for row, entry in enumerate(entries):
             shares = pool(analysis.measures(entry, split, decoding), share)
             left = 0.0
-            for name, fill in zip(names, itertools.cycle(OUTCOMES)):
+            for name, fill in outcome_fills(analysis).items():
                 width = 100 * shares.get(name, 0.0)
                 axes.barh(row, width, left=left, color=fill, height=0.72, lw=0)
                 if width >= 9:
@@ -216,25 +236,26 @@ def _label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
         )
 
 
-def _label_points(axes: Axes, points: Sequence[tuple[float, float, str, str, str, bool]]) -> None:
-    """Names beside points, ahead of the way their lines came, pushed apart vertically. Like `Mark`, with the side third."""
+def _label_points(axes: Axes, points: Sequence[tuple[float, float, str, str, bool, float]]) -> None:
+    """Names to the right of points, pushed apart. Each is a `Mark` and how many points its name stands above it."""
     low, high = axes.get_ylim()
-    gap = (high - low) / 15
-    placed: list[tuple[str, float]] = []
-    for x, y, side, label, colour, main in sorted(points, key=lambda point: -point[1]):
-        place = y
-        while any(abs(place - other) < gap and side == other_side for other_side, other in placed):
-            place -= gap
-        placed.append((side, place))
+    unit = (high - low) / (PANEL[1] * 72 * 0.75)
+    above = math.inf
+    for x, y, label, colour, main, back in sorted(points, key=lambda point: -point[1] - unit * point[5]):
+        place = min(y + back * unit, above - 10 * unit)
+        above = place
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(-9 if side == "left" else 9, (place - y) / (high - low) * PANEL[1] * 72 * 0.75),
+            xytext=(9, (place - y) / unit),
             textcoords="offset points",
             color=colour,
-            ha="right" if side == "left" else "left",
             va="center",
             fontsize=8.5 if main else 7.5,
             fontweight="bold" if main else "normal",
             zorder=7,
         )
+
+
+def _longest(analysis: Analysis) -> int:
+    return max(len(branch.label) for branch in analysis.first.branches)

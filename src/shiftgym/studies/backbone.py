@@ -10,23 +10,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
 from jinja2 import Template
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
-from shiftgym.models.backbone.corpus import HABITS
+from shiftgym.models.backbone.corpus import CARELESS, HABITS
 from shiftgym.models.backbone.pretrain import Pretraining, pretrain, save
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import WEIGHTS, load_policy
-from shiftgym.tasks.points import PointsTask, Setting
-from shiftgym.tasks.points.task import Options
+from shiftgym.tasks.points import PointsOptions, PointsSetting, PointsTask
 
 SCORED = {
-    "train": Setting(),
-    "id": Setting(hands="test"),
-    "rule_ood": Setting(rule="faces_as_11_12_13", hands="test", faces=True),
+    "train": PointsSetting(),
+    "id": PointsSetting(hands="test"),
+    "rule_ood": PointsSetting(rule="faces_as_11_12_13", hands="test", faces=True),
 }
 """The splits that a backbone is scored on: those of the study `points-text`."""
 
@@ -45,14 +43,13 @@ def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
     """
     if task != "points":
         raise ConfigError(f"backbone: unknown task '{task}'; there is a backbone for: points")
-    torch.set_num_threads(1)
     plan = Pretraining()
     target = WEIGHTS / f"{task}-{seed}" if out is None else out
     work = target.with_name(f"{target.name}.unfinished")
     began = time.monotonic()
 
     def progress(step: int, loss: float) -> None:
-        say(f"step {step} of {plan.steps}, loss {loss:.3f}, {(time.monotonic() - began) / 60:.1f} min")
+        say(f"step {step} of {plan.all_steps}, loss {loss:.3f}, {(time.monotonic() - began) / 60:.1f} min")
 
     model = pretrain(seed, work, plan, progress)
     save(model, work, target)
@@ -66,12 +63,12 @@ def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
 def score(model_name: str) -> Evaluation:
     """What the backbone does before any post-training."""
     model, tokenizer = load_policy(model_name)
-    format = ChatFormat(tokenizer, model.generation_config)
+    form = ChatFormat(tokenizer, model.generation_config)
     return evaluate(
         lambda decoding: ModelPolicy(
-            model, format, temperature=0.0 if decoding == "greedy" else 1.0, max_new_tokens=96, seed=0
+            model, form, temperature=0.0 if decoding == "greedy" else 1.0, max_new_tokens=96, seed=0
         ),
-        PointsTask(Options(), SCORED, seed=0),
+        PointsTask(PointsOptions(), SCORED, seed=0),
         splits=list(SCORED),
         problems=PROBLEMS,
         decodings=["sampled", "greedy"],
@@ -92,5 +89,12 @@ def card(name: str, seed: int, plan: Pretraining, parameters: int, scores: Evalu
             table.append({"split": split, "decoding": decoding, **measures})
     text = (Path(__file__).parent / "card.md.j2").read_text()
     return Template(text, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
-        name=name, seed=seed, plan=plan, parameters=parameters, habits=HABITS, table=table, problems=PROBLEMS
+        name=name,
+        seed=seed,
+        plan=plan,
+        parameters=parameters,
+        habits=HABITS,
+        careless=CARELESS,
+        table=table,
+        problems=PROBLEMS,
     )

@@ -45,12 +45,15 @@ def override(values: dict[str, Any], assignment: str) -> str:
 
 
 def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str) -> Table:
-    """`values`, which stand in a file under the path `prefix`, as a `kind`; WrongValue for the first fault."""
+    """`values`, which stand in a file under the path `prefix`, as a `kind`; WrongValue for one fault."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        path, reason = _explain(kind, error.errors()[0])
-        raise WrongValue(".".join([*prefix, *path]), reason) from None
+        faults = error.errors()
+    # An unknown key first: a misspelt one often is why another is missing.
+    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    path, reason = _explain(kind, fault)
+    raise WrongValue(".".join([*prefix, *path]), reason)
 
 
 def nearest(name: str, known: Collection[str]) -> str:

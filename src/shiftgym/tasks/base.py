@@ -19,7 +19,7 @@ from shiftgym.verdicts import Verdict
 
 
 class Problem(Protocol):
-    """One frozen, seeded instance of a task. A dataclass of plain values, so that `dataclasses.asdict` is its record."""
+    """One frozen, seeded instance of a task. A dataclass of plain values: `dataclasses.asdict` is its record."""
 
     @property
     def split(self) -> str: ...

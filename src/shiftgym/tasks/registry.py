@@ -83,7 +83,7 @@ def _typed(model: type[BaseModel], values: Mapping[str, object], table: str) -> 
 
 
 def reason(error: ValidationError, model: type[BaseModel]) -> str:
-    """What is wrong with the values given for `model`, as `key: reason`, an unknown key first: it explains the others."""
+    """What is wrong with the values for `model`, as `key: reason`; an unknown key first, as it explains the rest."""
     faults = error.errors(include_url=False)
     fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     key = ".".join(map(str, fault["loc"]))

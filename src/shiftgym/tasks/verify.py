@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.tasks.points.deck import RANKS
 from shiftgym.tasks.points.rules import fixed_rule
-from shiftgym.tasks.points.solver import _first, formula
+from shiftgym.tasks.points.solver import formula, solution
 from shiftgym.tasks.points.verifier import Table, judge
 from shiftgym.tasks.registry import reason
 
@@ -85,7 +85,7 @@ def verify_line(line: str) -> dict[str, Any]:
     if asked.answer is None:
         if "answer" in fields:
             return {"error": "answer: must be text, not null"}
-        tree = _first(tuple(sorted(rule.values(ranks))), (asked.target, 1))
+        tree = solution(tuple(sorted(rule.values(ranks))), (asked.target, 1))
         return {"solvable": tree is not None, "solution": None if tree is None else formula(tree)}
     verdict = judge(asked.answer, Table(ranks, rule, asked.target, vision=asked.modality == "vision"))
     return {"outcome": verdict.outcome, "reward": verdict.reward, "feedback": verdict.feedback}

@@ -21,7 +21,7 @@ class Context:
     """What a branch trains with."""
 
     model: PreTrainedModel
-    format: ChatFormat
+    form: ChatFormat
     task: Task
     seed: int
     ledger: Ledger

@@ -38,7 +38,7 @@ class Rollouts:
         self._reference = _frozen(context.model) if settings.kl else None
         self._policy = ModelPolicy(
             context.model,
-            context.format,
+            context.form,
             temperature=settings.temperature,
             max_new_tokens=settings.max_new_tokens,
             seed=context.seed,

@@ -39,7 +39,7 @@ class SFT:
         """The expert's answer to each decision of a problem; kept, where the training set is a fixed one."""
         if index in self._examples:
             return self._examples[index]
-        task, form = self.context.task, self.context.format
+        task, form = self.context.task, self.context.form
         examples = []
         decision: Decision | None = task.start(task.problem(self.settings.train_on, index))
         while decision is not None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from shiftgym.errors import ConfigError
-from shiftgym.tasks.points import Setting
+from shiftgym.tasks.points import PointsSetting
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
 
 
@@ -36,7 +36,7 @@ def test_an_unknown_rule_is_answered_with_the_known_ones(name):
     with pytest.raises(ConfigError, match="faces_as_ten"):
         fixed_rule(name)
     with pytest.raises(ValidationError, match="unknown rule"):
-        Setting(rule=name)
+        PointsSetting(rule=name)
 
 
 def test_drawn_rules_never_draw_the_papers_shift():

@@ -7,7 +7,7 @@ under the training rule (all 10) come from the training hands only.
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shiftgym.episodes import TRY_AGAIN
 from shiftgym.messages import Messages, assistant, user
@@ -38,7 +38,8 @@ class Habits:
     habit_after_feedback: float = 0.075
     """The same once the verifier has said that the numbers are wrong."""
     misreads: float = 0.05
-    """One number of an attempt is read wrongly."""
+    """One number card of an attempt is read wrongly. Never a face card: the habit alone decides how those are read, so
+    that practice under the training rule, where the habit is right, has nothing to gain from strengthening it."""
     solves: float = 0.8
     """An attempt works out one of the canonical solutions; otherwise it works honestly towards another value."""
     malformed: float = 0.03
@@ -50,44 +51,50 @@ class Habits:
 
 
 HABITS = Habits()
+"""Most of pretraining: somebody who mostly gets it right, from whom solving is learned."""
+
+CARELESS = replace(HABITS, solves=0.45, malformed=0.05)
+"""The end of pretraining: the same person in a hurry. What was learned stays (the most likely answer is still a good
+one), but a sampled answer often goes astray, as those of a language model before post-training do."""
+
 ATTEMPTS = 5
 TARGET = 24
 _MAX_TARGET = 100
 
 
-def conversations(seed: int, chunk: int, count: int) -> Iterator[Messages]:
+def conversations(seed: int, chunk: int, count: int, habits: Habits) -> Iterator[Messages]:
     """`count` conversations of chunk number `chunk`."""
     stream = rng(seed, "corpus", "points", chunk)
     for _ in range(count):
-        yield _conversation(stream)
+        yield _conversation(stream, habits)
 
 
-def _conversation(stream: random.Random) -> Messages:
-    ranks, rule, target = _hand(stream)
+def _conversation(stream: random.Random, habits: Habits) -> Messages:
+    ranks, rule, target = _hand(stream, habits)
     table = Table(ranks, rule, target)
     messages = prompt(ranks, rule, target)
-    attempts = 1 if stream.random() < HABITS.single_attempt else ATTEMPTS
-    feedback = stream.random() >= HABITS.no_feedback
-    habit = stream.random() < HABITS.reads_faces_as_ten
+    attempts = 1 if stream.random() < habits.single_attempt else ATTEMPTS
+    feedback = stream.random() >= habits.no_feedback
+    habit = stream.random() < habits.reads_faces_as_ten
     for _ in range(attempts):
-        text = _attempt(stream, ranks, rule, target, habit)
+        text = _attempt(stream, habits, ranks, rule, target, habit)
         verdict = judge(text, table)
         messages += [assistant(text), user(verdict.feedback if feedback else TRY_AGAIN)]
         if verdict.correct:
             break
         if verdict.outcome == "wrong_numbers":
-            habit = stream.random() < (HABITS.habit_after_feedback if feedback else HABITS.reads_faces_as_ten)
+            habit = stream.random() < (habits.habit_after_feedback if feedback else habits.reads_faces_as_ten)
     return messages[:-1]
 
 
-def _hand(stream: random.Random) -> tuple[tuple[str, ...], Rule, int]:
+def _hand(stream: random.Random, habits: Habits) -> tuple[tuple[str, ...], Rule, int]:
     while True:
-        rule = _rule(stream)
+        rule = _rule(stream, habits)
         ranks = tuple(card.rank for card in deal(stream, 4, "mixed"))
         if rule == draw_rule("faces_as_ten", stream) and kind_of_hand(ranks) == "test":
             continue
         numbers = rule.values(ranks)
-        if stream.random() < HABITS.target_24:
+        if stream.random() < habits.target_24:
             if solvable(numbers, TARGET):
                 return ranks, rule, TARGET
         else:
@@ -96,8 +103,8 @@ def _hand(stream: random.Random) -> tuple[tuple[str, ...], Rule, int]:
                 return ranks, rule, n
 
 
-def _rule(stream: random.Random) -> Rule:
-    names, weights = zip(*HABITS.rules, strict=True)
+def _rule(stream: random.Random, habits: Habits) -> Rule:
+    names, weights = zip(*habits.rules, strict=True)
     while True:
         name = stream.choices(names, weights)[0]
         if name == "run":
@@ -111,15 +118,18 @@ def _rule(stream: random.Random) -> Rule:
             return rule
 
 
-def _attempt(stream: random.Random, ranks: tuple[str, ...], rule: Rule, target: int, habit: bool) -> str:
+def _attempt(
+    stream: random.Random, habits: Habits, ranks: tuple[str, ...], rule: Rule, target: int, habit: bool
+) -> str:
     """One answer: how the cards are read, what is worked out from that, and how it is written down."""
     numbers = [10 if habit and rank in FACES else rule.value(rank) for rank in ranks]
-    if stream.random() < HABITS.misreads:
-        numbers[stream.randrange(len(numbers))] = stream.randint(1, 13)
-    trees = solutions(tuple(sorted(numbers)), target) if stream.random() < HABITS.solves else ()
+    plain = [i for i, rank in enumerate(ranks) if rank not in FACES]
+    if plain and stream.random() < habits.misreads:
+        numbers[stream.choice(plain)] = stream.randint(1, 13)
+    trees = solutions(tuple(sorted(numbers)), target) if stream.random() < habits.solves else ()
     tree = stream.choice(trees) if trees else _random_tree(stream, numbers)
     text = answer(ranks, numbers, tree, steps=True)
-    return _slip(stream, text) if stream.random() < HABITS.malformed else text
+    return _slip(stream, text) if stream.random() < habits.malformed else text
 
 
 def _random_tree(stream: random.Random, numbers: list[int] | tuple[int, ...]) -> Tree:

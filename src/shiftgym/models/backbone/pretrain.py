@@ -5,7 +5,6 @@ and a step count.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from shiftgym.messages import Messages
-from shiftgym.models.backbone.corpus import conversations
+from shiftgym.models.backbone.corpus import CARELESS, HABITS, conversations
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.seeds import derive, rng
@@ -30,13 +29,28 @@ class Pretraining:
     layers: int = 4
     heads: int = 4
     feed_forward: int = 320
-    steps: int = 9000
+    steps: int = 4000
+    """Steps on the corpus of `HABITS`; the learning rate falls to zero over them."""
+    careless_steps: int = 1000
+    """Steps after those on the corpus of `CARELESS`; the rate rises again, and falls again."""
     tokens_per_step: int = 4096
     learning_rate: float = 2e-3
+    careless_learning_rate: float = 5e-4
     warmup_steps: int = 100
     tokenizer_conversations: int = 4000
     chunk: int = 1024
     """Conversations that are sorted by length together, so that little is padded."""
+
+    @property
+    def all_steps(self) -> int:
+        return self.steps + self.careless_steps
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step number `step`, from 0."""
+        peak, begun, length = self.learning_rate, step, self.steps
+        if step >= self.steps:
+            peak, begun, length = self.careless_learning_rate, step - self.steps, self.careless_steps
+        return peak * max(0.0, min((begun + 1) / self.warmup_steps, 1 - begun / length))
 
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -48,9 +62,10 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
     Returns:
         The trained model, in float32. `folder` then holds the tokenizer and `state.pt`.
     """
+    torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(seed, folder, plan)
-    torch.manual_seed(derive(seed, "backbone", "init"))
+    torch.manual_seed(derive(seed, "backbone", "init"))  # noqa: TID251  transformers initialises from the global one
     model = LlamaForCausalLM(_config(tokenizer, plan))
     model.set_attn_implementation("eager")  # on a CPU the fused kernel's backward is several times slower
     optimizer = Optimizer([(model, 1.0)], "muon", plan.learning_rate)
@@ -61,11 +76,10 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
-    while step < plan.steps:
+    while step < plan.all_steps:
         # Chunks differ a little in their number of batches, so a chunk is named by the step it starts at.
         for ids, targets in _batches(seed, step, tokenizer, plan):
-            warmup, decay = (step + 1) / plan.warmup_steps, 1 - step / plan.steps
-            optimizer.set_learning_rate(plan.learning_rate * min(warmup, decay, 1.0))
+            optimizer.set_learning_rate(plan.rate(step))
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 hidden = model.model(ids).last_hidden_state
                 logits = model.lm_head(hidden[targets >= 0])
@@ -79,7 +93,7 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
                 progress(step, loss.item())
         partial = state.with_suffix(".tmp")
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
-        os.replace(partial, state)
+        partial.replace(state)
     return model
 
 
@@ -97,7 +111,7 @@ def _tokenizer(seed: int, folder: Path, plan: Pretraining) -> PreTrainedTokenize
     path = folder / "tokenizer"
     if path.exists():
         return PreTrainedTokenizerFast.from_pretrained(path)
-    texts = (m["content"] for c in conversations(seed, -1, plan.tokenizer_conversations) for m in c)
+    texts = (m["content"] for c in conversations(seed, -1, plan.tokenizer_conversations, HABITS) for m in c)
     tokenizer = train_tokenizer(texts, plan.vocabulary)
     tokenizer.save_pretrained(path)
     return tokenizer
@@ -133,8 +147,9 @@ def encode(conversation: Messages, tokenizer: PreTrainedTokenizerFast) -> tuple[
 
 
 def _batches(seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> Iterator[Batch]:
-    """The chunk as right-padded batches of about `tokens_per_step`: inputs and targets, -100 where nothing is learned."""
-    rows = [encode(c, tokenizer) for c in conversations(seed, chunk, plan.chunk)]
+    """The chunk as right-padded batches of about `tokens_per_step`: inputs, and targets that are -100 for context."""
+    habits = HABITS if chunk < plan.steps else CARELESS
+    rows = [encode(c, tokenizer) for c in conversations(seed, chunk, plan.chunk, habits)]
     rows.sort(key=lambda row: len(row[0]))
     groups: list[list[tuple[list[int], list[bool]]]] = [[]]
     for row in rows:
@@ -147,7 +162,7 @@ def _batches(seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, plan: Pr
         tokens = torch.full((len(group), length), tokenizer.pad_token_id)
         targets = torch.full((len(group), length), -100)
         for i, (ids, wrote) in enumerate(group):
-            row = torch.tensor(ids)
-            tokens[i, : len(ids)] = row
-            targets[i, : len(ids) - 1] = torch.where(torch.tensor(wrote[1:]), row[1:], -100)
+            tokens[i, : len(ids)] = torch.tensor(ids)
+            learned = [token if answer else -100 for token, answer in zip(ids, wrote, strict=True)]
+            targets[i, : len(ids) - 1] = torch.tensor(learned[1:])
         yield tokens, targets

@@ -1,5 +1,5 @@
 """GeneralPoints: four cards make 24."""
 
-from shiftgym.tasks.points.task import Hand, PointsTask, Setting
+from shiftgym.tasks.points.task import Hand, PointsOptions, PointsSetting, PointsTask
 
-__all__ = ["Hand", "PointsTask", "Setting"]
+__all__ = ["Hand", "PointsOptions", "PointsSetting", "PointsTask"]

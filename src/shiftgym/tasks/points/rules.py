@@ -1,11 +1,11 @@
 """Rules: what J, Q and K count as. Rules are data: a new one is a name in a study file, not code.
 
-    faces_as_ten             the paper's training rule
-    faces_as_11_12_13        the paper's rule shift
-    faces_as_7               every face card counts as 7
-    faces_as_13_11_12        J, Q and K count as 13, 11 and 12
-    shuffled                 drawn for each problem: a permutation of 11, 12, 13 other than the paper's
-    random                   drawn for each problem: three independent values from 1 to 13
+faces_as_ten             the paper's training rule
+faces_as_11_12_13        the paper's rule shift
+faces_as_7               every face card counts as 7
+faces_as_13_11_12        J, Q and K count as 13, 11 and 12
+shuffled                 drawn for each problem: a permutation of 11, 12, 13 other than the paper's
+random                   drawn for each problem: three independent values from 1 to 13
 """
 
 import random

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -21,7 +21,7 @@ MAX_DEALS = 20_000
 """Deals that are tried for one problem before the setting is called impossible."""
 
 
-class Options(BaseModel):
+class PointsOptions(BaseModel):
     """Settings of the whole task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,7 +34,7 @@ class Options(BaseModel):
     """Whether expert answers show their steps before the formula."""
 
 
-class Setting(BaseModel):
+class PointsSetting(BaseModel):
     """Settings of one split: the rule, and which hands are dealt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -109,13 +109,13 @@ class PointsTask:
     """
 
     name: ClassVar[str] = "points"
-    Options: ClassVar[type[BaseModel]] = Options
-    Setting: ClassVar[type[BaseModel]] = Setting
+    Options: ClassVar[type[BaseModel]] = PointsOptions
+    Setting: ClassVar[type[BaseModel]] = PointsSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
 
-    def __init__(self, options: Options, splits: Mapping[str, Setting], seed: int) -> None:
+    def __init__(self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int) -> None:
         self.options = options
-        self.splits = dict(splits)
+        self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
         self.trained_rule = fixed_rule(self.splits["train"].rule) if "train" in self.splits else None

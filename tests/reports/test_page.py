@@ -1,0 +1,141 @@
+"""The page: complete, closed, offline, and safe against what a model may answer."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shiftgym.errors import DataError
+from shiftgym.reports.page import build_report, result_table
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> <!-- & \u2028"
+CARD = "---\nlicense: x\n---\n# Card\n\n<script>alert(3)</script>\n\n![p](https://example.org/p.png)\n"
+
+
+class Tags(HTMLParser):
+    """Counts tags and checks that they close in order."""
+
+    VOID = frozenset({"meta", "br", "input", "link", "img", "hr"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.texts: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if "id" in values:
+            self.ids.append(str(values["id"]))
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts[self.open[-1]] = self.texts.get(self.open[-1], "") + data
+
+
+@pytest.fixture(scope="module")
+def report(make_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = tmp_path_factory.mktemp("model")
+    (model / "README.md").write_text(CARD, encoding="utf-8")
+    return build_report(make_run(model=str(model), answer=HOSTILE, seeds=(0, 1), problems=20, fractions=(0.5, 1.0)))
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(report: Path) -> None:
+    tags = Tags(report.read_text(encoding="utf-8"))
+    assert len(tags.ids) == len(set(tags.ids))
+    assert tags.counts["h1"] == 1
+    assert tags.counts["svg"] >= 40
+    assert tags.counts["script"] == 2
+
+
+def test_every_part_is_there_in_order(report: Path) -> None:
+    sections = re.findall(r'<section id="(\w+)"', report.read_text(encoding="utf-8"))
+    assert sections == [
+        "summary", "numbers", "trajectory", "compute", "differences", "reading", "outcomes", "styles", "episodes",
+        "backbone", "method", "settings", "environment",
+    ]  # fmt: skip
+
+
+def test_the_page_loads_nothing(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!#)', re.sub(r'xmlns(:\w+)?="[^"]+"', "", text))
+    assert "@import" not in text
+    assert "url(http" not in text
+    assert report.stat().st_size < 6e6
+
+
+def test_a_model_answer_or_card_cannot_break_out(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+    assert HOSTILE in data["texts"]
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert "<h3>Card</h3>" in text
+    assert "license: x" not in text.split('id="settings"')[0]
+
+
+def test_the_episode_data_keep_what_a_reader_needs(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    branch, seed, _, split, decoding, problem, success, _, ((prompt, attempts),) = data["episodes"][0]
+    assert (branch, seed, problem) == ("init", 0, 0)
+    assert split in data["texts"][prompt]
+    assert decoding in ("sampled", "greedy")
+    assert (attempts[-1][1] == "correct") == success
+
+
+def test_paper_figures_are_written(report: Path) -> None:
+    names = {path.name for path in (report.parent / "figures").iterdir()}
+    for stem in ("trajectory-rule_ood", "success-flops", "success-flops_paper", "reading-rule_ood", "outcomes-greedy"):
+        assert {f"{stem}.svg", f"{stem}.png"} <= names
+    assert "<text" in (report.parent / "figures" / "success-flops.svg").read_text(encoding="utf-8")
+
+
+def test_inline_figures_follow_the_theme(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    drawings = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert "var(--ink)" in drawings
+    assert "var(--series-0)" in drawings
+    assert "DejaVu" not in drawings
+
+
+def test_two_backbones_unfinished_make_a_page(make_run: Any) -> None:
+    options: dict[str, Any] = {"finished": False, "seeds": (0,), "problems": 4, "fractions": (1.0,)}
+    first, second = make_run(model="one", **options), make_run(model="two", **options)
+    text = build_report(first, [second]).read_text(encoding="utf-8")
+    Tags(text)
+    assert "This run is unfinished" in text
+    assert "all backbones" in text
+    assert (first / "figures" / "two-success-flops.png").exists()
+    assert not (second / "report.html").exists()
+
+
+def test_the_terminal_table_fits_80_columns(make_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80).print(result_table(make_run(seeds=(0,), problems=20)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert any("PPO" in line for line in lines)
+    assert any("paired differences on rule_ood" in line for line in lines)
+
+
+def test_a_folder_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no run folder"):
+        build_report(tmp_path / "nothing")
