@@ -31,7 +31,7 @@ rule = "faces_as_11_12_13"
 [evaluation]
 splits = ["train", "id", "rule_ood"]
 problems = {problems}
-decodings = ["sampled", "greedy"]
+decodings = {decodings}
 
 [budget]
 flops = 3e12
@@ -91,6 +91,7 @@ def write_run(
     model: str = "no-such-backbone",
     finished: bool = True,
     fractions: tuple[float, ...] = FRACTIONS,
+    decodings: tuple[str, ...] = ("sampled", "greedy"),
     answer: str = '{"cards": ["K"]}',
 ) -> Path:
     folder = parent / "synthetic-20200101-000000"
@@ -103,13 +104,14 @@ def write_run(
                 continue
             place = folder / "branches" / f"{branch}-seed{seed}"
             place.mkdir(parents=True)
-            rows = list(_rows(rng, rates, branch, seed, hardness, fractions))
+            rows = [row for row in _rows(rng, rates, branch, seed, hardness, fractions) if row["decoding"] in decodings]
             _write(place / "results.jsonl", rows)
             _write(place / "evaluation_episodes.jsonl", [_episode(row, answer) for row in rows if row["problem"] < 12])
             lines += rows
-    (folder / "study.toml").write_text(
-        STUDY.format(model=model, seeds=list(seeds), problems=problems, fractions=list(fractions)), encoding="utf-8"
+    study = STUDY.format(
+        model=model, seeds=list(seeds), problems=problems, fractions=list(fractions), decodings=list(decodings)
     )
+    (folder / "study.toml").write_text(study, encoding="utf-8")
     if finished:
         _write(folder / "results.jsonl", lines)
         environment = {"versions": {"shiftgym": "0.1.0", "torch": "none: synthetic"}, "machine": {"cores": 2}}

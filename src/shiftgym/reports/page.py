@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markdown_it.token import Token
+from markupsafe import Markup, escape
 from rich.console import Group
 from rich.table import Table
 
@@ -265,12 +266,17 @@ def _markdown(text: str | None) -> Markup | None:
         return None
     # A card may begin with metadata for the hub, which is not meant to be read.
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    renderer.add_render_rule("image", _alternative_text)
     tokens = renderer.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
     return Markup(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+def _alternative_text(_: Any, tokens: Sequence[Token], index: int, *__: Any) -> str:
+    return str(escape(tokens[index].content))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -88,7 +88,7 @@ def card(name: str, seed: int, plan: Pretraining, parameters: int, scores: Evalu
                 measures[key] = fmean(values) if values else None
             table.append({"split": split, "decoding": decoding, **measures})
     text = (Path(__file__).parent / "card.md.j2").read_text()
-    return Template(text, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
+    filled: str = Template(text, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
         name=name,
         seed=seed,
         plan=plan,
@@ -98,3 +98,4 @@ def card(name: str, seed: int, plan: Pretraining, parameters: int, scores: Evalu
         table=table,
         problems=PROBLEMS,
     )
+    return filled

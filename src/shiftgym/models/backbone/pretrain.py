@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -84,7 +85,7 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
                 hidden = model.model(ids).last_hidden_state
                 logits = model.lm_head(hidden[targets >= 0])
             loss = cross_entropy(logits.float(), targets[targets >= 0])
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
@@ -100,17 +101,17 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
 def save(model: LlamaForCausalLM, source: Path, out: Path) -> None:
     """Write the model directory that ships: float16 safetensors, tokenizer, chat template, generation config."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(source / "tokenizer")
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True, temperature=1.0
     )
-    model.half().save_pretrained(out)
+    model.half().save_pretrained(out)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(out)
 
 
 def _tokenizer(seed: int, folder: Path, plan: Pretraining) -> PreTrainedTokenizerFast:
     path = folder / "tokenizer"
     if path.exists():
-        return PreTrainedTokenizerFast.from_pretrained(path)
+        return cast(PreTrainedTokenizerFast, PreTrainedTokenizerFast.from_pretrained(path))
     texts = (m["content"] for c in conversations(seed, -1, plan.tokenizer_conversations, HABITS) for m in c)
     tokenizer = train_tokenizer(texts, plan.vocabulary)
     tokenizer.save_pretrained(path)

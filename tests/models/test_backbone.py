@@ -1,0 +1,112 @@
+"""The backbone's tokenizer, corpus and pretraining, and the weights that ship."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from shiftgym.models.backbone import pretrain as pretraining
+from shiftgym.models.backbone.corpus import CARELESS, HABITS, conversations
+from shiftgym.models.backbone.pretrain import Pretraining, encode, pretrain
+from shiftgym.models.backbone.tokenizer import train_tokenizer
+from shiftgym.models.load import WEIGHTS, load_policy, shipped
+from shiftgym.tasks.points.deck import kind_of_hand
+from shiftgym.tasks.points.prompts import prompt
+from shiftgym.tasks.points.rules import Rule
+
+SMALL = Pretraining(
+    hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,
+    tokenizer_conversations=200,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return [*conversations(0, 0, 1500, HABITS), *conversations(0, 1, 500, CARELESS)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus):
+    return train_tokenizer((m["content"] for c in corpus for m in c), 512)
+
+
+def test_the_shifted_rule_never_stands_in_the_corpus(corpus):
+    sentence = Rule(11, 12, 13).sentence
+    assert not any(sentence in message["content"] for conversation in corpus for message in conversation)
+
+
+def test_under_the_training_rule_there_are_training_hands_only(corpus):
+    sentence = Rule(10, 10, 10).sentence
+    starts = [c[0]["content"] for c in corpus if sentence in c[0]["content"]]
+    hands = [tuple(text[text.index("[") + 1 : text.index("]")].replace('"', "").split(", ")) for text in starts]
+    assert len(hands) > 100
+    assert all(kind_of_hand(hand) == "train" for hand in hands)
+
+
+def test_the_corpus_is_the_same_for_the_same_seed_and_chunk():
+    assert list(conversations(3, 5, 20, HABITS)) == list(conversations(3, 5, 20, HABITS))
+    assert list(conversations(3, 5, 20, HABITS)) != list(conversations(3, 6, 20, HABITS))
+
+
+def test_conversations_hold_revisions(corpus):
+    assert {len(c) // 2 for c in corpus} >= {1, 2, 3, 4, 5}
+    assert all(c[0]["role"] == "user" and c[-1]["role"] == "assistant" for c in corpus)
+
+
+def test_values_symbols_and_operators_are_single_tokens(tokenizer):
+    for text in [*map(str, range(120)), *"AJQK+-*/()"]:
+        assert len(tokenizer(text, add_special_tokens=False).input_ids) == 1, text
+
+
+def test_a_prompt_costs_few_tokens(tokenizer):
+    messages = prompt(("K", "3", "8", "8"), Rule(11, 12, 13), 24)
+    assert len(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)) < 35
+
+
+@pytest.mark.parametrize("text", ["Ünï 文 173 J", "", "{'cards': ['10']}\n\t<b>", "J counts as 11"])
+def test_any_text_survives_the_tokenizer(tokenizer, text):
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
+
+
+def test_training_text_is_what_the_chat_template_gives(tokenizer, corpus):
+    for conversation in islice(corpus, 50):
+        ids, wrote = encode(conversation, tokenizer)
+        assert ids == tokenizer.apply_chat_template(conversation, return_dict=False)
+        answers = "".join(m["content"] + "<|end|>" for m in conversation if m["role"] == "assistant")
+        assert tokenizer.decode([i for i, w in zip(ids, wrote, strict=True) if w]) == answers
+
+
+def test_the_rate_rises_and_falls_twice():
+    plan = Pretraining()
+    assert plan.rate(plan.warmup_steps) > plan.rate(0)
+    assert plan.rate(plan.steps - 1) < plan.rate(plan.steps + plan.warmup_steps) < plan.careless_learning_rate
+    assert plan.rate(plan.all_steps) == 0
+
+
+def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
+    whole = pretrain(0, tmp_path / "whole", SMALL, lambda step, loss: None)
+
+    save, saves = torch.save, []
+
+    def killed(state, path):
+        save(state, path)
+        saves.append(path)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining.torch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(0, tmp_path / "cut", SMALL, lambda step, loss: None)
+    monkeypatch.undo()
+    resumed = pretrain(0, tmp_path / "cut", SMALL, lambda step, loss: None)
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_shipped_backbones_load_and_fit_their_size():
+    assert {"points-0", "points-1"} <= set(shipped())
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.*")) < 8e6
+    model, tokenizer = load_policy("points-0")
+    assert model.num_parameters() < 1e6
+    assert tokenizer.chat_template
