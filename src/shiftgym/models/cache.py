@@ -23,7 +23,7 @@ class RaggedCache(Cache):
     a slice, so the store grows in small steps instead of being allocated for the longest answer.
     """
 
-    STEP = 16
+    STEP = 32
 
     def __init__(self, layers: int) -> None:
         self._ragged = [_RaggedLayer(self) for _ in range(layers)]
@@ -71,7 +71,9 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
     def _grown(self, store: Tensor) -> Tensor:
         """With zeros, since a hidden column still enters attention with weight 0, and 0 times garbage may be NaN."""
         missing = self.cache.capacity - store.shape[2]
-        return torch.nn.functional.pad(store, (0, 0, 0, missing)) if missing else store
+        if not missing:
+            return store
+        return torch.cat([store, store.new_zeros(*store.shape[:2], missing, store.shape[3])], dim=2)
 
     def _write(self, store: Tensor, states: Tensor) -> Tensor:
         store[self.cache.slots, :, self.cache.columns] = states.transpose(1, 2)

@@ -29,7 +29,7 @@ class ChatFormat:
     """Every token that stops generation."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         if tokenizer.chat_template is None:
             raise ConfigError(f"the tokenizer of {tokenizer.name_or_path!r} has no chat template; give it one")
         self._special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
@@ -56,7 +56,7 @@ class ChatFormat:
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of generated tokens, special ones left out."""
-        text = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         assert isinstance(text, str)
         return text
 
@@ -69,13 +69,13 @@ class ChatFormat:
         # A blank that some templates put between an answer and its end token was not generated: left out.
         end = next((i for i, token in enumerate(following) if token in self._special), None)
         if end is None:
-            name = self._tokenizer.name_or_path
+            name = self.tokenizer.name_or_path
             raise ConfigError(f"the chat template of {name!r} ends an answer with no special token; it must")
         return following[end:]
 
     def _render(self, messages: Messages) -> str:
         try:
-            text = self._tokenizer.apply_chat_template(
+            text = self.tokenizer.apply_chat_template(
                 [{"role": message["role"], "content": message["content"]} for message in messages],
                 tokenize=False,
                 add_generation_prompt=True,
@@ -84,14 +84,14 @@ class ChatFormat:
         except TemplateError as error:
             roles = ", ".join(message["role"] for message in messages)
             raise ConfigError(
-                f"the chat template of {self._tokenizer.name_or_path!r} refuses messages of the roles {roles}: {error}"
+                f"the chat template of {self.tokenizer.name_or_path!r} refuses messages of the roles {roles}: {error}"
             ) from error
         assert isinstance(text, str)
         return text
 
     def _tokens(self, text: str) -> list[int]:
         """A template writes its own special tokens, so none are added."""
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _key(messages: Messages) -> tuple[tuple[str, str], ...]:

@@ -11,8 +11,10 @@ import jinja2
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from shiftgym.evaluation.metrics import pool, pool_style_success
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES, Interval
@@ -56,24 +58,27 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
     """The headline, success rates and paired differences, for a terminal of 80 columns; a rich renderable."""
     analysis = Analysis(_load(run_folder, others))
     warning = words.unfinished(analysis)
-    parts: list[Any] = [warning, ""] if warning else []
+    parts: list[Any] = [Text(warning), ""] if warning else []
     for split in analysis.shifted:
-        parts += [words.headline(analysis, split) + ".", words.match(analysis, split), ""]
+        parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
     heads = [view.label.replace(", ", "\n") for view in analysis.views]
     for split in analysis.splits:
-        table = Table("success, %", *heads, "trained rule\ngreedy" if split in analysis.shifted else "", title=split)
+        diagnosed = split in analysis.shifted
+        table = Table(
+            "success, %", *heads, *["trained\nrule used"] * diagnosed, title=split, box=SIMPLE_HEAD, pad_edge=False
+        )
         for entry in analysis.entries:
             rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in analysis.views]
-            stuck = analysis.rate(entry, split, analysis.first.decodings[-1], "perseverated")
-            cells = [words.percent(rate.value) if rate else "" for rate in rates]
-            table.add_row(entry.label, *cells, words.percent(stuck.value) if stuck else "")
+            if diagnosed:
+                rates.append(analysis.rate(entry, split, analysis.first.decodings[-1], "perseverated"))
+            table.add_row(Text(entry.label), *[words.percent(rate.value) if rate else "n/a" for rate in rates])
         parts += [table, ""]
     for split in analysis.shifted:
-        table = Table("points [95 %]", *heads, title=f"paired differences on {split}")
+        table = Table("points [95 %]", *heads, title=f"paired differences on {split}", box=SIMPLE_HEAD, pad_edge=False)
         for a, b in analysis.comparisons:
             found = analysis.changes(a, b, split).views
             cells = [words.change(found[view]).replace(" [", "\n[") if view in found else "" for view in analysis.views]
-            table.add_row(f"{a.label}\n− {b.label}", *cells)
+            table.add_row(Text(f"{a.label}\n− {b.label}"), *cells)
         parts += [table, ""]
     return Group(*parts, words.scope(analysis))
 

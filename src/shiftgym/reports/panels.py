@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from shiftgym.evaluation.metrics import pool
-from shiftgym.reports.analysis import Analysis, View
+from shiftgym.reports.analysis import EARLY, Analysis, View
 from shiftgym.reports.runs import START
 from shiftgym.tasks.registry import load_task
 
@@ -93,6 +93,12 @@ def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
             drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main, back))
+        early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
+        if early:
+            x = analysis.rate(early, home, view.decoding, view.measure)
+            y = analysis.rate(early, split, view.decoding, view.measure)
+            if x and y:
+                axes.plot(100 * x.value, 100 * y.value, "o", ms=9, mfc="none", mec=colour_of(analysis, early.branch))
         if analysis.start:
             x = analysis.rate(analysis.start, home, view.decoding, view.measure)
             y = analysis.rate(analysis.start, split, view.decoding, view.measure)

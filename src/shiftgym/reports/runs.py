@@ -1,5 +1,6 @@
 """A run folder as a report reads it: the study, what the branches are, the rows, the environment, sampled episodes."""
 
+import itertools
 import json
 import tomllib
 from collections import defaultdict
@@ -116,7 +117,10 @@ class Run:
 
     def episodes(self) -> Iterator[dict[str, Any]]:
         """The episodes that were kept to be read, branch by branch."""
-        for path in sorted(self.folder.glob("branches/*/evaluation_episodes.jsonl")):
+        for branch, seed in itertools.product(self.branches, self.seeds):
+            path = self.folder / "branches" / f"{branch.name}-seed{seed}" / "evaluation_episodes.jsonl"
+            if not path.is_file():
+                continue
             with path.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, 1):
                     yield _read_json(path, line, f":{number}")

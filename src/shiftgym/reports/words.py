@@ -74,7 +74,7 @@ def headline(analysis: Analysis, split: str) -> str:
 
 
 def match(analysis: Analysis, split: str) -> str:
-    """Every control that ties with or beats the main RL branch on a split in at least one view."""
+    """Every control or further branch that ties with or beats the main RL branch on a split in at least one view."""
     rl = analysis.rl
     if rl is None or not analysis.others:
         return "The study has no controls to hold against a main RL branch."
@@ -89,8 +89,8 @@ def match(analysis: Analysis, split: str) -> str:
         if parts:
             named.append(f"{other.label} ({', '.join(parts)} measures)")
     if not named:
-        return f"No control ties with or beats {rl.label} there by any measure."
-    return f"Controls that tie with or beat {rl.label} there: {'; '.join(named)}."
+        return f"Nothing else ties with or beats {rl.label} there by any measure, controls included."
+    return f"What ties with or beats {rl.label} there: {'; '.join(named)}."
 
 
 def findings(analysis: Analysis, split: str) -> list[Finding]:

@@ -7,6 +7,7 @@ branches/ppo-seed0/
     log.txt                                                     what the process printed
 """
 
+import ctypes
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -76,10 +77,19 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
             max_steps=study.init.steps if is_start else None,
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
+            on_step=lambda _: _release_memory(),
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
     write_text(folder / "done.json", json.dumps(done))
+
+
+def _release_memory() -> None:
+    """Hand freed memory back to the system. Batches have ever new shapes, so glibc's heap would grow to gigabytes in
+    each of the processes side by side, most of it holes."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def model_policies(

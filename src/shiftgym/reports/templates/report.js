@@ -29,8 +29,9 @@
 
 {
   const { texts, episodes } = JSON.parse(document.getElementById("data").textContent);
-  const firstOutcome = (e) => e[8][0][1][0][1];
-  const lastOutcome = (e) => e[8].at(-1)[1].at(-1)[1];
+  const words = (outcome) => outcome.replaceAll("_", " ");
+  const firstOutcome = (e) => words(e[8][0][1][0][1]);
+  const lastOutcome = (e) => words(e[8].at(-1)[1].at(-1)[1]);
   const fields = [
     ["branch", (e) => e[0]],
     ["checkpoint", (e) => (e[0] === "init" ? "start" : `${+(100 * e[2]).toPrecision(4)} % of budget`)],
@@ -54,7 +55,6 @@
     if (className) made.className = className;
     return made;
   };
-  const words = (outcome) => outcome.replaceAll("_", " ");
   const tag = (outcome, good) => element("span", words(outcome), `tag ${good ? "good" : "bad"}`);
 
   const selects = fields.map(([name, of]) => {
@@ -62,7 +62,7 @@
     if (name === "checkpoint") values.sort((a, b) => (parseFloat(a) || 0) - (parseFloat(b) || 0));
     const label = element("label", name);
     const select = element("select");
-    select.append(new Option("all", ""), ...values.map((value) => new Option(words(value), value)));
+    select.append(new Option("all", ""), ...values.map((value) => new Option(value, value)));
     select.addEventListener("change", filter);
     label.append(select);
     form.append(label);

@@ -1,0 +1,267 @@
+"""Steps of shiftgym's trainer against TRL's SFTTrainer and GRPOTrainer, side by side on one thread.
+
+    make bench, or OMP_NUM_THREADS=1 .venv-bench/bin/python benchmarks/trl_compare.py [--steps 4] [--rounds 5]
+
+Both sides train copies of the shipped backbone in float32, with AdamW at the same settings, on the same batches in
+the same order. SFT: prompts with the expert's answer, loss on the answer; both must report the same loss. RL: GRPO
+with the same prompts, group size, number of completions, sampling and length limit, no KL term, one update on each
+batch, and rewards from the same verifier; the learning rate is so small that both sides' answers stay alike.
+TRL runs as shipped, with its KV cache; gradient checkpointing (on by default), bfloat16 (on by default), logging,
+saving and progress bars are off.
+
+Rounds alternate, and the median of their ratios counts. Of each round, set-up and the first step are left out.
+Seconds are those of the processor, so that with one thread other programs disturb little.
+"""
+
+import argparse
+import copy
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import datasets
+import torch
+import transformers
+import trl
+from huggingface_hub import constants
+from transformers import PrinterCallback, TrainerCallback
+
+from shiftgym.messages import assistant
+from shiftgym.models.chat import ChatFormat
+from shiftgym.models.load import load_policy
+from shiftgym.tasks.points.task import PointsTask
+from shiftgym.training.problems import stream
+from shiftgym.training.settings import GroupSettings, OptimizerSettings, SFTSettings
+from shiftgym.training.trainer import train
+
+MODEL = "points-0"
+SEED = 0
+OPTIMIZER = OptimizerSettings(learning_rate=1e-6)
+PROMISED = {"SFT": 1.5, "RL": 2.0}
+
+
+@dataclass
+class Run:
+    """What one side did in one round."""
+
+    marks: list[tuple[float, int]] = field(default_factory=list)
+    """Processor time, and tokens so far, at the end of each step."""
+    results: list[float] = field(default_factory=list)
+    """Loss (SFT) or mean reward (RL), of each step or of all."""
+
+    def mark(self, tokens: int) -> None:
+        self.marks.append((time.process_time(), tokens))
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second from the end of the first step, which warms up, to the end of the last."""
+        (started, before), (ended, after) = self.marks[0], self.marks[-1]
+        return (after - before) / (ended - started)
+
+
+class Sides:
+    """Both trainers, on the same model and the same problems.
+
+    Args:
+        batch: rows, or completions, of a step.
+        group: completions of the same prompt.
+        limit: longest completion in tokens.
+        steps: steps of a round that count, behind the one that warms up.
+    """
+
+    def __init__(self, *, batch: int, group: int, limit: int, steps: int) -> None:
+        self.model, self.tokenizer = load_policy(MODEL)
+        self.form = ChatFormat(self.tokenizer, self.model.generation_config)
+        self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=SEED)
+        self.batch, self.group, self.limit, self.steps = batch, group, limit, steps + 1
+        self.sft = SFTSettings(batch=batch, optimizer=OPTIMIZER)
+        self.grpo = GroupSettings(
+            recipe="grpo",
+            episodes_per_iteration=batch,
+            minibatch=batch,
+            group_size=group,
+            epochs=1,
+            kl=0.0,
+            max_new_tokens=limit,
+            optimizer=OPTIMIZER,
+        )
+
+    def own_sft(self) -> Run:
+        return self._own(self.sft, "tokens_trained", "loss")
+
+    def own_rl(self) -> Run:
+        return self._own(self.grpo, "tokens_generated", "reward")
+
+    def trl_sft(self) -> Run:
+        problems = stream(SEED, "train", self.sft.problems, 0, self.batch * self.steps)
+        decisions = [self.task.start(self.task.problem("train", index)) for index in problems]
+        answers = [self.task.expert(decision) for decision in decisions]
+        rows = [
+            {"prompt": decision.prompt, "completion": [assistant(answer)]}
+            for decision, answer in zip(decisions, answers, strict=True)
+        ]
+        # Both sides see the same rows, so TRL's tokens need no counting while it runs.
+        lengths = [
+            len(self.form.prompt(decision.prompt)) + len(self.form.answer(answer))
+            for decision, answer in zip(decisions, answers, strict=True)
+        ]
+        run = Run()
+
+        def trainer(arguments: dict[str, Any]) -> transformers.Trainer:
+            return trl.SFTTrainer(
+                copy.deepcopy(self.model),
+                trl.SFTConfig(**arguments, train_sampling_strategy="sequential"),
+                train_dataset=datasets.Dataset.from_list(rows),
+                processing_class=self.tokenizer,
+            )
+
+        run.results.append(self._trl(run, trainer, lambda: sum(lengths[: len(run.marks) * self.batch + self.batch])))
+        return run
+
+    def trl_rl(self) -> Run:
+        problems = stream(SEED, "train", self.grpo.problems, 0, self.batch // self.group * self.steps)
+        decisions = {index: self.task.start(self.task.problem("train", index)) for index in problems}
+        rows = [{"prompt": decisions[index].prompt, "problem": index} for index in problems]
+        run, tokens = Run(), 0
+
+        def reward(
+            completions: list[Any], completion_ids: list[list[int]], problem: list[int], **_: object
+        ) -> list[float]:
+            nonlocal tokens
+            tokens += sum(map(len, completion_ids))
+            answers = [completion[0]["content"] for completion in completions]
+            rewards = [decisions[index].judge(answer).reward for index, answer in zip(problem, answers, strict=True)]
+            run.results.append(fmean(rewards))
+            return rewards
+
+        def trainer(arguments: dict[str, Any]) -> transformers.Trainer:
+            return trl.GRPOTrainer(
+                copy.deepcopy(self.model),
+                reward,
+                trl.GRPOConfig(
+                    **arguments,
+                    num_generations=self.group,
+                    max_completion_length=self.limit,
+                    temperature=self.grpo.temperature,
+                    shuffle_dataset=False,
+                ),
+                train_dataset=datasets.Dataset.from_list(rows),
+                processing_class=self.tokenizer,
+            )
+
+        self._trl(run, trainer, lambda: tokens)
+        return run
+
+    def _own(self, settings: SFTSettings | GroupSettings, tokens: str, result: str) -> Run:
+        run = Run()
+
+        def on_step(metrics: dict[str, Any]) -> None:
+            run.mark(metrics[tokens])
+            run.results.append(metrics[result])
+
+        model = copy.deepcopy(self.model)
+        with tempfile.TemporaryDirectory() as folder:
+            train(
+                model,
+                self.form,
+                self.task,
+                settings,
+                seed=SEED,
+                folder=Path(folder),
+                max_steps=self.steps,
+                on_step=on_step,
+            )
+        return run
+
+    def _trl(
+        self, run: Run, build: Callable[[dict[str, Any]], transformers.Trainer], tokens: Callable[[], int]
+    ) -> float:
+        """Train with TRL, marking steps in `run`; the mean loss."""
+
+        class Mark(TrainerCallback):
+            def on_step_end(self, *_: object, **__: object) -> None:
+                run.mark(tokens())
+
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = build(
+                {
+                    "output_dir": folder,
+                    "max_steps": self.steps,
+                    "per_device_train_batch_size": self.batch,
+                    "learning_rate": OPTIMIZER.learning_rate,
+                    "lr_scheduler_type": "constant",
+                    "adam_beta1": OPTIMIZER.betas[0],
+                    "adam_beta2": OPTIMIZER.betas[1],
+                    "weight_decay": OPTIMIZER.weight_decay,
+                    "max_grad_norm": OPTIMIZER.max_grad_norm,
+                    "use_cpu": True,
+                    "bf16": False,
+                    "activation_checkpointing": False,
+                    "logging_strategy": "no",
+                    "save_strategy": "no",
+                    "report_to": "none",
+                    "disable_tqdm": True,
+                    "dataloader_pin_memory": False,
+                }
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.add_callback(Mark())
+            return trainer.train().training_loss
+
+
+def compare(name: str, own: Callable[[], Run], theirs: Callable[[], Run], rounds: int) -> list[tuple[Run, Run]]:
+    """Take turns, print the rates and their ratio, and return the runs."""
+    runs = [(own(), theirs()) for _ in range(rounds)]
+    ratios = sorted(a.rate / b.rate for a, b in runs)
+    ratio, promised = median(ratios), PROMISED[name]
+    print(
+        f"  shiftgym {median(a.rate for a, _ in runs):,.0f} tokens/s, TRL {median(b.rate for _, b in runs):,.0f} "
+        f"tokens/s, ratio {ratio:.2f} (rounds {ratios[0]:.2f} to {ratios[-1]:.2f}), promised {promised}: "
+        f"{'PASS' if ratio >= promised else 'BELOW'}"
+    )
+    return runs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in {"batch": 64, "group": 8, "limit": 96, "steps": 4, "rounds": 5}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    # TRL reports the use of its trainers to its makers; a benchmark has no need to.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    sides = Sides(batch=options.batch, group=options.group, limit=options.limit, steps=options.steps)
+    print(
+        f"{MODEL} ({sides.model.num_parameters():,} parameters), float32 on both sides, one thread; TRL "
+        f"{trl.__version__}, transformers {transformers.__version__}, torch {torch.__version__}; median of "
+        f"{options.rounds} rounds of {options.steps} steps"
+    )
+
+    print(f"SFT step against SFTTrainer: {options.batch} rows; tokens are those of prompts and answers")
+    runs = compare("SFT", sides.own_sft, sides.trl_sft, options.rounds)
+    own, theirs = runs[0]
+    losses = fmean(own.results), theirs.results[0]
+    assert own.marks[-1][1] == theirs.marks[-1][1], "the sides must see the same tokens"
+    assert math.isclose(*losses, rel_tol=1e-3), f"the sides must compute the same loss, not {losses}"
+    print(f"  mean loss of both {losses[0]:.4f}, {own.marks[-1][1] / options.batch / sides.steps:.0f} tokens a row")
+
+    print(
+        f"GRPO step against GRPOTrainer: {options.batch} completions of at most {options.limit} tokens, "
+        f"{options.group} a prompt; tokens are those generated, seconds those of the whole step"
+    )
+    runs = compare("RL", sides.own_rl, sides.trl_rl, options.rounds)
+    for name, column in zip(("shiftgym", "TRL"), zip(*runs, strict=True), strict=True):
+        length = fmean(run.marks[-1][1] for run in column) / options.batch / sides.steps
+        reward = fmean(value for run in column for value in run.results)
+        print(f"  {name}: {length:.1f} tokens a completion, mean reward {reward:.2f}")
+
+
+if __name__ == "__main__":
+    main()
