@@ -124,7 +124,7 @@ class Sides:
         return run
 
     def trl_rl(self) -> Run:
-        problems = stream(SEED, "train", self.grpo.problems, 0, self.batch // self.group * self.steps)
+        problems = list(stream(SEED, "train", self.grpo.problems, 0, self.batch // self.group * self.steps))
         decisions = {index: self.task.start(self.task.problem("train", index)) for index in problems}
         rows = [{"prompt": decisions[index].prompt, "problem": index} for index in problems]
         run, tokens = Run(), 0
