@@ -40,7 +40,6 @@ from shiftgym.training.settings import GroupSettings, OptimizerSettings, SFTSett
 from shiftgym.training.trainer import train
 
 MODEL = "points-0"
-SEED = 0
 OPTIMIZER = OptimizerSettings(learning_rate=1e-6)
 PROMISED = {"SFT": 1.5, "RL": 2.0}
 
@@ -77,9 +76,10 @@ class Sides:
     def __init__(self, *, batch: int, group: int, limit: int, steps: int) -> None:
         self.model, self.tokenizer = load_policy(MODEL)
         self.form = ChatFormat(self.tokenizer, self.model.generation_config)
-        self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=SEED)
+        self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
         self.batch, self.group, self.limit, self.steps = batch, group, limit, steps + 1
-        self.sft = SFTSettings(batch=batch, optimizer=OPTIMIZER)
+        # A training set of one batch: the expert's answers are made in the step that warms up, as TRL's in its set-up.
+        self.sft = SFTSettings(problems=batch, batch=batch, optimizer=OPTIMIZER)
         self.grpo = GroupSettings(
             recipe="grpo",
             episodes_per_iteration=batch,
@@ -91,14 +91,14 @@ class Sides:
             optimizer=OPTIMIZER,
         )
 
-    def own_sft(self) -> Run:
-        return self._own(self.sft, "tokens_trained", "loss")
+    def own_sft(self, seed: int) -> Run:
+        return self._own(self.sft, seed, "tokens_trained", "loss")
 
-    def own_rl(self) -> Run:
-        return self._own(self.grpo, "tokens_generated", "reward")
+    def own_rl(self, seed: int) -> Run:
+        return self._own(self.grpo, seed, "tokens_generated", "reward")
 
-    def trl_sft(self) -> Run:
-        problems = stream(SEED, "train", self.sft.problems, 0, self.batch * self.steps)
+    def trl_sft(self, seed: int) -> Run:
+        problems = stream(seed, "train", self.sft.problems, 0, self.batch * self.steps)
         decisions = [self.task.start(self.task.problem("train", index)) for index in problems]
         answers = [self.task.expert(decision) for decision in decisions]
         rows = [
@@ -120,11 +120,13 @@ class Sides:
                 processing_class=self.tokenizer,
             )
 
-        run.results.append(self._trl(run, trainer, lambda: sum(lengths[: len(run.marks) * self.batch + self.batch])))
+        run.results.append(
+            self._trl(run, trainer, seed, lambda: sum(lengths[: len(run.marks) * self.batch + self.batch]))
+        )
         return run
 
-    def trl_rl(self) -> Run:
-        problems = list(stream(SEED, "train", self.grpo.problems, 0, self.batch // self.group * self.steps))
+    def trl_rl(self, seed: int) -> Run:
+        problems = list(stream(seed, "train", self.grpo.problems, 0, self.batch // self.group * self.steps))
         decisions = {index: self.task.start(self.task.problem("train", index)) for index in problems}
         rows = [{"prompt": decisions[index].prompt, "problem": index} for index in problems]
         run, tokens = Run(), 0
@@ -154,10 +156,10 @@ class Sides:
                 processing_class=self.tokenizer,
             )
 
-        self._trl(run, trainer, lambda: tokens)
+        self._trl(run, trainer, seed, lambda: tokens)
         return run
 
-    def _own(self, settings: SFTSettings | GroupSettings, tokens: str, result: str) -> Run:
+    def _own(self, settings: SFTSettings | GroupSettings, seed: int, tokens: str, result: str) -> Run:
         run = Run()
 
         def on_step(metrics: dict[str, Any]) -> None:
@@ -171,7 +173,7 @@ class Sides:
                 self.form,
                 self.task,
                 settings,
-                seed=SEED,
+                seed=seed,
                 folder=Path(folder),
                 max_steps=self.steps,
                 on_step=on_step,
@@ -179,7 +181,7 @@ class Sides:
         return run
 
     def _trl(
-        self, run: Run, build: Callable[[dict[str, Any]], transformers.Trainer], tokens: Callable[[], int]
+        self, run: Run, build: Callable[[dict[str, Any]], transformers.Trainer], seed: int, tokens: Callable[[], int]
     ) -> float:
         """Train with TRL, marking steps in `run`; the mean loss."""
 
@@ -191,6 +193,7 @@ class Sides:
             trainer = build(
                 {
                     "output_dir": folder,
+                    "seed": seed,
                     "max_steps": self.steps,
                     "per_device_train_batch_size": self.batch,
                     "learning_rate": OPTIMIZER.learning_rate,
@@ -214,9 +217,9 @@ class Sides:
             return trainer.train().training_loss
 
 
-def compare(name: str, own: Callable[[], Run], theirs: Callable[[], Run], rounds: int) -> list[tuple[Run, Run]]:
+def compare(name: str, own: Callable[[int], Run], theirs: Callable[[int], Run], rounds: int) -> list[tuple[Run, Run]]:
     """Take turns, print the rates and their ratio, and return the runs."""
-    runs = [(own(), theirs()) for _ in range(rounds)]
+    runs = [(own(seed), theirs(seed)) for seed in range(rounds)]
     ratios = sorted(a.rate / b.rate for a, b in runs)
     ratio, promised = median(ratios), PROMISED[name]
     print(
