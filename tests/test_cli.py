@@ -123,3 +123,17 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+def test_verify_reads_standard_input() -> None:
+    hand = {"task": "points", "rule": "faces_as_ten", "target": 24, "cards": ["3", "3", "8", "8"]}
+    command = [sys.executable, "-c", "from shiftgym.cli import main; main()", "verify", "-"]
+    done = subprocess.run(command, input=f"{json.dumps(hand)}\nnonsense\n", capture_output=True, text=True, check=True)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first == {"solvable": True, "solution": "8/(3-8/3)"}
+    assert set(second) == {"error"}
+
+
+def test_the_example_task_of_the_readme_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert run("check", "examples.clock_task:ClockTask") == 0

@@ -299,7 +299,7 @@ def data(
 
 
 @app.command
-def verify(file: str, /) -> None:
+def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
     """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error and stops nothing.
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
