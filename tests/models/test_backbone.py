@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from shiftgym.models.backbone import WEIGHTS, shipped
 from shiftgym.models.backbone import pretrain as pretraining
 from shiftgym.models.backbone.corpus import CARELESS, HABITS, conversations
 from shiftgym.models.backbone.pretrain import Pretraining, encode, pretrain
 from shiftgym.models.backbone.tokenizer import train_tokenizer
-from shiftgym.models.load import WEIGHTS, load_policy, shipped
+from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.deck import kind_of_hand
 from shiftgym.tasks.points.prompts import prompt
 from shiftgym.tasks.points.rules import Rule

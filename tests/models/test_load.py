@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from shiftgym.errors import ConfigError
-from shiftgym.models import load
 from shiftgym.models.load import load_policy
 
 
@@ -32,12 +31,10 @@ def test_the_dtype_is_the_callers(saved: Path) -> None:
         load_policy(str(saved), dtype="float8")
 
 
-def test_a_shipped_backbone_is_loaded_by_name(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "WEIGHTS", saved.parent)
-    assert load.shipped() == ["model"]
-    assert load_policy("model")[0].config.model_type == "llama"
-    with pytest.raises(ConfigError, match=r"'modle' is no shipped backbone \(model; nearest is 'model'\)"):
-        load_policy("modle")
+def test_a_shipped_backbone_is_loaded_by_name() -> None:
+    assert load_policy("points-0")[0].config.model_type == "llama"
+    with pytest.raises(ConfigError, match=r"'pionts-1' is no shipped backbone \(points-0.*nearest is 'points-1'\)"):
+        load_policy("pionts-1")
 
 
 def test_a_directory_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:

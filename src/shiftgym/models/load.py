@@ -9,16 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
-
-WEIGHTS = Path(__file__).parent / "backbone" / "weights"
-"""One model directory for each shipped backbone."""
+from shiftgym.models.backbone import WEIGHTS, shipped
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def shipped() -> list[str]:
-    """Names of the backbones that come with shiftgym."""
-    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
 
 
 def load_policy(

@@ -14,11 +14,12 @@ from jinja2 import Template
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
+from shiftgym.models.backbone import WEIGHTS
 from shiftgym.models.backbone.corpus import CARELESS, HABITS
 from shiftgym.models.backbone.pretrain import Pretraining, pretrain, save
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import WEIGHTS, load_policy
+from shiftgym.models.load import load_policy
 from shiftgym.tasks.points import PointsOptions, PointsSetting, PointsTask
 
 SCORED = {

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding
+from shiftgym.models.backbone import shipped
 from shiftgym.studies.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
@@ -18,9 +19,6 @@ from shiftgym.training.settings import GroupSettings, PPOSettings, RecipeSetting
 
 LIBRARY = Path(__file__).parent / "library"
 """The shipped studies."""
-
-BACKBONES = Path(__file__).parents[1] / "models" / "backbone" / "weights"
-"""The shipped backbones, one directory each."""
 
 Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """What becomes the name of a folder."""
@@ -117,14 +115,13 @@ class _Setup(_Table):
     @field_validator("model")
     @classmethod
     def _exists(cls, model: str) -> str:
-        shipped = [path.name for path in BACKBONES.glob("*") if path.is_dir()]
-        if model in shipped:
+        if model in shipped():
             return model
         if Path(model).is_dir():
             return str(Path(model).resolve())
         if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", model):
             raise ValueError(
-                f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped)}"
+                f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped())}"
             )
         return model
 

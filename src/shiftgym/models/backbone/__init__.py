@@ -1,0 +1,11 @@
+"""The shipped backbones: where they are, and how they were made. No torch here; a study file is checked without it."""
+
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""One model directory for each shipped backbone."""
+
+
+def shipped() -> list[str]:
+    """Names of the backbones that come with shiftgym."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
