@@ -18,6 +18,7 @@ import copy
 import math
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class Run:
     marks: list[tuple[float, int]] = field(default_factory=list)
     """Processor time, and tokens so far, at the end of each step."""
     results: list[float] = field(default_factory=list)
-    """Loss (SFT) or mean reward (RL), of each step or of all."""
+    """Loss (SFT) or share of right answers (RL), of each step or the mean of all."""
 
     def mark(self, tokens: int) -> None:
         self.marks.append((time.process_time(), tokens))
@@ -95,7 +96,7 @@ class Sides:
         return self._own(self.sft, seed, "tokens_trained", "loss")
 
     def own_rl(self, seed: int) -> Run:
-        return self._own(self.grpo, seed, "tokens_generated", "reward")
+        return self._own(self.grpo, seed, "tokens_generated", "success")
 
     def trl_sft(self, seed: int) -> Run:
         problems = stream(seed, "train", self.sft.problems, 0, self.batch * self.steps)
@@ -137,9 +138,9 @@ class Sides:
             nonlocal tokens
             tokens += sum(map(len, completion_ids))
             answers = [completion[0]["content"] for completion in completions]
-            rewards = [decisions[index].judge(answer).reward for index, answer in zip(problem, answers, strict=True)]
-            run.results.append(fmean(rewards))
-            return rewards
+            verdicts = [decisions[index].judge(answer) for index, answer in zip(problem, answers, strict=True)]
+            run.results.append(fmean(verdict.correct for verdict in verdicts))
+            return [verdict.reward for verdict in verdicts]
 
         def trainer(arguments: dict[str, Any]) -> transformers.Trainer:
             return trl.GRPOTrainer(
@@ -237,6 +238,7 @@ def main() -> None:
     options = parser.parse_args()
     # TRL reports the use of its trainers to its makers; a benchmark has no need to.
     constants.HF_HUB_DISABLE_TELEMETRY = True
+    warnings.simplefilter("ignore", FutureWarning)  # of transformers about names that TRL uses
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
@@ -262,8 +264,8 @@ def main() -> None:
     runs = compare("RL", sides.own_rl, sides.trl_rl, options.rounds)
     for name, column in zip(("shiftgym", "TRL"), zip(*runs, strict=True), strict=True):
         length = fmean(run.marks[-1][1] for run in column) / options.batch / sides.steps
-        reward = fmean(value for run in column for value in run.results)
-        print(f"  {name}: {length:.1f} tokens a completion, mean reward {reward:.2f}")
+        success = fmean(value for run in column for value in run.results)
+        print(f"  {name}: {length:.1f} tokens a completion, {success:.1%} right")
 
 
 if __name__ == "__main__":
