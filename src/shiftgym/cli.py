@@ -22,9 +22,15 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MISUSE = 2
 INTERRUPTED = 130
 
-Overrides = Annotated[list[str] | None, Parameter(name="--set")]
+Overrides = Annotated[
+    list[str] | None,
+    Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
+]
+StudyName = Annotated[str, Parameter(help="The study whose task and splits are used.")]
+SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
+ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
 
 app = App(
     name="shiftgym",
@@ -57,8 +63,6 @@ def run(
     ----------
     name
         A shipped study (see `shiftgym study list`) or the path of a study file. Not needed with --resume.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     dry_run
         Only print the plan: branches, steps, estimated time.
     resume
@@ -128,8 +132,6 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
     ----------
     name
         A shipped study or the path of a study file.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     """
     from shiftgym.studies.config import load_study
 
@@ -164,7 +166,7 @@ def train(
     steps: Count = 100,
     seed: Index = 0,
     task: str = "points",
-    overrides: Overrides = None,
+    overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
 ) -> None:
     """Train one model by one recipe, outside any study. The same command goes on where it was killed.
 
@@ -220,8 +222,6 @@ def evaluate(
         Only this split. May be given many times.
     problems
         Problems a split.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     served
         Name of the model at an endpoint.
     seed
@@ -264,8 +264,8 @@ def data(
     out: Path,
     /,
     *,
-    study: str = "points-text",
-    split: str = "train",
+    study: StudyName = "points-text",
+    split: SplitName = "train",
     count: Count = 1000,
     overrides: Overrides = None,
 ) -> None:
@@ -279,14 +279,8 @@ def data(
         `sft`: prompts with the expert's answers. `problems`: prompts without.
     out
         The file; its ending says how it is written.
-    study
-        The study whose task and splits are used.
-    split
-        Which of its splits.
     count
         Problems, from the first one on.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     """
     from shiftgym.studies.config import load_study
     from shiftgym.tasks.export import expert_rows, problem_rows, write_rows
@@ -337,21 +331,12 @@ def check(task: str = "points", /) -> int:
 
 
 @app.command
-def play(*, study: str = "points-text", split: str = "id", index: Index = 0, overrides: Overrides = None) -> None:
+def play(
+    *, study: StudyName = "points-text", split: SplitName = "id", index: ProblemIndex = 0, overrides: Overrides = None
+) -> None:
     """Play a problem in the terminal against the verifier.
 
     Example: shiftgym play --split rule_ood --index 3
-
-    Parameters
-    ----------
-    study
-        The study whose task and splits are used.
-    split
-        Which of its splits.
-    index
-        Which problem of the split.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     """
     from rich.console import Console
 
@@ -362,21 +347,12 @@ def play(*, study: str = "points-text", split: str = "id", index: Index = 0, ove
 
 
 @app.command(name="show")
-def show_one(*, study: str = "points-text", split: str = "id", index: Index = 0, overrides: Overrides = None) -> None:
+def show_one(
+    *, study: StudyName = "points-text", split: SplitName = "id", index: ProblemIndex = 0, overrides: Overrides = None
+) -> None:
     """Print a problem as a policy sees it, with the expert's answer and its verdict.
 
     Example: shiftgym show --split rule_ood --index 3
-
-    Parameters
-    ----------
-    study
-        The study whose task and splits are used.
-    split
-        Which of its splits.
-    index
-        Which problem of the split.
-    overrides
-        Change a value of the study: key.path=value. May be given many times.
     """
     from rich.console import Console
 
