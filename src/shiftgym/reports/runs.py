@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
+from shiftgym.models.backbone import WEIGHTS
 
 START = "init"
 """The branch that all others start from."""
@@ -111,8 +111,7 @@ class Run:
 
     def model_card(self) -> str | None:
         """What the backbone's maker says of it, or None where it came without a card."""
-        shipped = Path(str(resources.files("shiftgym"))) / "models" / "backbone" / "weights"
-        path = shipped / self.study["model"] / "README.md"
+        path = WEIGHTS / self.study["model"] / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def episodes(self) -> Iterator[dict[str, Any]]:
