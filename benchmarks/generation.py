@@ -1,21 +1,36 @@
 """Tokens a second of shiftgym's own decoding against `model.generate()`, side by side on one thread.
 
-    OMP_NUM_THREADS=1 python benchmarks/generation.py [--batch 256] [--prompt 25] [--new 57] [--rounds 5]
+    OMP_NUM_THREADS=1 python benchmarks/generation.py [--batch 256] [--rounds 5]
 
-Both sample at temperature 1 from the same model of the shipped backbone's size, without an end token, so that both
-generate exactly batch x new tokens. Rounds alternate, and the best of each is compared. Seconds are those of the
+Three batches, all sampled at temperature 1 from the shipped backbone in float32:
+
+* hands: different hands, answers end where the model ends them. This is evaluation, and what the promise is about.
+* groups: eight answers to each hand, as GRPO and RLOO sample them.
+* fixed: random prompts and no end token, so both sides do the very same matrix products.
+
+Rounds alternate, and the best of each is compared. Tokens count up to the end token. Seconds are those of the
 processor, so that with one thread other programs disturb little.
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from shiftgym.messages import Message, Messages
+from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.load import load_policy
+from shiftgym.tasks.points.task import PointsTask
+
+MODEL = "points-0"
+PROMISED = 1.7
+GROUP = 8
+FIXED = (25, 57)
+"""Tokens of prompt and answer in the fixed batch: the means of the task."""
 
 
 class Tokens:
@@ -26,65 +41,75 @@ class Tokens:
     def prompt(self, messages: Messages) -> list[int]:
         return [int(number) for number in messages[0]["content"].split()]
 
-    def reply(self, messages: Messages) -> list[int]:
-        return self.prompt(messages)
-
     def text(self, ids: list[int]) -> str:
         return ""
 
 
+@dataclass
 class Numbers:
-    """A decision whose prompt is random token ids."""
+    """A decision whose prompt is token ids."""
 
-    def __init__(self, ids: list[int]) -> None:
-        self.prompt: Messages = [Message(role="user", content=" ".join(map(str, ids)))]
+    prompt: Messages
 
 
-def seconds(run: Callable[[], object]) -> float:
+def compare(name: str, model: Any, form: Any, decisions: list[Any], limit: int, rounds: int) -> float:
+    """Print both rates and return their ratio."""
+    prompts = [form.prompt(decision.prompt) for decision in decisions]
+    width, ends = max(map(len, prompts)), sorted(form.end_ids)
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=limit, seed=0)
+
+    def own() -> int:
+        answers = policy.start(decisions, ["benchmark"]).reply(range(len(decisions)), [[] for _ in decisions])
+        return sum(answer.tokens for answer in answers)
+
+    def generate() -> int:
+        written = model.generate(
+            ids,
+            attention_mask=mask,
+            max_new_tokens=limit,
+            do_sample=True,
+            top_k=0,
+            eos_token_id=ends if ends[0] >= 0 else None,
+            pad_token_id=0,
+        )[:, width:]
+        ended = torch.isin(written, torch.tensor(ends))
+        return int(torch.where(ended.any(1), ended.int().argmax(1) + 1, written.shape[1]).sum())
+
+    own(), generate()
+    rates = [(rate(own), rate(generate)) for _ in range(rounds)]
+    ours, theirs = (max(column) for column in zip(*rates, strict=True))
+    print(f"{name:<8}shiftgym {ours:>7,.0f} tokens/s, model.generate() {theirs:>7,.0f}, ratio {ours / theirs:.2f}")
+    return ours / theirs
+
+
+def rate(run: Callable[[], int]) -> float:
     start = time.process_time()
-    run()
-    return time.process_time() - start
+    tokens = run()
+    return tokens / (time.process_time() - start)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in {"batch": 256, "prompt": 25, "new": 57, "rounds": 5, "vocabulary": 600}.items():
+    for name, default in {"batch": 256, "rounds": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    torch.manual_seed(0)  # noqa: TID251  weights, and generate(), use torch's global generator
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=options.vocabulary,
-            hidden_size=128,
-            intermediate_size=320,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-    ).eval()
-    prompts = torch.randint(options.vocabulary, (options.batch, options.prompt))
-    decisions = [Numbers(ids) for ids in prompts.tolist()]
-    policy = ModelPolicy(model, Tokens(), temperature=1.0, max_new_tokens=options.new, seed=0)  # type: ignore[arg-type]
+    torch.set_num_threads(1)
+    torch.manual_seed(0)  # noqa: TID251  generate() samples from torch's global generator
+    model, tokenizer = load_policy(MODEL)
+    form = ChatFormat(tokenizer, model.generation_config)
+    task = PointsTask(PointsTask.Options(), {"test": PointsTask.Setting(hands="test")}, seed=0)
+    hands = [task.start(task.problem("test", index)) for index in range(options.batch)]
+    groups = [hand for hand in hands[: options.batch // GROUP] for _ in range(GROUP)]
+    prompt, answer = FIXED
+    fixed = torch.randint(8, len(tokenizer), (options.batch, prompt)).tolist()
+    numbers = [Numbers([Message(role="user", content=" ".join(map(str, ids)))]) for ids in fixed]
 
-    def own() -> None:
-        policy.start(decisions, ["benchmark"]).reply(range(len(decisions)), [[] for _ in decisions])  # type: ignore[arg-type]
-
-    def generate() -> None:
-        model.generate(
-            prompts,
-            attention_mask=torch.ones_like(prompts),
-            max_new_tokens=options.new,
-            do_sample=True,
-            top_k=0,
-            pad_token_id=0,
-        )
-
-    own(), generate()
-    times = [(seconds(own), seconds(generate)) for _ in range(options.rounds)]
-    ours, theirs = (options.batch * options.new / min(column) for column in zip(*times, strict=True))
-    print(f"shiftgym {ours:,.0f} tokens/s, model.generate() {theirs:,.0f} tokens/s, ratio {ours / theirs:.2f}")
+    ratio = compare("hands", model, form, hands, 96, options.rounds)
+    compare("groups", model, form, groups, 96, options.rounds)
+    compare("fixed", model, Tokens(), numbers, answer, options.rounds)
+    print(f"promised for hands {PROMISED}: {'PASS' if ratio >= PROMISED else 'BELOW'}")
 
 
 if __name__ == "__main__":

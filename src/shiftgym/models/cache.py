@@ -35,6 +35,12 @@ class RaggedCache(Cache):
         for layer in self._ragged:
             layer.select(slots)
 
+    def spread(self, rows: Tensor, paths: Tensor) -> None:
+        """Make new rows: (N,) the row each comes from, (N, width) the column each of its columns is a copy of."""
+        for layer in self._ragged:
+            layer.spread(rows, paths)
+        self.capacity = paths.shape[1]
+
     def swap(self, a: Tensor, b: Tensor) -> None:
         """Exchange the rows `a` with the rows `b`."""
         for layer in self._ragged:
@@ -82,6 +88,13 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
     def select(self, slots: list[int]) -> None:
         if self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[slots], self.values[slots]
+
+    def spread(self, rows: Tensor, paths: Tensor) -> None:
+        assert self.keys is not None
+        assert self.values is not None
+        self.keys, self.values = (
+            store[rows[:, None], :, paths].transpose(1, 2).contiguous() for store in (self.keys, self.values)
+        )
 
     def swap(self, into: Tensor, out: Tensor) -> None:
         for store in (self.keys, self.values):

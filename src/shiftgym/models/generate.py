@@ -13,17 +13,22 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.prefixes import plant
+from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.tasks.base import Decision
+
+PROMPT_TREE = 128
+"""Tokens of prompts that are packed into one row. Longer rows share more and pay more for attention."""
 
 
 class Ledger(Protocol):
     """What counts the compute of generation."""
 
-    def generated(self, *, rows: int, new_tokens: int, context: int, sampled: int) -> None:
+    def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:
         """One forward pass over rows x new_tokens tokens (padding included) that attend to `context` columns each.
 
-        The language-model head ran on one token a row; `sampled` answer tokens came of it.
+        The output embeddings ran on `heads` tokens; `sampled` answer tokens came of it.
         """
         ...
 
@@ -127,33 +132,21 @@ class ModelChat:
         tokens = torch.zeros(count, limit, dtype=torch.long, device=device)
         logprobs = torch.zeros(count, limit, device=device)
 
-        # New text, padded on the left so that every row's next token comes from the last column.
-        chunk = max(start - talk.cached for start, talk in zip(starts, talks, strict=True))
-        ids = [[0] * (chunk - len(talk.ids) + talk.cached) + talk.ids[talk.cached :] for talk in talks]
         start = torch.tensor(starts, device=device)
-        positions = start[:, None] - chunk + torch.arange(chunk, device=device)
-        real = positions >= torch.tensor([talk.cached for talk in talks], device=device)[:, None]
-        cache.reserve(max(starts) + 1)
-        logits = self._forward(
-            torch.tensor(ids, device=device),
-            torch.where(real, positions, 0),
-            # Padding is written to the last column, which nothing attends to as yet.
-            columns=torch.where(real, positions, cache.capacity - 1),
-            sampled=count,
-        )
+        scores = self._read_on(talks, start) if self._attempts > 1 else self._read_prompts(talks)
 
         # `order` maps slots to rows of `talks`. The first `active` slots are computed; of those, `alive` still write.
         order, active = torch.arange(count, device=device), count
         alive = torch.ones(count, dtype=torch.bool, device=device)
         for step in range(limit):
             front = order[:active]
-            token, logprob = _sample(logits, policy.temperature, noise[front, step])
+            token, logprob = _sample(scores, policy.temperature, noise[front, step])
             tokens[front, step], logprobs[front, step] = token, logprob
             alive &= ~torch.isin(token, stops)
             living = int(alive.sum())
             if living == 0 or step + 1 == limit:
                 break
-            if living < active * 3 // 4:
+            if living < active * 15 // 16:
                 into, out = torch.nonzero(~alive[:living])[:, 0], torch.nonzero(alive[living:])[:, 0] + living
                 cache.swap(into, out)
                 order[into], order[out] = order[out], order[into]
@@ -161,7 +154,7 @@ class ModelChat:
                 active, token, alive = living, token[:living], torch.ones_like(alive[:living])
             positions = (start[order[:active]] + step)[:, None]
             cache.reserve(max(starts) + step + 1)
-            logits = self._forward(token[:, None], positions, columns=positions, sampled=living)
+            scores = self._step(token[:, None], positions, positions, sampled=living)
 
         for slot, row in enumerate(order.tolist()):
             talks[row].slot = slot
@@ -172,37 +165,104 @@ class ModelChat:
             [row[:length] for row, length in zip(logprobs.tolist(), lengths, strict=True)],
         )
 
+    def _read_prompts(self, talks: Sequence[_Conversation]) -> Tensor:
+        """Read first prompts, what they begin with in common only once; logits (rows, vocabulary) behind each."""
+        cache, device = self._cache, self._policy.model.device
+        forest = plant([talk.ids for talk in talks], PROMPT_TREE)
+        trees, nodes = forest.ids.shape
+        cache.reserve(nodes)
+        positions = forest.positions.to(device)
+        hidden = torch.ones(trees, nodes, cache.capacity, dtype=torch.bool, device=device)
+        hidden[:, :, :nodes] = ~forest.visible.to(device)
+        depths = torch.zeros(trees, cache.capacity, dtype=torch.long, device=device)
+        depths[:, :nodes] = positions
+        width = max(map(len, forest.paths))
+        # Behind the end of a shorter prompt the path repeats its root; nothing attends to those columns as yet.
+        paths = torch.tensor([path + [0] * (width - len(path)) for path in forest.paths], device=device)
+        rows = torch.tensor(forest.rows, device=device)
+        ends = torch.tensor([path[-1] for path in forest.paths], device=device)
+        scores = self._forward(
+            forest.ids.to(device),
+            positions,
+            columns=torch.arange(nodes, device=device).expand(trees, -1),
+            mask=self._mask(hidden, positions, depths[:, None]),
+            read=(rows, ends),
+            sampled=len(talks),
+        )
+        cache.spread(rows, paths)
+        return scores
+
+    def _read_on(self, talks: Sequence[_Conversation], start: Tensor) -> Tensor:
+        """Read what is new of each conversation, padded on the left; logits (rows, vocabulary) behind each.
+
+        Args:
+            start: (rows,) lengths of the conversations.
+        """
+        cache, device = self._cache, start.device
+        chunk = max(len(talk.ids) - talk.cached for talk in talks)
+        ids = [[0] * (chunk - len(talk.ids) + talk.cached) + talk.ids[talk.cached :] for talk in talks]
+        positions = start[:, None] - chunk + torch.arange(chunk, device=device)
+        real = positions >= torch.tensor([talk.cached for talk in talks], device=device)[:, None]
+        cache.reserve(int(start.max()) + 1)
+        # Padding is written to the last column, which nothing attends to as yet.
+        columns = torch.where(real, positions, cache.capacity - 1)
+        return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns)
+
     def _noise(self) -> Tensor:
         """Uniform noise of this attempt, (conversations of the chat, max_new_tokens); the same on every device."""
         generator = torch.Generator().manual_seed(seeds.derive(self._policy.seed, *self._stream, self._attempts))
         self._attempts += 1
         return torch.rand(len(self._conversations), self._policy.max_new_tokens, generator=generator)
 
-    def _forward(self, ids: Tensor, positions: Tensor, *, columns: Tensor, sampled: int) -> Tensor:
-        """Logits (rows, vocabulary) after the last of `ids` (rows, new tokens), in float32."""
-        policy, width = self._policy, self._cache.capacity
-        self._cache.place(columns)
-        logits = policy.model(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=self._mask(positions, width),
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        if policy.ledger is not None:
-            policy.ledger.generated(rows=ids.shape[0], new_tokens=ids.shape[1], context=width, sampled=sampled)
-        return logits.float()  # type: ignore[no-any-return]
+    def _step(self, ids: Tensor, positions: Tensor, columns: Tensor, sampled: int | None = None) -> Tensor:
+        """Append `ids` (rows, new tokens) to conversations; logits (rows, vocabulary) behind the last of them."""
+        kept = torch.arange(self._cache.capacity, device=ids.device)
+        rows = torch.arange(len(ids), device=ids.device)
+        return self._forward(
+            ids,
+            positions,
+            columns=columns,
+            mask=self._mask(kept > positions[:, :, None], positions, kept),
+            read=(rows, rows.new_full(rows.shape, ids.shape[1] - 1)),
+            sampled=len(ids) if sampled is None else sampled,
+        )
 
-    def _mask(self, positions: Tensor, width: int) -> Tensor | dict[str, Tensor]:
-        """What each position attends to, added to attention scores: (rows, 1, new tokens, width), by kind of layer."""
+    def _forward(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        *,
+        columns: Tensor,
+        mask: Tensor | dict[str, Tensor],
+        read: tuple[Tensor, Tensor],
+        sampled: int,
+    ) -> Tensor:
+        """Run `ids` (rows, new tokens); float32 logits at the places `read` (row, token)."""
+        policy, cache = self._policy, self._cache
+        cache.place(columns)
+        states = policy.model.base_model(
+            input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+        if policy.ledger is not None:
+            policy.ledger.generated(
+                rows=len(ids), new_tokens=ids.shape[1], context=cache.capacity, heads=len(read[0]), sampled=sampled
+            )
+        return logits(policy.model, states[read])
+
+    def _mask(self, hidden: Tensor, positions: Tensor, kept: Tensor) -> Tensor | dict[str, Tensor]:
+        """What is added to attention scores, (rows, 1, new tokens, width), by kind of layer if there are several.
+
+        Args:
+            hidden: (rows, new tokens, width), true where nothing may be attended to.
+            positions: (rows, new tokens) of the new tokens.
+            kept: position of what stands in each column, to be broadcast to the shape of `hidden`.
+        """
         dtype, window = self._policy.model.dtype, self._policy.window
-        columns = torch.arange(width, device=positions.device)
-        hidden = columns > positions[:, None, :, None]
-        full = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, torch.finfo(dtype).min)
+        least = torch.finfo(dtype).min
+        full = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, least)[:, None]
         if window is None:
             return full
-        sliding = full.masked_fill(columns <= positions[:, None, :, None] - window, torch.finfo(dtype).min)
+        sliding = full.masked_fill((kept <= positions[:, :, None] - window)[:, None], least)
         if "sliding_attention" in self._policy.layer_types:
             return {"full_attention": full, "sliding_attention": sliding}
         return sliding

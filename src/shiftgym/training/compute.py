@@ -75,11 +75,11 @@ class Ledger:
             rows=rows, new_tokens=length, context=length, head_positions=head_positions
         )
 
-    def generated(self, *, rows: int, new_tokens: int, context: int, sampled: int) -> None:
-        """One forward pass of generation; logits of one position a row, of which `sampled` became answer tokens."""
+    def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:
+        """One forward pass of generation; logits of `heads` positions, of which `sampled` became answer tokens."""
         self.tokens_generated += sampled
         self.forward_flops += self.shape.forward_flops(
-            rows=rows, new_tokens=new_tokens, context=context, head_positions=rows
+            rows=rows, new_tokens=new_tokens, context=context, head_positions=heads
         )
 
     @property
