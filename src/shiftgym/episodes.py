@@ -5,11 +5,13 @@ After a failed attempt the next input is the prompt, every earlier answer and ev
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from shiftgym.messages import Messages, user
 from shiftgym.policies.base import Policy, StopReason, Transcript
 from shiftgym.tasks.base import Decision, Task
+from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
 
 SCHEMA = 1
@@ -56,13 +58,17 @@ class Episode:
 
     problem: Any
     decisions: list[DecisionRecord] = field(default_factory=list)
-    finished: bool = False
-    """The last decision was solved and no other followed."""
 
     @property
     def success(self) -> bool:
         """Every decision was solved within its attempts."""
-        return self.finished
+        return bool(self.decisions) and all(record.solved for record in self.decisions)
+
+    @property
+    def reached(self) -> list[DecisionRecord]:
+        """The decisions up to the first that failed, where an episode ends (paper, appendix B.3)."""
+        failed = next((at for at, record in enumerate(self.decisions) if not record.solved), len(self.decisions))
+        return self.decisions[: failed + 1]
 
     @property
     def reward(self) -> float:
@@ -96,6 +102,7 @@ def play(
     stream: Sequence[str | int],
     limit: int | None = None,
     feedback: bool = True,
+    ahead: bool = False,
 ) -> list[Episode]:
     """Play one episode on each problem, all side by side.
 
@@ -104,10 +111,17 @@ def play(
         limit: attempts a decision; the task's own limit by default.
         feedback: whether the verifier's message is shown after a failed attempt. Off, the policy sees its earlier
             answers and only that they failed.
+        ahead: answer all decisions of a problem side by side, those behind a failed one too. What a decision is does
+            not depend on the answers before it, so they can share their history. `Episode.reached` tells which of
+            them an episode that ends with its first failure would have had.
     """
     limit = task.limit if limit is None else limit
     episodes = [Episode(problem) for problem in problems]
-    pending: list[tuple[Episode, Decision]] = [(e, task.start(e.problem)) for e in episodes]
+    pending: list[tuple[Episode, Decision]] = [
+        (episode, decision)
+        for episode in episodes
+        for decision in islice(decisions(task, episode.problem), None if ahead else 1)
+    ]
     depth = 0
     while pending:
         records = [DecisionRecord(decision) for _, decision in pending]
@@ -115,12 +129,7 @@ def play(
         following = []
         for (episode, decision), record in zip(pending, records, strict=True):
             episode.decisions.append(record)
-            if not record.solved:
-                continue
-            after = decision.next()
-            if after is None:
-                episode.finished = True
-            else:
+            if record.solved and not ahead and (after := decision.next()) is not None:
                 following.append((episode, after))
         pending, depth = following, depth + 1
     return episodes

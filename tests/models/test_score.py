@@ -9,6 +9,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from shiftgym.models.prefixes import Packed, plant
 from shiftgym.models.score import score
 
 
@@ -25,7 +26,11 @@ def right_padded(vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 def check(model: PreTrainedModel, temperature: float) -> None:
     ids, mask, answers = right_padded(model.config.vocab_size)
-    scores = score(model, ids, mask, answers, temperature)
+    trees = plant([row[: int(kept.sum())].tolist() for row, kept in zip(ids, mask, strict=True)], 0)
+    order = [tree.members[0] for tree in trees]
+    ids, mask, answers = ids[order], mask[order], answers[order]
+    predictors = answers[:, 1:].nonzero().unbind(1)
+    scores = score(model, Packed.of(trees, torch.device("cpu")), predictors, ids[answers], temperature)
     # Row by row without padding, by the model's own logits: nothing shared with the code under test.
     expected, entropy = [], []
     for row in range(3):

@@ -1,12 +1,14 @@
 """What each recipe learns from, on the tiny task."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from shiftgym.training.batches import Batch, Sequence, passes
+from shiftgym.models.prefixes import plant
+from shiftgym.training.batches import TREE, Batch, Sequence, passes
 from shiftgym.training.group import Group
 from shiftgym.training.ppo import PPO
 from shiftgym.training.recipe import Context, Recipe
@@ -17,8 +19,12 @@ SMALL = {"episodes_per_iteration": 16, "max_new_tokens": 3}
 
 
 def one_pass(sequences: list[Sequence]) -> Batch:
-    (batch,) = passes(sequences, 10**6, torch.device("cpu"))
+    (batch,) = passes(sequences, 10**6, torch.device("cpu"), trees=False)
     return batch
+
+
+def collected(recipe: Recipe, step: int = 1) -> list[Sequence]:
+    return [sequence for several in recipe.collect(step).sequences for sequence in several]
 
 
 def gradient(recipe: Recipe, context: Context, batch: Batch) -> torch.Tensor:
@@ -30,7 +36,7 @@ def gradient(recipe: Recipe, context: Context, batch: Batch) -> torch.Tensor:
 
 def test_sft_learns_the_experts_answer_and_its_end(context: Context) -> None:
     recipe = SFT(context, SFTSettings(batch=5, problems=20))
-    for sequence in recipe.collect(1).sequences:
+    for sequence in collected(recipe):
         ((start, stop),) = sequence.spans
         prompt, answer = sequence.ids[:start], sequence.ids[start:stop]
         assert answer == [prompt[2], context.form.end_id]
@@ -39,19 +45,31 @@ def test_sft_learns_the_experts_answer_and_its_end(context: Context) -> None:
 
 def test_sft_loss_is_the_mean_over_answer_tokens(context: Context) -> None:
     recipe = SFT(context, SFTSettings(batch=6))
-    sequences = recipe.collect(1).sequences
+    sequences = collected(recipe)
     batch = one_pass(sequences)
-    labels = torch.where(batch.answers, batch.ids, -100)
-    expected = context.model(input_ids=batch.ids, labels=labels).loss
+    ids, labels = batch.packed.ids, torch.full_like(batch.packed.ids, -100)
+    labels[batch.predictors[0], batch.predictors[1] + 1] = batch.targets
+    expected = context.model(input_ids=ids, labels=labels).loss
     assert recipe.loss(batch)[0].item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_sharing_rows_does_not_change_the_gradient(context: Context) -> None:
+    recipe = PPO(context, PPOSettings(**SMALL))
+    sequences = collected(recipe)
+    # Each once more with another last token, so that all but that is shared.
+    sequences += [replace(sequence, ids=[*sequence.ids[:-1], 9]) for sequence in sequences]
+    whole = gradient(recipe, context, one_pass(sequences))
+    (shared,) = passes(sequences, 10**6, torch.device("cpu"), trees=True)
+    assert shared.packed.ids.numel() < sum(len(sequence.ids) for sequence in sequences) * 0.6
+    assert torch.allclose(whole, gradient(recipe, context, shared), atol=1e-5)
 
 
 def test_cutting_a_minibatch_into_passes_does_not_change_its_gradient(context: Context) -> None:
     recipe = PPO(context, PPOSettings(**SMALL))
-    sequences = recipe.collect(1).sequences
+    sequences = collected(recipe)
     whole = gradient(recipe, context, one_pass(sequences))
     context.model.zero_grad()
-    parts = list(passes(sequences, 40, torch.device("cpu")))
+    parts = list(passes(sequences, 40, torch.device("cpu"), trees=False))
     for batch in parts:
         recipe.loss(batch)[0].backward()
     summed = torch.cat([weight.grad.flatten() for weight in context.model.parameters() if weight.grad is not None])
@@ -61,7 +79,7 @@ def test_cutting_a_minibatch_into_passes_does_not_change_its_gradient(context: C
 
 def test_ratios_are_one_before_the_first_update(context: Context) -> None:
     recipe = PPO(context, PPOSettings(**SMALL))
-    batch = one_pass(recipe.collect(1).sequences)
+    batch = one_pass(collected(recipe))
     _, metrics = recipe.loss(batch)
     assert metrics["clip_fraction"] == 0
     assert metrics["policy_loss"].item() == pytest.approx(-batch.advantages.mean().item(), abs=1e-5)
@@ -71,14 +89,14 @@ def test_ratios_are_one_before_the_first_update(context: Context) -> None:
 
 def test_log_probabilities_of_generation_are_those_of_training_at_any_temperature(context: Context) -> None:
     recipe = Group(context, GroupSettings(recipe="rloo", temperature=0.5, **SMALL))
-    batch = one_pass(recipe.collect(1).sequences)
+    batch = one_pass(collected(recipe))
     assert torch.allclose(batch.logprobs, batch.reference, atol=1e-4)
 
 
 def test_feedback_tokens_have_no_gradient_of_their_own(context: Context) -> None:
     """Only the probability of answer tokens matters: the logits at other positions get exactly nothing."""
     recipe = PPO(context, PPOSettings(**SMALL))
-    batch = one_pass([s for s in recipe.collect(1).sequences if len(s.spans) > 1])
+    batch = one_pass([s for s in collected(recipe) if len(s.spans) > 1])
     seen: list[torch.Tensor] = []
 
     def keep(_module: Any, _arguments: Any, output: Any) -> None:
@@ -90,8 +108,8 @@ def test_feedback_tokens_have_no_gradient_of_their_own(context: Context) -> None
     trunk.remove()
     grad = seen[0].grad
     assert grad is not None
-    predicts = torch.zeros_like(batch.answers)
-    predicts[:, :-1] = batch.answers[:, 1:]
+    predicts = torch.zeros_like(batch.packed.ids, dtype=torch.bool)
+    predicts[batch.predictors] = True
     touched = grad.abs().sum(-1) > 0
     assert touched[predicts].all()
     assert not touched[~predicts].any()
@@ -99,7 +117,7 @@ def test_feedback_tokens_have_no_gradient_of_their_own(context: Context) -> None
 
 def test_the_value_head_does_not_shape_the_trunk(context: Context) -> None:
     recipe = PPO(context, PPOSettings(kl=0, **SMALL))
-    sequences = recipe.collect(1).sequences
+    sequences = collected(recipe)
     batch = one_pass(sequences)
     before = gradient(recipe, context, batch)
     batch.returns.add_(5.0)
@@ -110,7 +128,7 @@ def test_the_value_head_does_not_shape_the_trunk(context: Context) -> None:
 def test_ppo_turns_of_one_number_have_mean_zero_and_all_have_unit_deviation(context: Context) -> None:
     collection = PPO(context, PPOSettings(**SMALL)).collect(1)
     turns = defaultdict(list)
-    for sequence in collection.sequences:
+    for (sequence,) in collection.sequences:
         for number, advantage in enumerate(sequence.advantages):
             turns[number].append(advantage)
     assert len(turns) == 3
@@ -124,7 +142,7 @@ def test_ppo_returns_count_the_terminal_penalty_and_end_with_the_episode(context
     collection = PPO(context, settings).collect(1)
     failed = [(s, e) for s, e in zip(collection.sequences, collection.episodes, strict=True) if not e.success]
     assert failed
-    for sequence, _ in failed:
+    for (sequence,), _ in failed:
         # Three wrong answers at -1, and -1 for running out of attempts; nothing after the last.
         assert sequence.returns == pytest.approx([-2.0, -1.5, -1.0])
 
@@ -136,25 +154,25 @@ def test_groups_share_a_problem_and_every_token_has_the_episodes_advantage(conte
     for start in range(0, 16, 4):
         group = collection.episodes[start : start + 4]
         assert len({episode.problem for episode in group}) == 1
-        advantages = [sequence.advantages for sequence in collection.sequences[start : start + 4]]
+        advantages = [sequence.advantages for (sequence,) in collection.sequences[start : start + 4]]
         assert all(len(set(turns)) == 1 for turns in advantages)
         assert sum(turns[0] for turns in advantages) == pytest.approx(0, abs=1e-6)
-    assert all(len(sequence.spans) <= 2 for sequence in collection.sequences)
+    assert all(len(sequence.spans) <= 2 for (sequence,) in collection.sequences)
 
 
 def test_everything_is_on_the_ledger(context: Context) -> None:
-    collection = PPO(context, PPOSettings(**SMALL)).collect(1)
-    generated = sum(sequence.answer_tokens for sequence in collection.sequences)
+    sequences = collected(PPO(context, PPOSettings(**SMALL)))
+    generated = sum(sequence.answer_tokens for sequence in sequences)
     assert context.ledger.tokens_generated == generated
-    assert context.ledger.tokens_prompt == sum(len(s.ids) for s in collection.sequences) - generated
+    assert context.ledger.tokens_prompt == sum(len(s.ids) for s in sequences) - generated
     assert context.ledger.backward_flops == 0
-    # The reference model read every conversation once, besides what generation itself read.
-    shape = context.ledger.shape
-    assert context.ledger.forward_flops > 2 * shape.matrix_weights * sum(len(s.ids) for s in collection.sequences) * 2
+    # The reference model read every conversation once (what they share, once), besides what generation itself read.
+    read = sum(map(len, plant([s.ids for s in sequences], TREE)))
+    assert context.ledger.forward_flops > 2 * context.ledger.shape.matrix_weights * read * 2
 
 
 def test_an_iteration_depends_on_its_number_alone(context: Context) -> None:
     recipe = PPO(context, PPOSettings(**SMALL))
-    first = recipe.collect(2).sequences
+    first = collected(recipe, 2)
     recipe.collect(5)
-    assert recipe.collect(2).sequences == first
+    assert collected(recipe, 2) == first

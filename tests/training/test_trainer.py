@@ -119,12 +119,15 @@ def test_a_budget_ends_the_run_and_sets_the_milestones(run: Train, tmp_path: Pat
     result, _ = run(
         SFT,
         tmp_path / "run",
-        budget_flops=9.5 * step,
+        budget_flops=9.5 * step,  # steps differ a little, as what their rows share does
         milestones=(0.1, 0.15, 0.5),
         on_checkpoint=lambda info, _: fractions.append((info.step, info.fraction)),
     )
-    assert fractions == [(1, 0.1), (2, 0.15), (5, 0.5), (10, 1.0)]
-    assert result.ledger.flops == 10 * step
+    assert [fraction for _, fraction in fractions] == [0.1, 0.15, 0.5, 1.0]
+    assert result.steps in (9, 10, 11)
+    spent = {line["step"]: line["flops"] for line in lines(tmp_path / "run")}
+    for number, fraction in fractions:
+        assert spent.get(number - 1, 0) < fraction * 9.5 * step <= spent[number]
 
 
 def test_milestones_passed_in_one_step_share_a_checkpoint(run: Train, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ Row = dict[str, Any]
 """One line of `results.jsonl`: where it comes from (branch, seed, step, compute, split, decoding, problem) and
 what happened (success with one attempt and within the limit, outcomes, diagnosis of the first answer)."""
 
-BATCH = 192
-"""Problems played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
+BATCH = 128
+"""Decisions played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
 uses all its attempts on long answers then takes gigabytes."""
 
 SAMPLE = 12

@@ -13,13 +13,13 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.prefixes import plant
+from shiftgym.models.prefixes import Packed, locate, plant
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.tasks.base import Decision
 
-PROMPT_TREE = 128
-"""Tokens of prompts that are packed into one row. Longer rows share more and pay more for attention."""
+PROMPT_TREE = 1024
+"""Most tokens in a row that several prompts share."""
 
 
 class Ledger(Protocol):
@@ -168,24 +168,23 @@ class ModelChat:
     def _read_prompts(self, talks: Sequence[_Conversation]) -> Tensor:
         """Read first prompts, what they begin with in common only once; logits (rows, vocabulary) behind each."""
         cache, device = self._cache, self._policy.model.device
-        forest = plant([talk.ids for talk in talks], PROMPT_TREE)
-        trees, nodes = forest.ids.shape
+        trees = plant([talk.ids for talk in talks], PROMPT_TREE)
+        packed = Packed.of(trees, device)
+        nodes = packed.ids.shape[1]
         cache.reserve(nodes)
-        positions = forest.positions.to(device)
-        hidden = torch.ones(trees, nodes, cache.capacity, dtype=torch.bool, device=device)
-        hidden[:, :, :nodes] = ~forest.visible.to(device)
-        depths = torch.zeros(trees, cache.capacity, dtype=torch.long, device=device)
-        depths[:, :nodes] = positions
-        width = max(map(len, forest.paths))
-        # Behind the end of a shorter prompt the path repeats its root; nothing attends to those columns as yet.
-        paths = torch.tensor([path + [0] * (width - len(path)) for path in forest.paths], device=device)
-        rows = torch.tensor(forest.rows, device=device)
-        ends = torch.tensor([path[-1] for path in forest.paths], device=device)
+        columns = torch.arange(cache.capacity, device=device)
+        depths = torch.zeros(len(trees), cache.capacity, dtype=torch.long, device=device)
+        depths[:, :nodes] = packed.positions
+        hidden = columns > columns[:nodes, None].expand(len(trees), -1, -1)
+        if packed.visible is not None:
+            hidden[:, :, :nodes] = ~packed.visible
+
+        rows, paths, ends = (places.to(device) for places in locate(trees))
         scores = self._forward(
-            forest.ids.to(device),
-            positions,
-            columns=torch.arange(nodes, device=device).expand(trees, -1),
-            mask=self._mask(hidden, positions, depths[:, None]),
+            packed.ids,
+            packed.positions,
+            columns=columns[:nodes].expand(len(trees), -1),
+            mask=self._mask(hidden, packed.positions, depths[:, None]),
             read=(rows, ends),
             sampled=len(talks),
         )

@@ -1,7 +1,8 @@
-"""Sequences that begin alike, packed so that every shared beginning runs through the model once.
+"""Sequences that begin alike, packed so that what they share runs through the model once.
 
-Sequences become prefix trees, a row each: a token is a node, it attends to the nodes on its way from the root, and its
-position is its depth. For a causal model this is exact: each token sees what it would see in a row of its own.
+A prefix tree is one row: a token is a node, its position is its depth, and it attends to the nodes on its way from the
+root. For a causal model this is exact: each token sees what it would see in a row of its own. Eight answers to one
+prompt, or all decisions of a route, whose history does not depend on the answers, become one row each.
 """
 
 from collections.abc import Sequence
@@ -9,73 +10,124 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 
 @dataclass(slots=True)
-class _Tree:
+class Tree:
+    """One row."""
+
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    branches: list[tuple[list[int], int]] = field(default_factory=list)
-    """Of each sequence: where it leaves its predecessor's path, as that path, and its first own node."""
+    members: list[int] = field(default_factory=list)
+    """Which sequences are in it, by their index."""
+    paths: list[list[int]] = field(default_factory=list)
+    """Of each member, the node of each of its tokens."""
+    starts: list[int] = field(default_factory=list)
+    """Of each member, the first node that is its own and not an earlier member's."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def visible(self) -> Tensor:
+        """(n, n) bool, whether a node (first) attends to another (second)."""
+        seen = torch.zeros(len(self), len(self), dtype=torch.bool)
+        stops = [*self.starts[1:], len(self)]
+        for path, start, stop in zip(self.paths, self.starts, stops, strict=True):
+            own = stop - start
+            seen[start:stop, path[: len(path) - own]] = True
+            seen[start:stop, start:stop] = torch.ones(own, own, dtype=torch.bool).tril_()
+        return seen
 
 
-@dataclass(frozen=True, slots=True)
-class Forest:
-    """Packed sequences: R rows, a tree each, padded on the right to L nodes."""
+def plant(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
+    """Pack sequences into trees of at most `limit` nodes; a sequence joins another if it shares half of its tokens.
 
-    ids: Tensor
-    """(R, L) int64."""
-    positions: Tensor
-    """(R, L) int64, depth of each node, 0 at padding."""
-    visible: Tensor
-    """(R, L, L) bool, whether a node (first) attends to another (second). Padding attends to itself."""
-    rows: list[int]
-    """Row of each sequence."""
-    paths: list[list[int]]
-    """Node of each token of each sequence."""
-
-    @property
-    def size(self) -> int:
-        """Tokens to be run, padding included."""
-        return self.ids.numel()
-
-
-def plant(sequences: Sequence[list[int]], limit: int) -> Forest:
-    """Pack sequences into trees of at most `limit` nodes (a single longer sequence is a tree of its own)."""
-    trees: list[_Tree] = []
-    rows, paths = [0] * len(sequences), [[0]] * len(sequences)
+    Limit 0 gives every sequence a tree of its own.
+    """
+    trees: list[Tree] = []
     path: list[int] = []
     previous: list[int] = []
     # In sorted order a sequence shares more with its predecessor than with any sequence before.
     for index in sorted(range(len(sequences)), key=sequences.__getitem__):
         sequence = sequences[index]
         shared = _shared(previous, sequence)
-        if not trees or len(trees[-1].ids) + len(sequence) - shared > limit:
-            trees.append(_Tree())
+        if not trees or 2 * shared < len(sequence) or len(trees[-1]) + len(sequence) - shared > limit:
+            trees.append(Tree())
             shared, path = 0, []
-        tree, start = trees[-1], len(trees[-1].ids)
+        tree, start = trees[-1], len(trees[-1])
         tree.ids += sequence[shared:]
         tree.positions += range(shared, len(sequence))
-        tree.branches.append((path[:shared], start))
-        path = path[:shared] + list(range(start, len(tree.ids)))
-        rows[index], paths[index] = len(trees) - 1, path
+        path = path[:shared] + list(range(start, len(tree)))
+        tree.members.append(index)
+        tree.paths.append(path)
+        tree.starts.append(start)
         previous = sequence
-    length = max(len(tree.ids) for tree in trees)
-    visible = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
-    for row, tree in enumerate(trees):
-        ends = [start for _, start in tree.branches[1:]] + [len(tree.ids)]
-        for (above, start), stop in zip(tree.branches, ends, strict=True):
-            visible[row, start:stop, above] = True
-            visible[row, start:stop, start:stop] = torch.ones(stop - start, stop - start, dtype=torch.bool).tril_()
-    return Forest(
-        ids=torch.tensor([tree.ids + [0] * (length - len(tree.ids)) for tree in trees]),
-        positions=torch.tensor([tree.positions + [0] * (length - len(tree.ids)) for tree in trees]),
-        visible=visible,
-        rows=rows,
-        paths=paths,
-    )
+    return trees
 
 
 def _shared(a: list[int], b: list[int]) -> int:
     """How many tokens two sequences begin with alike."""
     return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Trees as the input of a model, padded on the right: B rows, T columns."""
+
+    ids: Tensor
+    """(B, T) int64."""
+    positions: Tensor
+    """(B, T) int64, depth of each node; 0 at padding."""
+    visible: Tensor | None
+    """(B, T, T) bool; None if no row branches, so that a plain causal mask will do. Padding attends to itself."""
+    lengths: Tensor
+    """(B,) int64."""
+
+    @classmethod
+    def of(cls, trees: Sequence[Tree], device: torch.device) -> "Packed":
+        width = max(map(len, trees))
+        visible = None
+        if any(len(tree.members) > 1 for tree in trees):
+            visible = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
+            for row, tree in enumerate(trees):
+                visible[row, : len(tree), : len(tree)] = tree.visible()
+            visible = visible.to(device)
+        return cls(
+            ids=torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees], device=device),
+            positions=torch.tensor([tree.positions + [0] * (width - len(tree)) for tree in trees], device=device),
+            visible=visible,
+            lengths=torch.tensor([len(tree) for tree in trees], device=device),
+        )
+
+    def attention_mask(self, dtype: torch.dtype) -> Tensor:
+        """What transformers takes: (B, T) int64, 0 at padding, or (B, 1, T, T) to be added to attention scores."""
+        if self.visible is None:
+            return (torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths[:, None]).long()
+        least = torch.finfo(dtype).min
+        return torch.zeros(self.visible.shape, dtype=dtype, device=self.ids.device).masked_fill_(~self.visible, least)[
+            :, None
+        ]
+
+
+def locate(trees: Sequence[Tree]) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the N sequences of some trees are: row (N,), nodes (N, longest), last node (N,), all int64.
+
+    Behind the end of a shorter sequence its root is repeated.
+    """
+    count, longest = sum(len(tree.members) for tree in trees), max(len(path) for tree in trees for path in tree.paths)
+    rows, ends = torch.zeros(count, dtype=torch.long), torch.zeros(count, dtype=torch.long)
+    paths = torch.zeros(count, longest, dtype=torch.long)
+    for row, tree in enumerate(trees):
+        for member, path in zip(tree.members, tree.paths, strict=True):
+            rows[member], ends[member] = row, path[-1]
+            paths[member, : len(path)] = torch.tensor(path)
+    return rows, paths, ends
+
+
+def branching(model: PreTrainedModel) -> bool:
+    """Whether the model takes trees: all of its layers attend to everything before them, by a mask that is given."""
+    config = model.config.get_text_config(decoder=True)
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = getattr(config, "sliding_window", None) is not None
+    return kinds == {"full_attention"} and not windowed and config._attn_implementation in ("eager", "sdpa")

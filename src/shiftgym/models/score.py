@@ -10,10 +10,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from shiftgym.models.prefixes import Packed
+
+Places = tuple[Tensor, Tensor]
+"""Row and column of each of some tokens, two int64 tensors of the same length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of the A answer tokens of a batch, in row-major order of its answer mask."""
+    """Scores of A answer tokens."""
 
     log_softmax: Tensor
     """(A, V) float32, at the temperature asked for."""
@@ -30,31 +35,32 @@ class Scores:
 
 def score(
     model: PreTrainedModel,
-    ids: Tensor,
-    attention_mask: Tensor,
-    answer_mask: Tensor,
+    packed: Packed,
+    predictors: Places,
+    targets: Tensor,
     temperature: float = 1.0,
     precision: torch.dtype = torch.float32,
 ) -> Scores:
-    """Score the tokens `ids[answer_mask]` (B, T), padded on the right, each given all tokens before it.
+    """Score the tokens `targets` (A,), each given all tokens up to its predictor.
 
     Args:
+        predictors: place of the token before each target.
         precision: bfloat16 runs the trunk under autocast; logits and softmax are float32 either way.
     """
-    hidden = trunk_states(model, ids, attention_mask, precision)
-    predicted = answer_mask[:, 1:]
-    log_softmax = torch.log_softmax(logits(model, hidden[:, :-1][predicted]) / temperature, dim=-1)
-    targets = ids[:, 1:][predicted]
+    hidden = trunk_states(model, packed, precision)
+    log_softmax = torch.log_softmax(logits(model, hidden[predictors]) / temperature, dim=-1)
     return Scores(log_softmax, log_softmax.gather(-1, targets[:, None]).squeeze(-1), hidden)
 
 
-def trunk_states(
-    model: PreTrainedModel, ids: Tensor, attention_mask: Tensor, precision: torch.dtype = torch.float32
-) -> Tensor:
+def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype = torch.float32) -> Tensor:
     """(B, T, H) last hidden states, without logits."""
-    with torch.autocast(ids.device.type, precision, enabled=precision != torch.float32):
+    mixed = precision != torch.float32
+    with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
         states: Tensor = model.base_model(
-            input_ids=ids, attention_mask=attention_mask, use_cache=False
+            input_ids=packed.ids,
+            attention_mask=packed.attention_mask(precision if mixed else model.dtype),
+            position_ids=packed.positions,
+            use_cache=False,
         ).last_hidden_state
     return states
 

@@ -1,7 +1,8 @@
 """From conversations to padded tensors.
 
-Padding is kept small by sorting: a minibatch is cut into passes of similar length, and each pass is scaled so that
-the gradients of all passes add up to the gradient of the minibatch's mean.
+Conversations that begin alike share a row (`models/prefixes.py`). Padding is kept small by sorting: a minibatch is cut
+into passes of rows of similar length, and each pass is scaled so that the gradients of all passes add up to the
+gradient of the minibatch's mean.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from shiftgym.models.prefixes import Packed, Tree, plant
+from shiftgym.models.score import Places
+
+TREE = 1024
+"""Most tokens in a row that several conversations share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +42,18 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sequences of one pass, padded on the right to (B, T). A counts answer tokens in row-major order, N turns."""
+    """Conversations of one pass. A counts answer tokens, N turns, both in the order of `members`."""
 
-    ids: Tensor
-    """(B, T) int64."""
-    attention_mask: Tensor
-    """(B, T) int64, 0 at padding."""
-    answers: Tensor
-    """(B, T) bool, true at answer tokens."""
-    turns: tuple[Tensor, Tensor]
-    """Row and position of the token before each answer, (N,) int64 each: where a turn's value is read."""
+    packed: Packed
+    """The tokens, (B, T)."""
+    members: list[int]
+    """Index in the minibatch of each conversation."""
+    predictors: Places
+    """Place of the token before each answer token, (A,) each."""
+    targets: Tensor
+    """(A,) int64, the answer tokens."""
+    turns: Places
+    """Place of the token before each answer, (N,) each: where a turn's value is read."""
     advantages: Tensor
     """(A,) float32, each turn's advantage at all of its tokens."""
     logprobs: Tensor
@@ -54,51 +63,62 @@ class Batch:
     returns: Tensor
     """(N,) float32."""
     tokens: int
-    """Tokens that are no padding."""
-    answer_tokens: int
-    """A."""
+    """Tokens that are no padding; shared ones count once."""
     minibatch_answer_tokens: int
     """Answer tokens of the whole minibatch that this pass is a part of: what a mean over tokens divides by."""
     minibatch_turns: int
     """Turns of the whole minibatch."""
 
+    @property
+    def answer_tokens(self) -> int:
+        """A."""
+        return len(self.targets)
 
-def passes(minibatch: list[Sequence], tokens_per_pass: int, device: torch.device) -> Iterator[Batch]:
-    """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens (a single longer sequence goes alone)."""
-    answer_tokens = sum(sequence.answer_tokens for sequence in minibatch)
-    turns = sum(len(sequence.spans) for sequence in minibatch)
-    rows: list[Sequence] = []
-    for sequence in sorted(minibatch, key=lambda sequence: len(sequence.ids)):
-        if rows and (len(rows) + 1) * len(sequence.ids) > tokens_per_pass:
-            yield collate(rows, answer_tokens, turns, device)
+
+def passes(minibatch: list[Sequence], tokens_per_pass: int, device: torch.device, *, trees: bool) -> Iterator[Batch]:
+    """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
+
+    Args:
+        trees: whether conversations that begin alike may share a row.
+    """
+    rows: list[Tree] = []
+    for tree in sorted(plant([sequence.ids for sequence in minibatch], TREE if trees else 0), key=len):
+        if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
+            yield collate(rows, minibatch, device)
             rows = []
-        rows.append(sequence)
+        rows.append(tree)
     if rows:
-        yield collate(rows, answer_tokens, turns, device)
+        yield collate(rows, minibatch, device)
 
 
-def collate(rows: list[Sequence], minibatch_answer_tokens: int, minibatch_turns: int, device: torch.device) -> Batch:
-    """Pad `rows` on the right and lay their per-token and per-turn values out flat."""
-    length = max(len(row.ids) for row in rows)
-    ids = torch.tensor([row.ids + [0] * (length - len(row.ids)) for row in rows])
-    lengths = torch.tensor([len(row.ids) for row in rows])
-    answers = torch.zeros(len(rows), length, dtype=torch.bool)
-    for index, row in enumerate(rows):
-        for start, stop in row.spans:
-            answers[index, start:stop] = True
-    turns = [(index, start - 1) for index, row in enumerate(rows) for start, _ in row.spans]
+def collate(trees: list[Tree], minibatch: list[Sequence], device: torch.device) -> Batch:
+    """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat."""
+    predictors: list[tuple[int, int]] = []
+    turns: list[tuple[int, int]] = []
+    targets: list[int] = []
+    for row, tree in enumerate(trees):
+        for member, path in zip(tree.members, tree.paths, strict=True):
+            ids = minibatch[member].ids
+            for start, stop in minibatch[member].spans:
+                turns.append((row, path[start - 1]))
+                predictors += [(row, node) for node in path[start - 1 : stop - 1]]
+                targets += ids[start:stop]
+    members = [member for tree in trees for member in tree.members]
+    rows = [minibatch[member] for member in members]
 
     def flat(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device)
 
+    def places(pairs: list[tuple[int, int]]) -> Places:
+        first, second = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
+        return first, second
+
     return Batch(
-        ids=ids.to(device),
-        attention_mask=(torch.arange(length) < lengths[:, None]).long().to(device),
-        answers=answers.to(device),
-        turns=(
-            torch.tensor([row for row, _ in turns], device=device),
-            torch.tensor([position for _, position in turns], device=device),
-        ),
+        packed=Packed.of(trees, device),
+        members=members,
+        predictors=places(predictors),
+        targets=torch.tensor(targets, dtype=torch.long, device=device),
+        turns=places(turns),
         advantages=flat(
             [
                 advantage
@@ -110,8 +130,7 @@ def collate(rows: list[Sequence], minibatch_answer_tokens: int, minibatch_turns:
         logprobs=flat([value for row in rows for value in row.logprobs]),
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),
-        tokens=int(lengths.sum()),
-        answer_tokens=sum(row.answer_tokens for row in rows),
-        minibatch_answer_tokens=minibatch_answer_tokens,
-        minibatch_turns=minibatch_turns,
+        tokens=sum(map(len, trees)),
+        minibatch_answer_tokens=sum(sequence.answer_tokens for sequence in minibatch),
+        minibatch_turns=sum(len(sequence.spans) for sequence in minibatch),
     )

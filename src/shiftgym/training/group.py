@@ -6,12 +6,12 @@ from shiftgym.training import advantages
 from shiftgym.training.batches import Batch
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
-from shiftgym.training.rollouts import Rollouts, summary
+from shiftgym.training.rollouts import Rollouts, by_episode, summary
 from shiftgym.training.settings import GroupSettings
 
 
 class Group:
-    """Clipped policy gradient on the return of whole episodes, compared within groups."""
+    """Clipped policy gradient on the return of each decision, compared within its group."""
 
     head = None
     head_rate = 1.0
@@ -28,14 +28,22 @@ class Group:
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
         problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
         played = self._rollouts.play([problem for problem in problems for _ in range(size)], step)
-        weights: list[float] = []
+        weights: list[list[float]] = []
         for start in range(0, len(played), size):
-            group = played[start : start + size]
-            compared = self._compare([episode.reward * settings.reward_scale for episode in group])
-            for episode, advantage in zip(group, compared, strict=True):
-                weights += [advantage] * sum(len(record.attempts) for record in episode.decisions)
-        conversations = self._rollouts.conversations(played)
-        return Collection(self._rollouts.judged(conversations, weights), summary(played), played)
+            # Episodes of one problem meet the same decisions, and each decision is compared with itself.
+            alike = zip(*(episode.decisions for episode in played[start : start + size]), strict=True)
+            compared = [
+                self._compare([sum(record.rewards) * settings.reward_scale for record in records]) for records in alike
+            ]
+            weights += map(list, zip(*compared, strict=True))
+        turns = [
+            weight
+            for episode, shares in zip(played, weights, strict=True)
+            for record, weight in zip(episode.decisions, shares, strict=True)
+            for _ in record.attempts
+        ]
+        judged = self._rollouts.judged(self._rollouts.conversations(played), turns)
+        return Collection(by_episode(judged, played), summary(played), played)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         _, loss, metrics = self._rollouts.token_loss(batch)

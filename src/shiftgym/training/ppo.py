@@ -14,7 +14,7 @@ from shiftgym.training.batches import Batch, Sequence
 from shiftgym.training.losses import value_loss
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
-from shiftgym.training.rollouts import Rollouts, summary
+from shiftgym.training.rollouts import Rollouts, by_episode, summary
 from shiftgym.training.settings import PPOSettings
 
 
@@ -37,19 +37,20 @@ class PPO:
         conversations = self._rollouts.conversations(played)
         values = self._values(conversations)
 
-        # One entry a turn, over all episodes.
+        # One entry a turn, over all decisions. No answer changes what the next decision is, so each stands alone.
         estimates: list[float] = []
         turns: list[int] = []
-        for episode in played:
-            rewards = [reward * settings.reward_scale for record in episode.decisions for reward in record.rewards]
+        for record in (record for episode in played for record in episode.decisions):
+            rewards = [reward * settings.reward_scale for reward in record.rewards]
             start = len(estimates)
             known = values[start : start + len(rewards)]
             estimates += advantages.generalised(rewards, known, settings.gamma, settings.gae_lambda)
-            turns += [number for record in episode.decisions for number in range(len(record.attempts))]
+            turns += range(len(rewards))
         returns = [estimate + value for estimate, value in zip(estimates, values, strict=True)]
         weights = advantages.scaled(advantages.less_turn_mean(estimates, turns))
+        judged = self._rollouts.judged(conversations, weights, returns)
         return Collection(
-            self._rollouts.judged(conversations, weights, returns),
+            by_episode(judged, played),
             {**summary(played), "explained_variance": advantages.explained_variance(values, returns)},
             played,
         )
@@ -61,7 +62,10 @@ class PPO:
 
     def _values(self, conversations: list[Sequence]) -> list[float]:
         """The value of every turn before it was answered; nothing behind the last prompt needs to be read."""
-        read = [replace(sequence, ids=sequence.ids[: sequence.spans[-1][0]]) for sequence in conversations]
+        read = []
+        for sequence in conversations:
+            end = sequence.spans[-1][0]
+            read.append(replace(sequence, ids=sequence.ids[:end], spans=[*sequence.spans[:-1], (end, end)]))
         sizes = [len(sequence.spans) for sequence in read]
         values = self._rollouts.evaluate(
             read, lambda batch: self.head(self._rollouts.states(batch)), sizes=sizes, head=False

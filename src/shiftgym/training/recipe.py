@@ -31,7 +31,8 @@ class Context:
 class Collection:
     """What one step learns from."""
 
-    sequences: list[Sequence]
+    sequences: list[list[Sequence]]
+    """One conversation a decision, those of a problem together: they may begin alike."""
     metrics: dict[str, float] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Recipe(Protocol):
 
     @property
     def minibatch(self) -> int:
-        """Sequences an optimizer step."""
+        """Problems (for reinforcement, episodes) an optimizer step."""
         ...
 
     def collect(self, step: int) -> Collection:

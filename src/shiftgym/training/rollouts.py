@@ -7,6 +7,7 @@ tokens have the advantage of their turn.
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from statistics import fmean
 
 import torch
@@ -16,6 +17,7 @@ from transformers import PreTrainedModel
 from shiftgym import episodes
 from shiftgym.episodes import Episode
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.prefixes import branching
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.training.batches import Batch, Sequence, passes
 from shiftgym.training.losses import clipped_policy_loss, kl_divergence
@@ -32,9 +34,10 @@ class Rollouts:
     def __init__(self, context: Context, settings: RolloutSettings, name: str) -> None:
         self.context = context
         self.settings = settings
-        self._stream = ["train", name]
+        self._stream: list[str | int] = ["train", name]
         self._precision: torch.dtype = getattr(torch, settings.precision)
         self._device = context.model.device
+        self._trees = branching(context.model)
         self._reference = _frozen(context.model) if settings.kl else None
         self._policy = ModelPolicy(
             context.model,
@@ -49,7 +52,8 @@ class Rollouts:
         """One episode on each of these problems of the training split, sampled from the current weights."""
         task, settings = self.context.task, self.settings
         stated = [task.problem(settings.train_on, index) for index in problems]
-        return episodes.play(self._policy, task, stated, stream=[*self._stream, step], limit=settings.limit)
+        stream = [*self._stream, step]
+        return episodes.play(self._policy, task, stated, stream=stream, limit=settings.limit, ahead=True)
 
     def conversations(self, played: list[Episode]) -> list[Sequence]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at."""
@@ -95,17 +99,14 @@ class Rollouts:
         Args:
             head: whether `values` applies the output embeddings to the answer tokens, which the ledger must know.
         """
-        order = sorted(range(len(sequences)), key=lambda index: len(sequences[index].ids))
-        flat: list[float] = []
-        for batch in passes([sequences[index] for index in order], self.settings.tokens_per_pass, self._device):
-            flat += values(batch).tolist()
-            rows, length = batch.ids.shape
-            self.context.ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens if head else 0)
         results: list[list[float]] = [[] for _ in sequences]
-        start = 0
-        for index in order:
-            results[index] = flat[start : start + sizes[index]]
-            start += sizes[index]
+        for batch in passes(sequences, self.settings.tokens_per_pass, self._device, trees=self._trees):
+            flat, start = values(batch).tolist(), 0
+            for member in batch.members:
+                results[member] = flat[start : start + sizes[member]]
+                start += sizes[member]
+            rows, length = batch.packed.ids.shape
+            self.context.ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens if head else 0)
         return results
 
     def token_loss(self, batch: Batch) -> tuple[Scores, Tensor, dict[str, Tensor]]:
@@ -126,8 +127,7 @@ class Rollouts:
 
     def states(self, batch: Batch) -> Tensor:
         """(N, H) hidden states of the model at the token before each answer: what a value is read from."""
-        states = trunk_states(self.context.model, batch.ids, batch.attention_mask, self._precision)
-        return states[batch.turns]
+        return trunk_states(self.context.model, batch.packed, self._precision)[batch.turns]
 
     def _reference_logprobs(self, batch: Batch) -> Tensor:
         assert self._reference is not None
@@ -135,7 +135,7 @@ class Rollouts:
 
     def _score(self, model: PreTrainedModel, batch: Batch) -> Scores:
         temperature = self.settings.temperature
-        return score(model, batch.ids, batch.attention_mask, batch.answers, temperature, self._precision)
+        return score(model, batch.packed, batch.predictors, batch.targets, temperature, self._precision)
 
 
 def _frozen(model: PreTrainedModel) -> PreTrainedModel:
@@ -143,6 +143,12 @@ def _frozen(model: PreTrainedModel) -> PreTrainedModel:
     frozen = copy.deepcopy(model)
     frozen.requires_grad_(False)
     return frozen
+
+
+def by_episode(sequences: list[Sequence], played: list[Episode]) -> list[list[Sequence]]:
+    """The conversations, listed in order, as one list an episode."""
+    rest = iter(sequences)
+    return [list(islice(rest, len(episode.decisions))) for episode in played]
 
 
 def summary(played: list[Episode]) -> dict[str, float]:

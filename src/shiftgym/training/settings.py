@@ -69,7 +69,7 @@ class RolloutSettings(TrainingSettings):
     episodes_per_iteration: int = Field(default=128, gt=0)
     """Episodes played before each update."""
     minibatch: int = Field(default=64, gt=0)
-    """Sequences an optimizer step."""
+    """Episodes an optimizer step."""
     epochs: int = Field(default=2, gt=0)
     """Passes over an iteration's episodes."""
     limit: int | None = Field(default=None, gt=0)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from shiftgym.models.score import score
-from shiftgym.tasks.base import Decision
+from shiftgym.tasks.walk import decisions
 from shiftgym.training.batches import Batch, Sequence
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -28,11 +28,11 @@ class SFT:
         settings = self.settings
         start = (step - 1) * settings.batch
         indices = stream(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
-        return Collection([example for index in indices for example in self._expert(index)])
+        return Collection([self._expert(index) for index in indices])
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         precision = getattr(torch, self.settings.precision)
-        scores = score(self.context.model, batch.ids, batch.attention_mask, batch.answers, precision=precision)
+        scores = score(self.context.model, batch.packed, batch.predictors, batch.targets, precision=precision)
         return -scores.logprobs.sum() / batch.minibatch_answer_tokens, {}
 
     def _expert(self, index: int) -> list[Sequence]:
@@ -41,12 +41,9 @@ class SFT:
             return self._examples[index]
         task, form = self.context.task, self.context.form
         examples = []
-        decision: Decision | None = task.start(task.problem(self.settings.train_on, index))
-        while decision is not None:
+        for decision in decisions(task, task.problem(self.settings.train_on, index)):
             prompt, answer = form.prompt(decision.prompt), form.answer(task.expert(decision))
-            span = (len(prompt), len(prompt) + len(answer))
-            examples.append(Sequence(prompt + answer, [span]))
-            decision = decision.next()
+            examples.append(Sequence(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
         if self.settings.problems is not None:
             self._examples[index] = examples
         return examples

@@ -22,6 +22,7 @@ from shiftgym.episodes import Episode
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.optimizers import Optimizer
+from shiftgym.models.prefixes import branching
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
 from shiftgym.training.batches import Sequence, passes
@@ -212,15 +213,17 @@ class _Loop:
             updates += [self._update(shuffled[start : start + size]) for start in range(0, len(shuffled), size)]
         return {name: fmean(update[name] for update in updates) for name in updates[0]}
 
-    def _update(self, minibatch: list[Sequence]) -> dict[str, float]:
+    def _update(self, minibatch: list[list[Sequence]]) -> dict[str, float]:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
         self._optimizer.zero_grad()
         shares: list[dict[str, Tensor]] = []
-        for batch in passes(minibatch, self._settings.tokens_per_pass, self._context.model.device):
+        model, size = self._context.model, self._settings.tokens_per_pass
+        sequences = [sequence for several in minibatch for sequence in several]
+        for batch in passes(sequences, size, model.device, trees=branching(model)):
             loss, metrics = self._recipe.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
-            rows, length = batch.ids.shape
+            rows, length = batch.packed.ids.shape
             self._context.ledger.trained(
                 rows=rows, length=length, head_positions=batch.answer_tokens, tokens=batch.tokens
             )
