@@ -69,5 +69,6 @@ def verify_line(line: str) -> dict[str, Any]:
 
 @cache
 def _model(task: str) -> type[Line]:
-    found: type[Line] = getattr(load_task(task), "Line")
+    shipped: Any = load_task(task)
+    found: type[Line] = shipped.Line
     return found

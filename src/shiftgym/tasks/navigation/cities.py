@@ -35,7 +35,9 @@ def _turned(points: Iterable[Point], degrees: float) -> list[Point]:
 
 def _mesh(columns: int, rows: int) -> list[Segment]:
     """The segments of a grid whose points are numbered row by row."""
-    along = [(row * columns + column, row * columns + column + 1) for row in range(rows) for column in range(columns - 1)]
+    along = [
+        (row * columns + column, row * columns + column + 1) for row in range(rows) for column in range(columns - 1)
+    ]
     return along + [(number, number + columns) for number in range(columns * (rows - 1))]
 
 
@@ -80,7 +82,9 @@ def _middle(a: Point, b: Point) -> Point:
 def _bridges(points: list[Point], banks: tuple[list[int], list[int]], count: int, apart: float) -> list[Segment]:
     """The shortest segments from one bank to the other, no two of them beginning within `apart` metres."""
     built: list[Segment] = []
-    for u, v in sorted(((u, v) for u in banks[0] for v in banks[1]), key=lambda p: math.dist(points[p[0]], points[p[1]])):
+    for u, v in sorted(
+        ((u, v) for u in banks[0] for v in banks[1]), key=lambda p: math.dist(points[p[0]], points[p[1]])
+    ):
         if len(built) < count and all(math.dist(points[u], points[other]) >= apart for other, _ in built):
             built.append((u, v))
     return built
@@ -109,7 +113,11 @@ def milan(stream: random.Random) -> Plan:
     ]
     rays = [(number, number + spokes) for number in range(spokes * (len(radii) - 1))]
     centre = len(points)
-    return [*points, (0.0, 0.0)], [*rings, *_thinned(rays, 0.1, stream), *((centre, spoke) for spoke in range(0, spokes, 2))]
+    return [*points, (0.0, 0.0)], [
+        *rings,
+        *_thinned(rays, 0.1, stream),
+        *((centre, spoke) for spoke in range(0, spokes, 2)),
+    ]
 
 
 def new_delhi(stream: random.Random) -> Plan:

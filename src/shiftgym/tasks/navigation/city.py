@@ -23,10 +23,10 @@ SETBACK = 9.0
 
 NAMES = (
     "Aurora", "Bellini", "Cedar", "Corona", "Delta", "Diana", "Eden", "Elba", "Falcon", "Fiesta", "Gemini", "Granada",
-    "Harbour", "Horizon", "Iris", "Ivory", "Jade", "Jasmine", "Kestrel", "Laurel", "Linden", "Lotus", "Lyra", "Magnolia",
-    "Marlow", "Meridian", "Mistral", "Monaco", "Nova", "Olive", "Opal", "Orchid", "Orion", "Palma", "Panther", "Pearl",
-    "Phoenix", "Regent", "Rialto", "Saffron", "Sierra", "Sirius", "Tivoli", "Vega", "Verona", "Willow", "Zenith",
-    "Zephyr",
+    "Harbour", "Horizon", "Iris", "Ivory", "Jade", "Jasmine", "Kestrel", "Laurel", "Linden", "Lotus", "Lyra",
+    "Magnolia", "Marlow", "Meridian", "Mistral", "Monaco", "Nova", "Olive", "Opal", "Orchid", "Orion", "Palma",
+    "Panther", "Pearl", "Phoenix", "Regent", "Rialto", "Saffron", "Sierra", "Sirius", "Tivoli", "Vega", "Verona", "Willow",
+    "Zenith", "Zephyr",
 )  # fmt: skip
 KINDS = (
     "Hotel {}", "Cafe {}", "Bar {}", "Studio {}", "Villa {}", "{} Bakery", "{} Bank", "{} Books", "{} Cinema",

@@ -1,12 +1,13 @@
 """Judging one navigation answer from outside (`tasks/verify.py`)."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field
 
 from shiftgym.tasks.base import Line
 from shiftgym.tasks.navigation.directions import SPATIAL
-from shiftgym.tasks.navigation.route import Move, Sight
+from shiftgym.tasks.navigation.route import PHRASES, Move, Sight
 from shiftgym.tasks.navigation.rules import SPACES, known_rule
 from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, verdict
 
@@ -49,9 +50,16 @@ class NavigationLine(Line):
         return {"outcome": found.outcome, "reward": found.reward, "feedback": found.feedback}
 
 
+_SIGHT = re.compile(
+    r"(?:[Tt]he destination )?(?P<name>.+) is "
+    rf"(?:on your (?P<side>{'|'.join(SPATIAL)})|{'|'.join(PHRASES.values())})\.?"
+)
+
+
 def read_sight(text: str) -> Sight:
     """A landmark as prompts state it; ValueError if it is stated otherwise."""
-    name, _, where = text.strip().removesuffix(".").rpartition(" is on your ")
-    if not name or where not in SPATIAL:
+    match = _SIGHT.fullmatch(text.strip())
+    if match is None:
         raise ValueError(f"landmark: {text!r} is not of the form 'NAME is on your WHERE', with {', '.join(SPATIAL)}")
-    return Sight(name.removeprefix("The destination ").removeprefix("the destination "), where)
+    where = match["side"] or next(where for where, phrase in PHRASES.items() if text.rstrip(". ").endswith(phrase))
+    return Sight(match["name"], where)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from shiftgym.tasks.navigation.directions import SPATIAL, compass_word
@@ -23,14 +24,16 @@ def _streets(route: Route) -> Streets | None:
     return None if is_archive(Path(route.city)) else load_streets(route.city)
 
 
-def _spots(stops: Iterable[Stop]) -> list[tuple[str, Point]]:
-    """Each landmark and about where it is, as it is seen from its stop."""
+def _spots(stops: Iterable[Stop], streets: Streets | None) -> dict[str, Point]:
+    """Each landmark that is seen, and where it is; where no city says so, about where it is seen."""
+    known = {mark.name: (mark.x, mark.y) for mark in streets.city.landmarks} if streets else {}
     found = {}
     for stop in stops:
         if stop.landmark is not None:
             angle = math.radians(stop.heading + 45.0 * SPATIAL.index(stop.landmark.where))
-            found[stop.landmark.name] = (stop.x + AWAY * math.sin(angle), stop.y + AWAY * math.cos(angle))
-    return list(found.items())
+            guess = (stop.x + AWAY * math.sin(angle), stop.y + AWAY * math.cos(angle))
+            found[stop.landmark.name] = known.get(stop.landmark.name, guess)
+    return found
 
 
 def _lines(streets: Streets | None) -> list[Line]:
@@ -40,7 +43,7 @@ def _lines(streets: Streets | None) -> list[Line]:
 
 
 STYLE = (
-    ".street{stroke:currentColor;stroke-opacity:.2;stroke-linecap:round}"
+    ".streets{stroke:currentColor;opacity:.2;stroke-linecap:round}"
     ".rail{fill:none;stroke:var(--rail,#3b7ddd);stroke-linecap:round;stroke-linejoin:round}"
     ".stop{fill:var(--rail,#3b7ddd)}"
     ".goal{fill:var(--goal,#2e9e5b)}"
@@ -67,35 +70,41 @@ def figure(route: Route, marks: Mapping[int, str]) -> str:
     def at(x: float, y: float) -> Point:
         return round(x - left, 1), round(top - y, 1)
 
-    parts = []
-    for start, end in _lines(_streets(route)):
+    streets = _streets(route)
+    parts = [f'<g class="streets" stroke-width="{3 * unit:.1f}">']
+    for start, end in _lines(streets):
         (x, y), (to_x, to_y) = at(*start), at(*end)
         if max(x, to_x) >= 0 and min(x, to_x) <= width and max(y, to_y) >= 0 and min(y, to_y) <= height:
-            parts.append(f'<line class="street" x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}" stroke-width="{3 * unit:.1f}"/>')
-    path = " ".join(f"{x},{y}" for x, y in (at(stop.x, stop.y) for stop in route.stops))
-    parts.append(f'<polyline class="rail" points="{path}" stroke-width="{4 * unit:.1f}"/>')
+            parts.append(f'<line x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}"/>')
+    rail = [at(stop.x, stop.y) for stop in route.stops]
+    labels.keep_off(rail)
+    path = " ".join(f"{x},{y}" for x, y in rail)
+    parts.append(f'</g><polyline class="rail" points="{path}" stroke-width="{4 * unit:.1f}"/>')
     for number, stop in enumerate(route.stops):
         x, y = at(stop.x, stop.y)
         radius = {"turn": 6.0, "forward": 3.5, "stop": 8.0}[stop.expected] * unit
         kind = "goal" if stop.expected == "stop" else "stop"
         said = f"{number + 1}. {stop.expected}, facing {compass_word(stop.heading)}"
-        parts.append(f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius:.1f}"><title>{escape(said)}</title></circle>')
+        parts.append(
+            f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius:.1f}"><title>{escape(said)}</title></circle>'
+        )
         labels.keep_clear(x, y, radius)
         if number in marks:
-            parts.append(f'<circle class="wrong" cx="{x}" cy="{y}" r="{11 * unit:.1f}" stroke-width="{2.5 * unit:.1f}"/>')
-    spots = _spots(route.stops)
-    for _, spot in spots:
+            parts.append(
+                f'<circle class="wrong" cx="{x}" cy="{y}" r="{11 * unit:.1f}" stroke-width="{2.5 * unit:.1f}"/>'
+            )
+    spots = _spots(route.stops, streets)
+    for spot in spots.values():
         labels.keep_clear(*at(*spot), 4 * unit)
     parts.append(labels.put("Start", *at(xs[0], ys[0]), "start"))
     for number, text in sorted(marks.items()):
         if 0 <= number < len(route.stops):
             parts.append(labels.put(text, *at(xs[number], ys[number]), "fault"))
-    for name, spot in spots:
+    for name, spot in spots.items():
         x, y = at(*spot)
         side = 7 * unit
-        parts.append(
-            f'<rect class="landmark" x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side:.1f}" height="{side:.1f}"/>'
-        )
+        corner = f'x="{x - side / 2:.1f}" y="{y - side / 2:.1f}"'
+        parts.append(f'<rect class="landmark" {corner} width="{side:.1f}" height="{side:.1f}"/>')
         parts.append(labels.put(name, x, y, "name"))
     title = f"Route through {route.city.replace('_', ' ')}, {len(route.wordings)} legs"
     return (
@@ -114,6 +123,13 @@ class _Labels:
 
     def keep_clear(self, x: float, y: float, radius: float) -> None:
         self._taken.append((x - radius, y - radius, x + radius, y + radius))
+
+    def keep_off(self, path: list[Point]) -> None:
+        """Keep clear of a line."""
+        for (x, y), (to_x, to_y) in pairwise(path):
+            steps = int(math.dist((x, y), (to_x, to_y)) / (4 * self._unit)) + 1
+            for step in range(steps):
+                self.keep_clear(x + (to_x - x) * step / steps, y + (to_y - y) * step / steps, 2 * self._unit)
 
     def put(self, text: str, x: float, y: float, kind: str) -> str:
         """A text element in the best place around (x, y)."""
@@ -167,11 +183,12 @@ def sketch(route: Route, number: int) -> str:
         for step in range(steps + 1):
             put((x + (to_x - x) * step / steps, y + (to_y - y) * step / steps), sign)
 
-    for line in _lines(_streets(route)):
+    streets = _streets(route)
+    for line in _lines(streets):
         trace(line, "·")
-    for start, end in zip(reach, reach[1:], strict=False):
+    for start, end in pairwise(reach):
         trace((start, end), "#")
-    letters = dict(zip("abcdefghijklmnopqrstuvwxyz", _spots(walked), strict=False))
+    letters = dict(zip("abcdefghijklmnopqrstuvwxyz", _spots(walked, streets).items(), strict=False))
     for letter, (_, spot) in letters.items():
         put(spot, letter)
     put(reach[0], "S")
@@ -179,4 +196,5 @@ def sketch(route: Route, number: int) -> str:
     put(reach[-1], "@")
     legend = [f"S start   # way walked   @ you, facing {compass_word(here.heading)}"]
     legend += [f"{letter} {name}" for letter, (name, _) in letters.items()]
-    return "\n".join(["".join(row).rstrip() for row in canvas] + legend)
+    drawn = "\n".join("".join(row).rstrip() for row in canvas).strip("\n")
+    return "\n".join([drawn, *legend])

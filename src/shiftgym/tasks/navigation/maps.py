@@ -5,6 +5,7 @@ Nothing is fetched. A document type declaration, the way into XML's known attack
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -96,7 +97,7 @@ class _OsmReader:
         if element == "way" and self._tags.get("highway", "motorway") not in NOT_WALKED:
             # An extract may name nodes that it does not hold.
             known = [node for node in self._way if node in self.nodes]
-            self.streets += zip(known, known[1:], strict=False)
+            self.streets += pairwise(known)
 
 
 def _osm(path: Path) -> Network:

@@ -15,9 +15,10 @@ def opening(route: Route) -> str:
     """Everything up to the first observation; the rule is one sentence of it."""
     numbered = "".join(f"{number}. {text}\n" for number, text in enumerate(route.instructions, 1))
     return (
-        f"Walk through a city by these instructions:\n{numbered}{SPACES[route.rule].sentence}\n"
+        f"Walk through a city by the instructions below.\n{SPACES[route.rule].sentence}\n"
         "Reply with a JSON object that holds your observation, the number of the instruction you follow, your steps if "
         'you like, and one action: {"observation": "...", "instruction": 1, "steps": "...", "action": "..."}\n'
+        f"{numbered}"
     )
 
 
@@ -56,7 +57,7 @@ def answer(stop: Stop, space: Space, steps: bool) -> str:
 
 
 def worked_steps(stop: Stop) -> str:
-    """How the action comes about. Of a turn: the heading, the heading wanted, and the way between: `east north left`."""
+    """How the action comes about. Of a turn: heading, heading wanted, and the way between: `east north left`."""
     if stop.expected == "turn":
         way = RELATIVE[turn_words(stop.heading, stop.next_heading)[0]]
         return f"{compass_word(stop.heading)} {compass_word(stop.next_heading)} {way}"

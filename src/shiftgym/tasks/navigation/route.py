@@ -22,7 +22,11 @@ class Sight:
 
     @property
     def text(self) -> str:
-        return f"{self.name} is on your {self.where}"
+        return f"{self.name} is {PHRASES.get(self.where) or f'on your {self.where}'}"
+
+
+PHRASES = {"front": "in front of you", "behind": "behind you"}
+"""Of where something is, but for "on your right" and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,7 @@ def assemble(
         count = COUNTS[min(sum(pause.crossing for pause in leg.pauses), len(COUNTS) - 1)]
         ahead = goal if last else stretches[number + 1].landmark
         sentences.append(onward.format(count=count) + (f", where {ahead.text}." if ahead else "."))
-        stops.append(
-            Stop(*leg.start, heading, "turn", leg.heading, leg.crossing, seen, 2 * number + 1, leg.panorama)
-        )
+        stops.append(Stop(*leg.start, heading, "turn", leg.heading, leg.crossing, seen, 2 * number + 1, leg.panorama))
         stops += [
             Stop(*pause.at, pause.heading, "forward", pause.heading, pause.crossing, pause.landmark, 2 * number + 2,
                  pause.panorama)

@@ -9,8 +9,8 @@ random      drawn for each problem: any of these but relative, which is only use
 
 import random
 from dataclasses import dataclass
-from functools import cached_property
 from difflib import get_close_matches
+from functools import cached_property
 
 from shiftgym.errors import ConfigError
 from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE, sector, turn_words

@@ -16,11 +16,11 @@ from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.navigation import map as drawing
 from shiftgym.tasks.navigation import prompts, verifier, virl_files
 from shiftgym.tasks.navigation.cities import known_city
-from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
 from shiftgym.tasks.navigation.line import NavigationLine
 from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
 from shiftgym.tasks.navigation.rules import SPACES, draw_rule, known_rule
 from shiftgym.tasks.navigation.streets import load_streets
+from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
 from shiftgym.verdicts import Verdict
 
 MOST_LEGS = 8
@@ -56,7 +56,7 @@ class NavigationSetting(BaseModel):
     rule: str = "absolute"
     """Which action space is in force; see `tasks/navigation/rules.py`."""
     city: str = "new_york"
-    """A city of `tasks/navigation/cities.py`, the path of a map (.osm, .graphml), or the folder of a published archive."""
+    """A city of `tasks/navigation/cities.py`, the path of a map (.osm, .graphml), or a published archive's folder."""
     routes: Routes = "train"
     """Walk only training routes, only test routes, or all; the two never meet."""
     legs: tuple[int, int] = (3, 6)
@@ -65,9 +65,7 @@ class NavigationSetting(BaseModel):
     """Most stops on a leg at which one only goes on."""
     passing: bool = False
     """Hard mode: intersections that are merely passed by are stops and are reported too."""
-    wordings: dict[Wording, float] = Field(
-        default_factory=lambda: {"relative": 0.3, "compass": 0.3, "both": 0.25, "landmark": 0.15}
-    )
+    wordings: dict[Wording, float] = {"relative": 0.3, "compass": 0.3, "both": 0.25, "landmark": 0.15}
     """Weights of how a turn is put: by relative word, compass word, both, or towards a landmark."""
 
     @field_validator("rule", "city")

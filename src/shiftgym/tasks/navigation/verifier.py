@@ -177,7 +177,7 @@ def reports_intersection(observation: str, landmark: Sight | None) -> bool:
 
 
 _WHERE = "|".join(sorted(SPATIAL, key=len, reverse=True))
-_SEEN = re.compile(rf"(?:the destination )?it (?:(?:is )?(?:on|to) (?:your|the) )?({_WHERE})")
+_SEEN = re.compile(rf"(?:the destination )?it (?:is )?(?:(?:on|to) (?:your|the) |in )?({_WHERE})(?: of you| you)?")
 
 
 def reports_landmark(observation: str, landmark: Sight | None) -> bool:

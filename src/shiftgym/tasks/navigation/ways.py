@@ -147,9 +147,7 @@ def _look(
     return Sight(streets.city.landmarks[mark].name, spatial_word(heading, at))
 
 
-def _pauses(
-    streets: Streets, leg: Leg, reach: float, count: int, passed: random.Random | None
-) -> tuple[Pause, ...]:
+def _pauses(streets: Streets, leg: Leg, reach: float, count: int, passed: random.Random | None) -> tuple[Pause, ...]:
     """`count` evenly spaced points of a leg, up to `reach` metres, and the intersections passed by if there is a
     stream for what is seen at them."""
     ends = _distances(streets, leg)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.seeds import rng
+from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
-from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
 from shiftgym.tasks.points.line import PointsLine
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
