@@ -5,13 +5,16 @@ import math
 import re
 import time
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 
+from shiftgym.errors import ConfigError
 from shiftgym.tasks.navigation.cities import MAKERS, load_city
-from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE, SPATIAL, is_clear_turn, sector, turn_angle
+from shiftgym.tasks.navigation.directions import COMPASS, SPATIAL, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.rules import SPACES
 from shiftgym.tasks.navigation.streets import load_streets
+from shiftgym.tasks.navigation.verifier import Place, judge
 from shiftgym.tasks.navigation.ways import draw_way, kind_of_way
 from shiftgym.tasks.registry import build_task
 from shiftgym.seeds import rng
@@ -24,47 +27,43 @@ SPLITS = {
     for kind, routes, passing in (("train", "train", False), ("test", "test", False), ("hard", "all", True))
 }
 
+GOALS = {city: {mark.name: mark for mark in load_city(city).landmarks} for city in MAKERS}
+
 
 def test_ten_thousand_rails():
     """Each stop is answered in both spaces; the right words lead along the very rail, to the destination."""
-    task = build_task("navigation", options={"expert": "direct"}, splits=SPLITS)
+    task = build_task("navigation", splits=SPLITS)
     absolute, relative = SPACES["absolute"], SPACES["relative"]
+    turned = {word: f'{{"action": "turn_direction({word})"}}' for word in (*absolute.words, *relative.words)}
     for number in range(RAILS):
         split = list(SPLITS)[number % len(SPLITS)]
         route = task.problem(split, number // len(SPLITS))
-        decision = task.start(route)
         assert 2 <= len(route.wordings) <= 8
         assert len(route.instructions) == 2 * len(route.wordings)
-        x, y, heading = route.stops[0].x, route.stops[0].y, route.stops[0].heading
-        for place, stop in enumerate(route.stops):
-            assert (x, y) == (stop.x, stop.y)
-            assert sector(heading) == sector(stop.heading)
-            assert decision.number == place
+        for stop, after in pairwise(route.stops):
+            places = [
+                Place(space, stop.heading, stop.expected, stop.next_heading, stop.intersection, stop.landmark)
+                for space in (absolute, relative)
+            ]
             if stop.expected == "turn":
                 assert is_clear_turn(stop.heading, stop.next_heading)
                 (way,) = relative.right_words(stop.heading, stop.next_heading)
                 (compass,) = absolute.right_words(stop.heading, stop.next_heading)
                 steps = {"left": -2, "right": 2, "slightly left": -1, "slightly right": 1}[way]
                 assert COMPASS[(sector(stop.heading) + steps) % 8] == compass
-                assert decision.judge(f'{{"action": "turn_direction({compass})"}}').correct
+                assert judge(turned[compass], places[0]).correct and judge(turned[way], places[1]).correct
             else:
-                assert stop.heading == stop.next_heading
-            if number % 10 == 0:
-                assert decision.judge(task.expert(decision)).outcome == "correct_action"
-            if place + 1 < len(route.stops):
-                after = route.stops[place + 1]
-                metres = math.dist((stop.x, stop.y), (after.x, after.y))
-                assert metres > 5
-                away = math.degrees(math.atan2(after.x - stop.x, after.y - stop.y))
-                assert abs(turn_angle(stop.next_heading, away)) < 25
-                decision = decision.next()
-            x, y, heading = (after.x, after.y, after.heading) if place + 1 < len(route.stops) else (x, y, heading)
-        assert [stop.expected for stop in route.stops].count("turn") == len(route.wordings)
-        assert [stop.expected for stop in route.stops].count("stop") == 1
+                assert stop.expected == "forward" and stop.heading == stop.next_heading
+                assert all(judge('{"action": "forward()"}', place).correct for place in places)
+            # The right move leads to the next stop: in that direction, and under the heading that it has there.
+            assert sector(stop.next_heading) == sector(after.heading)
+            assert math.dist((stop.x, stop.y), (after.x, after.y)) > 5
+            away = math.degrees(math.atan2(after.x - stop.x, after.y - stop.y))
+            assert abs(turn_angle(stop.next_heading, away)) < 25
+        assert sum(stop.expected == "turn" for stop in route.stops) == len(route.wordings)
         last = route.stops[-1]
         assert last.expected == "stop" and last.landmark and last.landmark.text in route.instructions[-1]
-        assert decision.next() is None
-        goal = next(mark for mark in load_city(route.city).landmarks if mark.name == last.landmark.name)
+        goal = GOALS[route.city][last.landmark.name]
         assert math.dist((last.x, last.y), (goal.x, goal.y)) < 12
 
 
@@ -74,7 +73,7 @@ def test_experts_are_right_in_every_space(rule):
     for expert in ("worked", "direct"):
         task = build_task("navigation", options={"expert": expert, "landmark_reward": True}, splits=splits)
         for city in splits:
-            for index in range(10):
+            for index in range(4):
                 decision = task.start(task.problem(city, index))
                 while decision is not None:
                     answer = task.expert(decision)
@@ -90,13 +89,13 @@ def test_no_route_is_both_train_and_test():
         streets = load_streets(city)
         seen = {}
         for kind in ("train", "test"):
-            for index in range(400):
+            for index in range(150):
                 way = draw_way(streets, kind, (2, 3), rng(0, "test", kind, index))
                 assert kind_of_way(city, way) == kind
                 nodes = tuple(node for leg in way.legs for node in leg.nodes)
                 assert seen.setdefault((nodes, way.goal), kind) == kind
-    kinds = [kind_of_way(city, draw_way(streets, "all", (3, 6), rng(1, "test", index))) for index in range(2000)]
-    assert 0.25 < kinds.count("test") / len(kinds) < 0.35
+    kinds = [kind_of_way(city, draw_way(streets, "all", (3, 6), rng(1, "test", index))) for index in range(1000)]
+    assert 0.24 < kinds.count("test") / len(kinds) < 0.36
 
 
 def test_every_route_is_simple():
@@ -113,7 +112,7 @@ def test_wordings_are_mixed_as_asked_and_can_be_worked_out():
     said = [wording for route in routes for wording in route.wordings]
     share = {wording: said.count(wording) / len(said) for wording in set(said)}
     assert 0.25 < share["relative"] < 0.4 and 0.25 < share["compass"] < 0.4
-    assert 0.2 < share["both"] < 0.35 and 0.05 < share["landmark"] < 0.2
+    assert 0.2 < share["both"] < 0.33 and 0.06 < share["landmark"] < 0.2
     assert {wording for index in range(50) for wording in task.problem("one", index).wordings} == {"relative"}
     for route in routes:
         turns = [stop for stop in route.stops if stop.expected == "turn"]
@@ -194,13 +193,10 @@ def test_a_thousand_routes_a_second():
     ],
 )
 def test_settings_that_cannot_be_are_refused(setting):
-    from shiftgym.errors import ConfigError
-
     with pytest.raises(ConfigError, match=r"splits.train"):
         build_task("navigation", splits={"train": setting})
 
 
-def test_records_are_json_and_relative_words_are_short():
+def test_records_are_json():
     route = build_task("navigation").problem("train", 5)
     assert json.loads(json.dumps(asdict(route)))["city"] == "new_york"
-    assert len(RELATIVE) == 4

@@ -74,9 +74,10 @@ def judge(answer: str, place: Place, hint: Hint = "outcome") -> Verdict:
 
 
 def verdict(outcome: Outcome, hint: Hint, detail: str) -> Verdict:
-    """A verdict with its reward; `detail` is the feedback of the hint `detail`."""
+    """A verdict with its reward; `detail` is the feedback of the hint `detail`. No feedback holds the word of a turn,
+    not even as "not right"."""
     right = outcome is Outcome.CORRECT_ACTION
-    said = {"none": "That is not right.", "outcome": MEANINGS[outcome], "detail": detail}[hint]
+    said = {"none": "That is wrong.", "outcome": MEANINGS[outcome], "detail": detail}[hint]
     return Verdict(outcome.value, REWARDS[outcome], "Correct." if right else f"{said} Try again.", right)
 
 
@@ -103,10 +104,10 @@ def _outcome(answer: dict[str, Any], place: Place) -> tuple[Outcome, str]:
         if reports_intersection(observation, place.landmark) != place.intersection:
             return Outcome.WRONG_OBSERVATION, "The action is wrong here, and look again whether you are at a crossing."
         if action.move == place.expected:
-            return Outcome.WRONG_ACTION, "It is right to turn here, but not in that direction."
+            return Outcome.WRONG_ACTION, "A turn is wanted here, but not this one."
         return Outcome.WRONG_ACTION, f"It is wrong to {_VERBS[action.move]} here."
     if place.landmark_reward and not reports_landmark(observation, place.landmark):
-        return Outcome.WRONG_OBSERVATION, "The action is right, but look again which landmark is where."
+        return Outcome.WRONG_OBSERVATION, "The action would do, but look again which landmark is where."
     return Outcome.CORRECT_ACTION, ""
 
 
