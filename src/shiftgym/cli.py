@@ -27,6 +27,7 @@ Overrides = Annotated[
     Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
 ]
 StudyName = Annotated[str, Parameter(help="The study whose task and splits are used.")]
+StudyOfTask = Annotated[str | None, Parameter(help="The study whose splits are used; by default TASK-text.")]
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
@@ -298,6 +299,8 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
+    Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
+    "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
 
     Example: shiftgym verify answers.jsonl > verdicts.jsonl
 
@@ -320,7 +323,7 @@ def check(task: str = "points", /) -> int:
     Parameters
     ----------
     task
-        `points`, or a task of your own as package.module:Class.
+        `points`, `navigation`, or a task of your own as package.module:Class.
     """
     from shiftgym.tasks.check import check_task
 
@@ -332,34 +335,56 @@ def check(task: str = "points", /) -> int:
 
 @app.command
 def play(
-    *, study: StudyName = "points-text", split: SplitName = "id", index: ProblemIndex = 0, overrides: Overrides = None
+    task: str = "points",
+    /,
+    *,
+    study: StudyOfTask = None,
+    split: SplitName = "id",
+    index: ProblemIndex = 0,
+    overrides: Overrides = None,
 ) -> None:
     """Play a problem in the terminal against the verifier.
 
-    Example: shiftgym play --split rule_ood --index 3
+    Example: shiftgym play navigation --split rule_ood --index 3
+
+    Parameters
+    ----------
+    task
+        `points` or `navigation`.
     """
     from rich.console import Console
 
     from shiftgym.policies.human import play_in_terminal
     from shiftgym.studies.config import load_study
 
-    play_in_terminal(load_study(study, overrides or ()).build_task(), split, index, Console())
+    play_in_terminal(load_study(study or f"{task}-text", overrides or ()).build_task(), split, index, Console())
 
 
 @app.command(name="show")
 def show_one(
-    *, study: StudyName = "points-text", split: SplitName = "id", index: ProblemIndex = 0, overrides: Overrides = None
+    task: str = "points",
+    /,
+    *,
+    study: StudyOfTask = None,
+    split: SplitName = "id",
+    index: ProblemIndex = 0,
+    overrides: Overrides = None,
 ) -> None:
-    """Print a problem as a policy sees it, with the expert's answer and its verdict.
+    """Print a problem as a policy sees it, with the expert's answers and their verdicts; of a route, also the map.
 
-    Example: shiftgym show --split rule_ood --index 3
+    Example: shiftgym show navigation --split rule_ood --index 3
+
+    Parameters
+    ----------
+    task
+        `points` or `navigation`.
     """
     from rich.console import Console
 
     from shiftgym.policies.human import show_problem
     from shiftgym.studies.config import load_study
 
-    show_problem(load_study(study, overrides or ()).build_task(), split, index, Console())
+    show_problem(load_study(study or f"{task}-text", overrides or ()).build_task(), split, index, Console())
 
 
 @app.command

@@ -9,38 +9,64 @@ from shiftgym.episodes import Episode, play
 from shiftgym.errors import DataError
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
-from shiftgym.tasks.base import Decision, Task
+from shiftgym.tasks.base import Decision, Drawn, Task
 from shiftgym.tasks.registry import require_split
 from shiftgym.tasks.walk import decisions
 
-FIELD = "formula"
-"""The field that a bare answer, one without a JSON object, is put in."""
-
 
 class HumanPolicy:
-    """Shows what is new in the conversation and reads an answer."""
+    """Shows what is new in the conversation and reads an answer. A bare answer, one without a JSON object, is put in
+    the field that the task says it stands for."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, task: Task) -> None:
         self._console = console
+        self._task = task
+        self._told = _Told(console)
 
     def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> TextChat:
+        for decision in decisions:
+            _draw(self._console, self._task, decision)
         return TextChat(decisions, lambda open_now: [self._ask(conversation) for conversation in open_now])
 
     def _ask(self, conversation: Conversation) -> Answer:
         for message in conversation.new:
-            _say(self._console, message["content"])
+            self._told.say(message["content"])
         try:
             text = self._console.input("[bold]> [/bold]")
         except EOFError:
             raise DataError("the input ended before an answer was given") from None
-        return Answer(text if "{" in text else json.dumps({FIELD: text}), tokens=0, stop="end")
+        field = getattr(self._task, "field", None)
+        return Answer(text if "{" in text or field is None else json.dumps({field: text}), tokens=0, stop="end")
+
+
+class _Told:
+    """Says a text that goes on from the last one, as the prompts along a route do, only from there on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._before = ""
+
+    def say(self, text: str) -> None:
+        goes_on = bool(self._before) and text.startswith(self._before)
+        _say(self._console, text[len(self._before) :] if goes_on else text)
+        if goes_on or not self._before or len(text) > len(self._before):
+            self._before = text
+
+
+def _draw(console: Console, task: Task, decision: Decision) -> None:
+    if isinstance(task, Drawn):
+        _say(console, task.sketch(decision))
 
 
 def play_in_terminal(task: Task, split: str, index: int, console: Console) -> Episode:
     """A person plays one problem, with as many attempts as any policy has."""
     require_split(task, split)
-    console.print("[dim]Answer with the JSON object that is asked for, or with the bare formula.[/dim]")
-    episode = play(HumanPolicy(console), task, [task.problem(split, index)], stream=[])[0]
+    console.print(
+        "[dim]Answer with the JSON object that is asked for, or with the bare {}.[/dim]".format(
+            getattr(task, "field", "answer")
+        )
+    )
+    episode = play(HumanPolicy(console, task), task, [task.problem(split, index)], stream=[])[0]
     last = episode.decisions[-1]
     if not episode.success:
         _say(console, last.attempts[-1].verdict.feedback)
@@ -52,12 +78,15 @@ def play_in_terminal(task: Task, split: str, index: int, console: Console) -> Ep
 
 
 def show_problem(task: Task, split: str, index: int, console: Console) -> None:
-    """Print a problem as a policy sees it, with the expert's answer and its verdict."""
+    """Print a problem as a policy sees it, with the expert's answers and verdicts; first a drawing, if there is one."""
     require_split(task, split)
-    for decision in decisions(task, task.problem(split, index)):
+    told = _Told(console)
+    walk = list(decisions(task, task.problem(split, index)))
+    _draw(console, task, walk[-1])
+    for decision in walk:
         for message in decision.prompt:
             console.print(f"[bold]{message['role']}[/bold]")
-            _say(console, message["content"])
+            told.say(message["content"])
         answer = task.expert(decision)
         verdict = decision.judge(answer)
         console.print("[bold]expert[/bold]")

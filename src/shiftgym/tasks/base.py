@@ -6,13 +6,16 @@ decision.judge(answer) -> Verdict            never raises, bounded time, on any 
 decision.next() -> Decision | None           after a right answer; None ends the episode
 task.expert(decision) -> answer              an answer that is judged correct
 task.diagnose(decision, answer) -> Diagnosis what the answer shows beyond its verdict
+
+What a task may have besides: `Line` (judged by `shiftgym verify`), `field` (the field of the answer object that a bare
+answer stands for), and the methods of `Drawn`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from shiftgym.messages import Messages
 from shiftgym.verdicts import Verdict
@@ -50,6 +53,8 @@ class Diagnosis:
     """Every symbol was given its value under the rule in force."""
     perseverated: bool | None
     """A symbol was given its value under the trained rule although the rule in force says otherwise."""
+    kinds: tuple[str, ...] = ()
+    """Labels of the decision under which accuracy is counted, such as `turn` and `turn by compass word`."""
 
 
 class Task(Protocol):
@@ -71,3 +76,31 @@ class Task(Protocol):
     def start(self, problem: Any) -> Decision: ...
     def expert(self, decision: Any) -> str: ...
     def diagnose(self, decision: Any, answer: str) -> Diagnosis: ...
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A task whose problems can be drawn."""
+
+    def sketch(self, decision: Any) -> str:
+        """What there is to see up to this decision, in characters: at most 80 columns."""
+        ...
+
+    def figure(self, problem: Any, marks: Mapping[int, str]) -> str:
+        """The problem as SVG; `marks` says what was answered wrong at which decision, counted from 0."""
+        ...
+
+
+class Line(BaseModel):
+    """One line of `shiftgym verify` about a task: everything that judging an answer takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    def result(self) -> dict[str, Any]:
+        """Outcome, reward and feedback.
+
+        Raises:
+            ConfigError: there is no such rule.
+            ValueError: a field says what cannot be; the message begins with its name.
+        """
+        raise NotImplementedError

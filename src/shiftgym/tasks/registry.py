@@ -12,7 +12,10 @@ from pydantic import BaseModel, ValidationError
 from shiftgym.errors import ConfigError
 from shiftgym.tasks.base import Task
 
-SHIPPED = {"points": "shiftgym.tasks.points.task:PointsTask"}
+SHIPPED = {
+    "points": "shiftgym.tasks.points.task:PointsTask",
+    "navigation": "shiftgym.tasks.navigation.task:NavigationTask",
+}
 """Where each shipped task lives. Text, so that naming one task does not import the others."""
 
 MEMBERS = ("name", "Options", "Setting", "outcomes", "problem", "start", "expert", "diagnose")

@@ -4,47 +4,28 @@
         -> {"outcome": "...", "reward": -1.0, "feedback": "..."}
     the same without "answer"
         -> {"solvable": true, "solution": "..."}          the solution is null where there is none
+    {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10, "landmark": null,
+     "at_intersection": true, "instruction": "...", "attempt": 1, "answer": "..."}
+        -> {"outcome": "...", "reward": -1.0, "feedback": "..."}
     a line that cannot be read
         -> {"error": "..."}
 
-`modality` is "text" unless given as "vision", where reading the cards is judged too.
+Each task says what its lines hold (`tasks/*/line.py`). For points, `modality` is "text" unless given as "vision", where
+reading the cards is judged too.
 """
 
 import json
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import Any, TextIO
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from shiftgym.errors import ConfigError, DataError
-from shiftgym.tasks.points.deck import RANKS
-from shiftgym.tasks.points.rules import fixed_rule
-from shiftgym.tasks.points.solver import formula, solution
-from shiftgym.tasks.points.verifier import Table, judge
-from shiftgym.tasks.registry import reason
-
-
-def _printed(symbol: str) -> str:
-    if symbol not in RANKS:
-        raise ValueError(f"{symbol!r} is no card; cards are {', '.join(RANKS)}")
-    return symbol
-
-
-class PointsLine(BaseModel):
-    """One line about a hand of points."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    task: Literal["points"]
-    modality: Literal["text", "vision"] = "text"
-    rule: str
-    target: int = Field(ge=1)
-    cards: list[Annotated[str, AfterValidator(_printed)]] = Field(min_length=3, max_length=6)
-    """Printed symbols."""
-    answer: str | None = None
-    """What the policy wrote; without it, the question is whether the hand can be solved."""
+from shiftgym.tasks.base import Line
+from shiftgym.tasks.registry import SHIPPED, load_task, reason
 
 
 def verify_file(path: str, out: TextIO) -> None:
@@ -72,20 +53,22 @@ def verify_line(line: str) -> dict[str, Any]:
         return {"error": f"not a JSON object: {error}"}
     if not isinstance(fields, dict):
         return {"error": f"not a JSON object but {type(fields).__name__}"}
+    task = fields.get("task")
+    if not isinstance(task, str) or task not in SHIPPED:
+        # A line is data: it never names a module to import.
+        said = "Field required" if "task" not in fields else f"{task!r} is none of {', '.join(SHIPPED)}"
+        return {"error": f"task: {said}"}
+    model = _model(task)
     try:
-        asked = PointsLine.model_validate(fields)
-        rule = fixed_rule(asked.rule)
+        return model.model_validate(fields).result()
     except ValidationError as error:
-        return {"error": reason(error, PointsLine)}
-    except ConfigError as error:
+        return {"error": reason(error, model)}
+    except (ConfigError, ValueError) as error:
         return {"error": str(error)}
-    if rule is None:
-        return {"error": f"rule: {asked.rule!r} is drawn for each problem; name the rule that was drawn"}
-    ranks = tuple(asked.cards)
-    if asked.answer is None:
-        if "answer" in fields:
-            return {"error": "answer: must be text, not null"}
-        tree = solution(tuple(sorted(rule.values(ranks))), (asked.target, 1))
-        return {"solvable": tree is not None, "solution": None if tree is None else formula(tree)}
-    verdict = judge(asked.answer, Table(ranks, rule, asked.target, vision=asked.modality == "vision"))
-    return {"outcome": verdict.outcome, "reward": verdict.reward, "feedback": verdict.feedback}
+
+
+@cache
+def _model(task: str) -> type[Line]:
+    shipped: Any = load_task(task)
+    found: type[Line] = shipped.Line
+    return found

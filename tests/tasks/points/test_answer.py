@@ -2,7 +2,7 @@
 
 import pytest
 
-from shiftgym.tasks.points.answer import read_object
+from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.verifier import Table, judge
 from shiftgym.tasks.registry import build_task

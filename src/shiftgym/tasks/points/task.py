@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.seeds import rng
+from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
-from shiftgym.tasks.points.answer import read_object
 from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
+from shiftgym.tasks.points.line import PointsLine
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
 from shiftgym.tasks.points.solver import solutions, solvable
 from shiftgym.verdicts import Verdict
@@ -112,6 +113,8 @@ class PointsTask:
     Options: ClassVar[type[BaseModel]] = PointsOptions
     Setting: ClassVar[type[BaseModel]] = PointsSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
+    Line: ClassVar[type[PointsLine]] = PointsLine
+    field: ClassVar[str] = "formula"
 
     def __init__(self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int) -> None:
         self.options = options

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from shiftgym.tasks.points.answer import read_object
+from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.points.deck import FACES
 from shiftgym.tasks.points.grammar import Formula, IllegalFormula, parse
 from shiftgym.tasks.points.rules import Rule

@@ -1,0 +1,65 @@
+"""Judging one navigation answer from outside (`tasks/verify.py`)."""
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shiftgym.tasks.base import Line
+from shiftgym.tasks.navigation.directions import SPATIAL
+from shiftgym.tasks.navigation.route import PHRASES, Move, Sight
+from shiftgym.tasks.navigation.rules import SPACES, known_rule
+from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, verdict
+
+LIMIT = 2
+"""Attempts that are judged."""
+
+
+class NavigationLine(Line):
+    """One line about a stop of a route."""
+
+    task: Literal["navigation"]
+    rule: str
+    heading: float = Field(allow_inf_nan=False)
+    """Degrees, clockwise from north."""
+    expected: Move
+    next_heading: float = Field(allow_inf_nan=False)
+    """After the right move."""
+    landmark: str | None = None
+    """What is seen, such as "Hotel Aurora is on your right"."""
+    at_intersection: bool
+    instruction: str = ""
+    """The instruction that is followed; it is not judged."""
+    attempt: int = Field(1, ge=1)
+    landmark_reward: bool = False
+    answer: str
+
+    def result(self) -> dict[str, Any]:
+        """Outcome, reward and feedback; errors as in `Line`."""
+        if known_rule(self.rule) == "random":
+            raise ValueError("rule: 'random' is drawn for each problem; name the rule that was drawn")
+        sight = None if self.landmark is None else read_sight(self.landmark)
+        if self.attempt > LIMIT:
+            found = verdict(Outcome.OUT_OF_ATTEMPTS, "outcome", "")
+        else:
+            place = Place(
+                SPACES[self.rule], self.heading, self.expected, self.next_heading, self.at_intersection, sight,
+                self.landmark_reward,
+            )  # fmt: skip
+            found = judge(self.answer, place)
+        return {"outcome": found.outcome, "reward": found.reward, "feedback": found.feedback}
+
+
+_SIGHT = re.compile(
+    r"(?:[Tt]he destination )?(?P<name>.+) is "
+    rf"(?:on your (?P<side>{'|'.join(SPATIAL)})|{'|'.join(PHRASES.values())})\.?"
+)
+
+
+def read_sight(text: str) -> Sight:
+    """A landmark as prompts state it; ValueError if it is stated otherwise."""
+    match = _SIGHT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"landmark: {text!r} is not of the form 'NAME is on your WHERE', with {', '.join(SPATIAL)}")
+    where = match["side"] or next(where for where, phrase in PHRASES.items() if text.rstrip(". ").endswith(phrase))
+    return Sight(match["name"], where)

@@ -1,0 +1,201 @@
+"""V-IRL navigation in text (paper, section 4.2 and appendix B): follow instructions along a route, step by step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shiftgym.errors import ConfigError
+from shiftgym.messages import Messages, user
+from shiftgym.seeds import rng
+from shiftgym.tasks.answer import read_object
+from shiftgym.tasks.base import Diagnosis
+from shiftgym.tasks.navigation import map as drawing
+from shiftgym.tasks.navigation import prompts, verifier, virl_files
+from shiftgym.tasks.navigation.cities import known_city
+from shiftgym.tasks.navigation.line import NavigationLine
+from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
+from shiftgym.tasks.navigation.rules import SPACES, draw_rule, known_rule
+from shiftgym.tasks.navigation.streets import load_streets
+from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
+from shiftgym.verdicts import Verdict
+
+MOST_LEGS = 8
+SAYS: Mapping[Wording, str] = {
+    "relative": "turn by relative word",
+    "compass": "turn by compass word",
+    "both": "turn by both words",
+    "landmark": "turn by landmark",
+}
+"""Labels under which turns are counted."""
+
+
+class NavigationOptions(BaseModel):
+    """Settings of the whole task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(2, ge=1)
+    """Attempts a stop of the route."""
+    hint: verifier.Hint = "outcome"
+    """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
+    expert: Literal["worked", "direct"] = "worked"
+    """Whether expert answers show their steps before the action."""
+    landmark_reward: bool = False
+    """Whether a right action with a misread landmark is wrong and earns -1.5."""
+
+
+class NavigationSetting(BaseModel):
+    """Settings of one split: the rule, the city, and which routes are walked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: str = "absolute"
+    """Which action space is in force; see `tasks/navigation/rules.py`."""
+    city: str = "new_york"
+    """A city of `tasks/navigation/cities.py`, the path of a map (.osm, .graphml), or a published archive's folder."""
+    routes: Routes = "train"
+    """Walk only training routes, only test routes, or all; the two never meet."""
+    legs: tuple[int, int] = (3, 6)
+    """Fewest and most legs of a route, from 2 to 8."""
+    straights: int = Field(3, ge=0, le=5)
+    """Most stops on a leg at which one only goes on."""
+    passing: bool = False
+    """Hard mode: intersections that are merely passed by are stops and are reported too."""
+    wordings: dict[Wording, float] = {"relative": 0.25, "compass": 0.25, "both": 0.2, "landmark": 0.3}
+    """Weights of how a turn is put: by relative word, compass word, both, or towards a landmark.
+    Where no landmark lies in the new direction another wording is drawn: of 0.3, about 0.1 is left."""
+
+    @field_validator("rule", "city")
+    @classmethod
+    def _known(cls, name: str, info: Any) -> str:
+        try:
+            if info.field_name == "rule":
+                return known_rule(name)
+            return name if virl_files.is_archive(Path(name)) else known_city(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "NavigationSetting":
+        if not 2 <= self.legs[0] <= self.legs[1] <= MOST_LEGS:
+            raise ValueError(f"legs: a route has from 2 to {MOST_LEGS} legs, such as [3, 6]")
+        if any(weight < 0 for weight in self.wordings.values()) or not sum(self.wordings.values()):
+            raise ValueError(f"wordings: weights of {', '.join(WORDINGS)} are not negative and not all zero")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDecision:
+    """One stop of a route. What follows is the same whatever is answered: wrong moves are never executed."""
+
+    problem: Route
+    number: int
+    """Which stop, from 0."""
+    text: str
+    """The whole prompt."""
+    options: NavigationOptions
+
+    @property
+    def stop(self) -> Stop:
+        return self.problem.stops[self.number]
+
+    @property
+    def place(self) -> verifier.Place:
+        stop, options = self.stop, self.options
+        return verifier.Place(
+            SPACES[self.problem.rule],
+            stop.heading,
+            stop.expected,
+            stop.next_heading,
+            stop.intersection,
+            stop.landmark,
+            options.landmark_reward,
+        )
+
+    @property
+    def prompt(self) -> Messages:
+        return [user(self.text)]
+
+    def judge(self, answer: str) -> Verdict:
+        return verifier.judge(answer, self.place, self.options.hint)
+
+    def next(self) -> "RouteDecision | None":
+        number, route = self.number + 1, self.problem
+        if number == len(route.stops):
+            return None
+        text = self.text + prompts.done(self.stop, SPACES[route.rule]) + prompts.observation(route.stops[number])
+        return RouteDecision(route, number, text, self.options)
+
+
+class NavigationTask:
+    """V-IRL navigation in text (the paper's V-IRL-L).
+
+    Args:
+        options: settings of the whole task.
+        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        seed: the data seed; it alone decides which problem has which index.
+    """
+
+    name: ClassVar[str] = "navigation"
+    Options: ClassVar[type[BaseModel]] = NavigationOptions
+    Setting: ClassVar[type[BaseModel]] = NavigationSetting
+    outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
+    Line: ClassVar[type[NavigationLine]] = NavigationLine
+    field: ClassVar[str] = "action"
+
+    def __init__(self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int) -> None:
+        self.options = options
+        self.splits: Mapping[str, Any] = dict(splits)
+        self.seed = seed
+        self.limit = options.limit
+        trained = self.splits["train"].rule if "train" in self.splits else None
+        self.trained_rule = trained if trained in SPACES else None
+
+    def problem(self, split: str, index: int) -> Route:
+        """Problem `index` of `split`. Each part has a random stream of its own, so a setting changes only its factor.
+
+        Raises:
+            ConfigError: the city has no such route.
+            DataError: its file cannot be read.
+        """
+        setting = self.splits[split]
+        streams = partial(rng, self.seed, self.name, split, index)
+        rule = draw_rule(setting.rule, streams("rule"))
+        if virl_files.is_archive(Path(setting.city)):
+            archive = virl_files.load_archive(setting.city)
+            rail = archive.rail(setting.routes, index, streams, straights=setting.straights, wordings=setting.wordings)
+        else:
+            streets = load_streets(setting.city)
+            way = draw_way(streets, setting.routes, setting.legs, streams("way"))
+            rail = lay_rail(
+                streets, way, streams, pauses=setting.straights, passing=setting.passing, wordings=setting.wordings
+            )
+        return Route(split, index, setting.city, rule, *rail)
+
+    def start(self, problem: Route) -> RouteDecision:
+        text = prompts.opening(problem) + prompts.observation(problem.stops[0])
+        return RouteDecision(problem, 0, text, self.options)
+
+    def expert(self, decision: RouteDecision) -> str:
+        return prompts.answer(decision.stop, SPACES[decision.problem.rule], steps=self.options.expert == "worked")
+
+    def diagnose(self, decision: RouteDecision, answer: str) -> Diagnosis:
+        found = read_object(answer) or {}
+        place = decision.place
+        translated, perseverated = verifier.translation(found, place, self.trained_rule)
+        kinds: tuple[str, ...] = (place.expected,)
+        if place.expected == "turn":
+            kinds += (SAYS[decision.problem.wordings[(decision.stop.instruction - 1) // 2]],)
+        return Diagnosis(verifier.is_valid(found, place), verifier.style(found), translated, perseverated, kinds)
+
+    def sketch(self, decision: RouteDecision) -> str:
+        """The map of the route in characters, with where one stands."""
+        return drawing.sketch(decision.problem, decision.number)
+
+    def figure(self, problem: Route, marks: Mapping[int, str]) -> str:
+        """The map of the route as SVG; `marks` says what was done wrong at which decision."""
+        return drawing.figure(problem, marks)

@@ -1,0 +1,223 @@
+"""The navigation verifier: one outcome an answer, on any text (paper, appendix B.3, without its code's faults).
+
+Outcomes are tested in this order and penalties never add: an action outside the space is `illegal_action`; a wrong
+action is `wrong_observation` if the answer also misreports whether there is an intersection, else `wrong_action`; a
+right action is right, unless `landmark_reward` asks for the landmark too. The report is read from the answer's
+`observation` field by phrase: a landmark called "Intersection Bakery" is no intersection.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from shiftgym.tasks.answer import read_object
+from shiftgym.tasks.navigation.directions import SPATIAL
+from shiftgym.tasks.navigation.route import Move, Sight
+from shiftgym.tasks.navigation.rules import SPACES, Space
+from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
+
+Hint = Literal["none", "outcome", "detail"]
+
+MAX_ACTION = 200
+"""A longer action is illegal."""
+MAX_OBSERVATION = 1000
+"""Characters of an observation that are read."""
+
+
+class Outcome(StrEnum):
+    """Best first."""
+
+    CORRECT_ACTION = "correct_action"
+    WRONG_ACTION = "wrong_action"
+    ILLEGAL_ACTION = "illegal_action"
+    WRONG_OBSERVATION = "wrong_observation"
+    OUT_OF_ATTEMPTS = "out_of_attempts"
+    """Only where the attempts are counted outside, as in `shiftgym verify`; episodes end by themselves."""
+
+
+REWARDS = {
+    Outcome.CORRECT_ACTION: 1.0,
+    Outcome.WRONG_ACTION: -1.0,
+    Outcome.ILLEGAL_ACTION: -1.0,
+    Outcome.WRONG_OBSERVATION: -1.5,
+    Outcome.OUT_OF_ATTEMPTS: OUT_OF_ATTEMPTS_REWARD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an answer is judged against: where one stands, and what is right there."""
+
+    space: Space
+    heading: float
+    expected: Move
+    next_heading: float
+    intersection: bool
+    landmark: Sight | None
+    landmark_reward: bool = False
+    """Whether a right action with a misread landmark is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action of any space: what is done, and x of turn_direction(x)."""
+
+    move: Move
+    word: str = ""
+
+
+def judge(answer: str, place: Place, hint: Hint = "outcome") -> Verdict:
+    """The verdict on `answer`."""
+    outcome, detail = _outcome(read_object(answer) or {}, place)
+    return verdict(outcome, hint, detail)
+
+
+def verdict(outcome: Outcome, hint: Hint, detail: str) -> Verdict:
+    """A verdict with its reward; `detail` is the feedback of the hint `detail`. No feedback holds the word of a turn,
+    not even as "not right"."""
+    right = outcome is Outcome.CORRECT_ACTION
+    said = {"none": "That is wrong.", "outcome": MEANINGS[outcome], "detail": detail}[hint]
+    return Verdict(outcome.value, REWARDS[outcome], "Correct." if right else f"{said} Try again.", right)
+
+
+MEANINGS = {
+    Outcome.CORRECT_ACTION: "",
+    Outcome.WRONG_ACTION: "The action is wrong here.",
+    Outcome.ILLEGAL_ACTION: "The action is missing or not one of those that there are.",
+    Outcome.WRONG_OBSERVATION: "The action is wrong here, and so is your observation.",
+    Outcome.OUT_OF_ATTEMPTS: "There are no attempts left.",
+}
+
+
+def _outcome(answer: dict[str, Any], place: Place) -> tuple[Outcome, str]:
+    """The outcome and, for the `detail` hint, a sentence that says what went wrong."""
+    if not _is_typed(answer):
+        return Outcome.ILLEGAL_ACTION, "There is no JSON object with an action and an observation, both text."
+    action = read_action(answer.get("action"))
+    if action is None:
+        return Outcome.ILLEGAL_ACTION, "The action must be exactly one of those that there are."
+    if action.move == "turn" and action.word not in place.space.allowed:
+        return Outcome.ILLEGAL_ACTION, "That is not among the ways to turn that there are."
+    observation = answer.get("observation", "")
+    if not is_right(action, place):
+        if reports_intersection(observation, place.landmark) != place.intersection:
+            return Outcome.WRONG_OBSERVATION, "The action is wrong here, and look again whether you are at a crossing."
+        if action.move == place.expected:
+            return Outcome.WRONG_ACTION, "A turn is wanted here, but not this one."
+        return Outcome.WRONG_ACTION, f"It is wrong to {_VERBS[action.move]} here."
+    if place.landmark_reward and not reports_landmark(observation, place.landmark):
+        return Outcome.WRONG_OBSERVATION, "The action would do, but look again which landmark is where."
+    return Outcome.CORRECT_ACTION, ""
+
+
+_VERBS: dict[Move, str] = {"turn": "turn", "forward": "go on", "stop": "end the walk"}
+
+
+def _is_typed(answer: dict[str, Any]) -> bool:
+    """Whether the fields that are there hold what they should: text, or a number for the instruction."""
+    number = answer.get("instruction", 0)
+    return (
+        all(isinstance(answer.get(key, ""), str) for key in ("observation", "steps"))
+        and isinstance(number, int | str)
+        and not isinstance(number, bool)
+    )
+
+
+# Actions.
+
+_PARTS = re.compile(r"(forward|stop) ?\( ?\)|turn_direction ?\( ?([a-z0-9-]+(?: [a-z]+)?) ?\)")
+_CALLS: dict[str, Move] = {"forward": "forward", "stop": "stop"}
+_QUOTES = str.maketrans("\"'`“”‘’", "       ")
+
+
+def read_action(text: object) -> Action | None:
+    """The one action that a text is, in any space, or None. Case, blanks and quotes do not count."""
+    if not isinstance(text, str) or len(text) > MAX_ACTION:
+        return None
+    match = _PARTS.fullmatch(" ".join(text.translate(_QUOTES).lower().split()))
+    if match is None:
+        return None
+    return Action(_CALLS[match[1]]) if match[1] else Action("turn", match[2])
+
+
+def is_right(action: Action, place: Place) -> bool:
+    if action.move != place.expected:
+        return False
+    return action.move != "turn" or action.word in place.space.right_words(place.heading, place.next_heading)
+
+
+# Observations.
+
+_SEPARATORS = re.compile(r"[.,;:!\n]+")
+_PRESENT = re.compile(
+    r"(?:(?:you|i|we) (?:are|am|see|observe|reach|reached|have reached|stand) |there is |this is )?(?:at |in |on )?"
+    r"(?:an |the |next |a )*intersection(?: (?:here|ahead|nearby|is here))?"
+)
+_NOTHING = re.compile(
+    r"(?:(?:you|i|we) (?:are|am|see|observe) |there is )?(?:no|not at an?|not an?) (?:intersection|landmarks?)"
+    r"(?: (?:here|ahead|nearby))?"
+)
+_HEADING = re.compile(r"(?:(?:you|i) (?:are|am) )?(?:facing|heading) [a-z]+")
+
+
+def _clauses(observation: str, landmark: Sight | None) -> list[str]:
+    """The observation in small letters, cut at commas and stops, with "it" for the name of the landmark that is there,
+    so that no part of a name is taken for a report."""
+    text = observation[:MAX_OBSERVATION].lower()
+    if landmark is not None and not _PRESENT.fullmatch(landmark.name.lower()):
+        text = text.replace(landmark.name.lower(), "it")
+    return [" ".join(clause.split()) for clause in _SEPARATORS.split(text)]
+
+
+def reports_intersection(observation: str, landmark: Sight | None) -> bool:
+    """Whether one clause of the observation says that there is an intersection."""
+    if "intersection" not in observation and "intersection" not in observation.lower():
+        return False
+    return any(_PRESENT.fullmatch(clause) for clause in _clauses(observation, landmark))
+
+
+_WHERE = "|".join(sorted(SPATIAL, key=len, reverse=True))
+_SEEN = re.compile(rf"(?:the destination )?it (?:is )?(?:(?:on|to) (?:your|the) |in )?({_WHERE})(?: of you| you)?")
+
+
+def reports_landmark(observation: str, landmark: Sight | None) -> bool:
+    """Whether the observation names the landmark that is there and its side, or none if there is none."""
+    left = [
+        clause
+        for clause in _clauses(observation, landmark)
+        if clause and not any(known.fullmatch(clause) for known in (_PRESENT, _NOTHING, _HEADING))
+    ]
+    if landmark is None:
+        return not left
+    if len(left) != 1:
+        return False
+    match = _SEEN.fullmatch(left[0])
+    return match is not None and match[1] == landmark.where
+
+
+# What an answer shows beyond its verdict.
+
+
+def style(answer: dict[str, Any]) -> str:
+    """`worked` if steps stand with the action, `direct` if there are none, `none` without an action."""
+    if read_action(answer.get("action")) is None:
+        return "none"
+    return "worked" if answer.get("steps") else "direct"
+
+
+def is_valid(answer: dict[str, Any], place: Place) -> bool:
+    """Whether the answer holds one action of the space in force, right or wrong."""
+    action = read_action(answer.get("action"))
+    return _is_typed(answer) and action is not None and (action.move != "turn" or action.word in place.space.allowed)
+
+
+def translation(answer: dict[str, Any], place: Place, trained: str | None) -> tuple[bool | None, bool | None]:
+    """Whether the turn is put rightly in the space in force, and whether the answer perseverates: turns by a word of
+    the `trained` space that the space in force does not have. None where no turn is expected or given."""
+    action = read_action(answer.get("action"))
+    translated = action is not None and is_right(action, place) if place.expected == "turn" else None
+    turned = action is not None and action.move == "turn"
+    if trained is None or trained == place.space.name or not (turned or place.expected == "turn"):
+        return translated, None
+    return translated, action is not None and action.word in SPACES[trained].allowed - place.space.allowed

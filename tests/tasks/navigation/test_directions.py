@@ -1,0 +1,98 @@
+"""Headings, turns and their words; action spaces."""
+
+import pytest
+
+from shiftgym.errors import ConfigError
+from shiftgym.tasks.navigation.directions import (
+    COMPASS,
+    RELATIVE,
+    SPATIAL,
+    bearing,
+    compass_word,
+    is_clear_turn,
+    sector,
+    spatial_word,
+    turn_angle,
+    turn_words,
+)
+from shiftgym.tasks.navigation.rules import DRAWN, SPACES, draw_rule, known_rule
+from shiftgym.seeds import rng
+
+
+@pytest.mark.parametrize(
+    ("current", "following", "angle", "words"),
+    [
+        (350, 10, 20, {"slightly right"}),
+        (10, 350, -20, {"slightly left"}),
+        (29, 299, -90, {"left"}),
+        (299, 29, 90, {"right"}),
+        (0, 45, 45, {"slightly right"}),
+        (0, 315, -45, {"slightly left"}),
+        (0, 45.1, 45.1, {"right"}),
+        (90, 90, 0, {"slightly left", "slightly right"}),
+        (90, 270, -180, {"left", "right"}),
+        (270, 90, -180, {"left", "right"}),
+        (1, 180, 179, {"right"}),
+        (1, 182, -179, {"left"}),
+    ],
+)
+def test_turns_are_wrapped_and_signed(current, following, angle, words):
+    assert turn_angle(current, following) == pytest.approx(angle)
+    assert {RELATIVE[place] for place in turn_words(current, following)} == words
+    assert set(SPACES["relative"].right_words(current, following)) == words
+
+
+def test_every_pair_of_headings_turns_to_where_it_should():
+    for current in range(0, 360, 3):
+        for following in range(0, 360, 7):
+            angle = turn_angle(current, following)
+            assert -180 <= angle < 180
+            assert (current + angle) % 360 == following
+            assert SPACES["absolute"].right_words(current, following) == (compass_word(following),)
+            for place in turn_words(current, following):
+                assert ("slightly" in RELATIVE[place]) == (abs(angle) <= 45)
+                assert abs(angle) in (0, 180) or RELATIVE[place].endswith("right" if angle > 0 else "left")
+
+
+def test_words_are_of_the_nearest_sector():
+    for place in range(8):
+        for offset in (-22.5, -10, 0, 10, 22.4):
+            assert compass_word((45 * place + offset) % 360) == COMPASS[place]
+            assert spatial_word(123, (123 + 45 * place + offset) % 360) == SPATIAL[place]
+    assert compass_word(337.5) == compass_word(360) == compass_word(0) == "north"
+
+
+def test_bearings_are_clockwise_from_north():
+    assert [bearing(5, 5, 5 + x, 5 + y) for x, y in ((0, 1), (1, 1), (1, 0), (0, -1), (-1, 0))] == [0, 45, 90, 180, 270]
+
+
+def test_clear_turns_are_told_by_words_alone():
+    """From the compass words before and after, the relative word follows, and the other way round."""
+    relative_of, compass_of = {}, {}
+    for current in range(360):
+        for following in range(360):
+            if is_clear_turn(current, following):
+                angle = abs(turn_angle(current, following))
+                assert 20 <= angle <= 160
+                (place,) = turn_words(current, following)
+                assert relative_of.setdefault((sector(current), sector(following)), place) == place
+                assert compass_of.setdefault((sector(current), place), sector(following)) == sector(following)
+    assert len(relative_of) == 8 * 4
+
+
+def test_spaces_are_the_papers_and_more():
+    assert SPACES["absolute"].words == ("north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest")
+    assert set(SPACES["relative"].words) == {"left", "right", "slightly left", "slightly right"}
+    for name, like in (("bearing", "absolute"), ("angle", "relative")):
+        for current, following in ((29, 119), (350, 10), (10, 350), (100, 40)):
+            (word,) = SPACES[name].right_words(current, following)
+            (twin,) = SPACES[like].right_words(current, following)
+            assert SPACES[name].words.index(word) == SPACES[like].words.index(twin)
+
+
+def test_random_rules_are_never_the_shifted_one():
+    assert {draw_rule("random", rng(0, "test", index)) for index in range(60)} == set(DRAWN)
+    assert "relative" not in DRAWN
+    assert draw_rule("relative", rng(0, "test")) == "relative"
+    with pytest.raises(ConfigError, match="did you mean 'absolute'"):
+        known_rule("absolut")
