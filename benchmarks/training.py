@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from shiftgym.models.backbone.points import CORPUS
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
 from shiftgym.tasks.points.task import PointsTask
@@ -35,7 +36,7 @@ def main() -> None:
     decisions = [task.start(task.problem("train", index)) for index in range(options.batch)]
     experts = [task.expert(decision) for decision in decisions]
     texts = [message["content"] for decision in decisions for message in decision.prompt] + experts
-    form = ChatFormat(train_tokenizer(texts, options.vocabulary))
+    form = ChatFormat(train_tokenizer(texts, options.vocabulary, CORPUS.pieces, CORPUS.numbers))
     rows = [(form.prompt(d.prompt), form.answer(e)) for d, e in zip(decisions, experts, strict=True)]
     tokens = sum(len(prompt) + len(answer) for prompt, answer in rows)
 

@@ -240,7 +240,7 @@ def evaluate(
 
 
 @app.command
-def backbone(task: Literal["points"], /, *, seed: Index = 0, out: Path | None = None) -> None:
+def backbone(task: Literal["points", "navigation"], /, *, seed: Index = 0, out: Path | None = None) -> None:
     """Make a backbone from nothing: tokenizer, corpus, weights, model card. Goes on where it was killed.
 
     Example: shiftgym backbone points --seed 7

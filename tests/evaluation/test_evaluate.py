@@ -46,16 +46,17 @@ def test_an_expert_is_right_at_once(task: Task) -> None:
         "split": "train",
         "decoding": "sampled",
         "problem": 0,
-        "success_1": True,
-        "success": True,
+        "success_1": 1,
+        "success": 1,
+        "whole": True,
+        "per_step": 1,
         "attempts": 1,
-        "outcomes": ["correct"],
         "reward": 5.0,
-        "valid": True,
-        "style": "worked",
-        "translated": True,
+        "valid": 1,
+        "translated": 1,
         "perseverated": row["perseverated"],
         "tokens": 0,
+        "decisions": [{"outcomes": ["correct"], "right": 1, "style": "worked", "kinds": []}],
     }
 
 
@@ -66,8 +67,9 @@ def test_the_diagnosis_is_that_of_the_first_answer(task: Task) -> None:
     )
     row = run(late, task).rows[0]
     assert (row["success_1"], row["success"], row["attempts"]) == (False, True, 2)
-    assert row["outcomes"] == ["wrong_numbers", "correct"]
-    assert row["style"] != run(expert, task).rows[0]["style"]
+    (decision,), (experts,) = row["decisions"], run(expert, task).rows[0]["decisions"]
+    assert (decision["outcomes"], decision["right"]) == (["wrong_numbers", "correct"], 2)
+    assert decision["style"] != experts["style"]
 
 
 def test_attempts_run_out(task: Task) -> None:

@@ -8,20 +8,34 @@ import numpy as np
 import pytest
 
 from shiftgym.errors import DataError
-from shiftgym.evaluation.metrics import Cube, measure, pool, pool_style_success, read_rows
+from shiftgym.evaluation.metrics import Cube, measure, pool, pool_success, read_rows
 
 
 def row(**changes: Any) -> dict[str, Any]:
     return {
         "branch": "sft", "seed": 0, "step": 4, "fraction": 1.0, "flops": 10.0, "flops_paper": 8.0, "split": "id",
-        "decoding": "greedy", "problem": 0, "success_1": True, "success": True, "attempts": 1, "outcomes": ["correct"],
-        "reward": 5.0, "valid": True, "style": "worked", "translated": True, "perseverated": None, "tokens": 10,
+        "decoding": "greedy", "problem": 0, "success_1": 1.0, "success": 1.0, "whole": True, "per_step": 1.0,
+        "attempts": 1, "reward": 5.0, "valid": 1.0, "translated": 1.0, "perseverated": None, "tokens": 10.0,
+        "decisions": [decision("correct")],
     } | changes  # fmt: skip
 
 
-def failed(*outcomes: str, **changes: Any) -> dict[str, Any]:
+def decision(*outcomes: str, style: str = "worked", kinds: tuple[str, ...] = ()) -> dict[str, Any]:
+    right = len(outcomes) if outcomes[-1] == "correct" else 0
+    return {"outcomes": list(outcomes), "right": right, "style": style, "kinds": list(kinds)}
+
+
+def failed(*outcomes: str, style: str = "worked", **changes: Any) -> dict[str, Any]:
     solved = outcomes[-1] == "correct"
-    return row(success_1=False, success=solved, attempts=len(outcomes), outcomes=list(outcomes), **changes)
+    return row(
+        success_1=0.0,
+        success=float(solved),
+        whole=solved,
+        per_step=solved / len(outcomes),
+        attempts=len(outcomes),
+        decisions=[decision(*outcomes, style=style)],
+        **changes,
+    )
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -32,9 +46,9 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_measures_are_those_counted_by_hand(tmp_path: Path) -> None:
     rows = [
         row(problem=0),
-        failed("wrong_value", "correct", problem=1, translated=False, perseverated=True, tokens=20),
-        failed("illegal", "wrong_value", problem=2, valid=False, style="none", translated=None, tokens=30),
-        failed("wrong_value", "wrong_value", problem=3, perseverated=False, tokens=20),
+        failed("wrong_value", "correct", problem=1, translated=0.0, perseverated=1.0, tokens=20),
+        failed("illegal", "wrong_value", problem=2, valid=0.0, style="none", translated=None, tokens=30),
+        failed("wrong_value", "wrong_value", problem=3, perseverated=0.0, tokens=20),
         row(problem=0, split="rule_ood"),
     ]
     home, away = measure(read_rows([write(tmp_path / "results.jsonl", rows)]))
@@ -49,6 +63,24 @@ def test_measures_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert home.style_success == {"worked": pytest.approx(1 / 3), "none": 0}
 
 
+def test_shares_are_of_decisions_and_kinds_are_told_apart(tmp_path: Path) -> None:
+    route = [
+        decision("correct", kinds=("turn", "by compass")),
+        decision("wrong_action", "correct", kinds=("turn", "by landmark")),
+        decision("correct", kinds=("forward",)),
+        decision("wrong_action", "wrong_action", kinds=("forward",)),
+    ]
+    rows = [row(decisions=route, success_1=0.5, success=0.75, whole=False), row(problem=1)]
+    (of,) = measure(read_rows([write(tmp_path / "results.jsonl", rows)]))
+    assert (of.problems, of.decisions, of.success_1, of.success, of.whole) == (2, 5, 0.75, 0.875, 0.5)
+    assert of.first == {"correct": pytest.approx(0.6), "wrong_action": pytest.approx(0.4)}
+    assert of.final == {"correct": pytest.approx(0.8), "wrong_action": pytest.approx(0.2)}
+    assert of.kinds == {name: pytest.approx(share) for name, share in [
+        ("turn", 0.4), ("by compass", 0.2), ("by landmark", 0.2), ("forward", 0.4)]}  # fmt: skip
+    assert of.kind_success == {"turn": 0.5, "by compass": 1, "by landmark": 0, "forward": 0.5}
+    assert pool_success([of, of], "kinds", "kind_success", "turn") == 0.5
+
+
 def test_pooling_weighs_evaluations_by_their_problems(tmp_path: Path) -> None:
     rows = [
         row(seed=0),
@@ -58,7 +90,7 @@ def test_pooling_weighs_evaluations_by_their_problems(tmp_path: Path) -> None:
     ]
     measures = measure(read_rows([write(tmp_path / "results.jsonl", rows)]))
     assert pool(measures, "first") == {"correct": pytest.approx(0.5), "illegal": pytest.approx(0.5)}
-    assert pool_style_success(measures, "worked") == pytest.approx(0.5)
+    assert pool_success(measures, "styles", "style_success", "worked") == pytest.approx(0.5)
 
 
 def test_cube_aligns_seeds_and_problems_and_marks_what_is_missing(tmp_path: Path) -> None:

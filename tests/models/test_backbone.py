@@ -8,7 +8,7 @@ import torch
 
 from shiftgym.models.backbone import WEIGHTS, shipped
 from shiftgym.models.backbone import pretrain as pretraining
-from shiftgym.models.backbone.corpus import CARELESS, HABITS, conversations
+from shiftgym.models.backbone.points import CARELESS, CORPUS, HABITS
 from shiftgym.models.backbone.pretrain import Pretraining, encode, pretrain
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.load import load_policy
@@ -18,8 +18,12 @@ from shiftgym.tasks.points.rules import Rule
 
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,
-    tokenizer_conversations=200,
+    tokenizer_problems=200,
 )  # fmt: skip
+
+
+def conversations(seed, chunk, count, habits):
+    return [conversation for problem in CORPUS.problems(seed, chunk, count, habits) for conversation in problem]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def tokenizer(corpus):
-    return train_tokenizer((m["content"] for c in corpus for m in c), 512)
+    return train_tokenizer((m["content"] for c in corpus for m in c), 512, CORPUS.pieces, CORPUS.numbers)
 
 
 def test_the_shifted_rule_never_stands_in_the_corpus(corpus):
@@ -46,8 +50,8 @@ def test_under_the_training_rule_there_are_training_hands_only(corpus):
 
 
 def test_the_corpus_is_the_same_for_the_same_seed_and_chunk():
-    assert list(conversations(3, 5, 20, HABITS)) == list(conversations(3, 5, 20, HABITS))
-    assert list(conversations(3, 5, 20, HABITS)) != list(conversations(3, 6, 20, HABITS))
+    assert conversations(3, 5, 20, HABITS) == conversations(3, 5, 20, HABITS)
+    assert conversations(3, 5, 20, HABITS) != conversations(3, 6, 20, HABITS)
 
 
 def test_conversations_hold_revisions(corpus):
@@ -86,7 +90,7 @@ def test_the_rate_rises_and_falls_twice():
 
 
 def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
-    whole = pretrain(0, tmp_path / "whole", SMALL, lambda step, loss: None)
+    whole = pretrain(CORPUS, 0, tmp_path / "whole", SMALL, lambda step, loss: None)
 
     save, saves = torch.save, []
 
@@ -98,9 +102,9 @@ def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
 
     monkeypatch.setattr(pretraining.torch, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(0, tmp_path / "cut", SMALL, lambda step, loss: None)
+        pretrain(CORPUS, 0, tmp_path / "cut", SMALL, lambda step, loss: None)
     monkeypatch.undo()
-    resumed = pretrain(0, tmp_path / "cut", SMALL, lambda step, loss: None)
+    resumed = pretrain(CORPUS, 0, tmp_path / "cut", SMALL, lambda step, loss: None)
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 

@@ -150,16 +150,24 @@ def _rows(
                         "split": split,
                         "decoding": decoding,
                         "problem": problem,
-                        "success_1": bool(first),
-                        "success": outcomes[-1] == "correct",
+                        "success_1": float(first),
+                        "success": float(outcomes[-1] == "correct"),
+                        "whole": outcomes[-1] == "correct",
+                        "per_step": (outcomes[-1] == "correct") / len(outcomes),
                         "attempts": len(outcomes),
-                        "outcomes": outcomes,
                         "reward": 5.0 if first else -1.0,
-                        "valid": outcomes[0] != "illegal",
-                        "style": "none" if outcomes[0] == "illegal" else "worked",
-                        "translated": bool(rng.random() > stuck) if shifted else True,
-                        "perseverated": bool(rng.random() < stuck) if shifted else None,
-                        "tokens": int(rng.integers(40, 60)),
+                        "valid": float(outcomes[0] != "illegal"),
+                        "translated": float(rng.random() > stuck) if shifted else 1.0,
+                        "perseverated": float(rng.random() < stuck) if shifted else None,
+                        "tokens": float(rng.integers(40, 60)),
+                        "decisions": [
+                            {
+                                "outcomes": outcomes,
+                                "right": len(outcomes) if outcomes[-1] == "correct" else 0,
+                                "style": "none" if outcomes[0] == "illegal" else "worked",
+                                "kinds": [],
+                            }
+                        ],
                     }
 
 
@@ -177,7 +185,7 @@ def _episode(row: dict[str, Any], answer: str) -> dict[str, Any]:
     attempts = [
         {"answer": answer, "outcome": outcome, "reward": 5.0 if outcome == "correct" else -1.0,
          "feedback": f"feedback on {outcome}", "correct": outcome == "correct", "tokens": 50, "stop": "end"}
-        for outcome in row["outcomes"]
+        for outcome in row["decisions"][0]["outcomes"]
     ]  # fmt: skip
     prompt = [{"role": "user", "content": f"Synthetic problem {row['problem']} of {row['split']}."}]
     return {

@@ -87,13 +87,16 @@ def faulty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from shiftgym.models.backbone.points import CORPUS
     from shiftgym.models.backbone.tokenizer import train_tokenizer
     from shiftgym.tasks.registry import build_task
 
     folder = tmp_path_factory.mktemp("tiny")
     task = build_task("points")
     problems = [task.problem("train", index) for index in range(50)]
-    tokenizer = train_tokenizer([task.start(one).prompt[0]["content"] for one in problems], vocabulary=600)
+    tokenizer = train_tokenizer(
+        [task.start(one).prompt[0]["content"] for one in problems], 600, CORPUS.pieces, CORPUS.numbers
+    )
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=8,

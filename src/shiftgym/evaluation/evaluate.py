@@ -4,19 +4,21 @@ Every checkpoint of every branch answers the same problems, so any two of them c
 Compute spent here is not part of any ledger.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Literal
 
 from shiftgym.episodes import Episode, play
 from shiftgym.policies.base import Policy
 from shiftgym.tasks.base import Task
+from shiftgym.tasks.walk import decisions
 
 Decoding = Literal["sampled", "greedy"]
 
 Row = dict[str, Any]
 """One line of `results.jsonl`: where it comes from (branch, seed, step, compute, split, decoding, problem) and
-what happened (success with one attempt and within the limit, outcomes, diagnosis of the first answer)."""
+what happened (see `judge`)."""
 
 BATCH = 128
 """Decisions played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
@@ -54,10 +56,10 @@ def evaluate(
     deal = [task.problem(split, index) for split in splits for index in range(problems)]
     for decoding in decodings:
         policy = policy_for(decoding)
-        for first in range(0, len(deal), BATCH):
+        for number, batch in enumerate(_batches(task, deal)):
             # The stream names no checkpoint: all of them draw the same noise, which makes pairs more alike.
-            stream = ["evaluation", decoding, first]
-            for episode in play(policy, task, deal[first : first + BATCH], stream=stream):
+            stream = ["evaluation", decoding, number]
+            for episode in play(policy, task, batch, stream=stream, ahead=True):
                 labels = {**origin, "split": episode.problem.split, "decoding": decoding}
                 found.rows.append({**labels, "problem": episode.problem.index, **judge(task, episode)})
                 if episode.problem.index < SAMPLE:
@@ -65,20 +67,59 @@ def evaluate(
     return found
 
 
+def _batches(task: Task, problems: Sequence[Any]) -> Iterator[list[Any]]:
+    """The problems in batches of about `BATCH` decisions."""
+    batch: list[Any] = []
+    size = 0
+    for problem in problems:
+        count = sum(1 for _ in decisions(task, problem))
+        if batch and size + count > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(problem)
+        size += count
+    yield batch
+
+
 def judge(task: Task, episode: Episode) -> Row:
-    """The measures of one episode. The diagnosis is that of the first answer, before any feedback."""
-    first = episode.decisions[0]
-    diagnosis = task.diagnose(first.decision, first.attempts[0].answer)
-    attempts = [attempt for record in episode.decisions for attempt in record.attempts]
+    """The measures of one episode, in which every decision was put to the policy, those behind a failed one too.
+
+    Shares are of its decisions, so for a task of one decision they are 0 or 1. Diagnoses are those of first answers,
+    before any feedback; None where they apply to none.
+
+    Returns:
+        success_1, success: share of decisions that were right at the first attempt, and within the limit.
+        whole: every decision was right within the limit (the paper's overall success).
+        per_step: right answers among all answers up to the first decision that failed, where the paper's episodes end
+            (its per-step accuracy).
+        decisions: of each its outcomes, the attempt that was right (0 if none was), style, and the kinds it counts as.
+    """
+    records = episode.decisions
+    diagnoses = [task.diagnose(record.decision, record.attempts[0].answer) for record in records]
+    reached = episode.reached
     return {
-        "success_1": episode.success and len(attempts) == len(episode.decisions),
-        "success": episode.success,
-        "attempts": len(attempts),
-        "outcomes": [attempt.verdict.outcome for attempt in attempts],
+        "success_1": fmean(record.attempts[0].verdict.correct for record in records),
+        "success": fmean(record.solved for record in records),
+        "whole": episode.success,
+        "per_step": sum(record.solved for record in reached) / sum(len(record.attempts) for record in reached),
+        "attempts": sum(len(record.attempts) for record in records),
         "reward": episode.reward,
-        "valid": diagnosis.valid,
-        "style": diagnosis.style,
-        "translated": diagnosis.translated,
-        "perseverated": diagnosis.perseverated,
-        "tokens": first.attempts[0].tokens,
+        "valid": fmean(diagnosis.valid for diagnosis in diagnoses),
+        "translated": _share([diagnosis.translated for diagnosis in diagnoses]),
+        "perseverated": _share([diagnosis.perseverated for diagnosis in diagnoses]),
+        "tokens": fmean(record.attempts[0].tokens for record in records),
+        "decisions": [
+            {
+                "outcomes": [attempt.verdict.outcome for attempt in record.attempts],
+                "right": len(record.attempts) if record.solved else 0,
+                "style": diagnosis.style,
+                "kinds": list(diagnosis.kinds),
+            }
+            for record, diagnosis in zip(records, diagnoses, strict=True)
+        ],
     }
+
+
+def _share(values: Sequence[bool | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

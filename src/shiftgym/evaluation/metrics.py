@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from shiftgym.errors import DataError
 
-MEASURES = ("success_1", "success", "valid", "translated", "perseverated", "tokens")
-"""Columns that are averaged. All but `success` (within the limit) are those of the first attempt."""
+MEASURES = ("success_1", "success", "whole", "per_step", "valid", "translated", "perseverated", "tokens")
+"""Columns that are averaged; `evaluate.judge` says what they are."""
 
 KEYS = ("branch", "seed", "step", "fraction", "split", "decoding")
 """What names one evaluation of one checkpoint."""
@@ -36,16 +36,29 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("decoding", pa.string()),
         ("problem", pa.int64()),
-        ("success_1", pa.bool_()),
-        ("success", pa.bool_()),
+        ("success_1", pa.float64()),
+        ("success", pa.float64()),
+        ("whole", pa.bool_()),
+        ("per_step", pa.float64()),
         ("attempts", pa.int64()),
-        ("outcomes", pa.list_(pa.string())),
         ("reward", pa.float64()),
-        ("valid", pa.bool_()),
-        ("style", pa.string()),
-        ("translated", pa.bool_()),
-        ("perseverated", pa.bool_()),
-        ("tokens", pa.int64()),
+        ("valid", pa.float64()),
+        ("translated", pa.float64()),
+        ("perseverated", pa.float64()),
+        ("tokens", pa.float64()),
+        (
+            "decisions",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("outcomes", pa.list_(pa.string())),
+                        ("right", pa.int64()),
+                        ("style", pa.string()),
+                        ("kinds", pa.list_(pa.string())),
+                    ]
+                )
+            ),
+        ),
     ]
 )
 NULLABLE = {"translated", "perseverated"}
@@ -75,7 +88,7 @@ def read_rows(paths: Sequence[Path]) -> pa.Table:
 
 @dataclass(slots=True)
 class Measures:
-    """What one checkpoint did on one split under one decoding. Shares are of `problems`."""
+    """What one checkpoint did on one split under one decoding: means over problems, shares over decisions."""
 
     branch: str
     seed: int
@@ -90,6 +103,10 @@ class Measures:
     """Success with one attempt."""
     success: float
     """Success within the limit."""
+    whole: float
+    """Problems of which every decision was right within the limit."""
+    per_step: float
+    """The paper's per-step accuracy."""
     valid: float
     translated: float | None
     """Share of the answers that read every symbol by the rule in force; None where it applies to no answer."""
@@ -97,6 +114,7 @@ class Measures:
     """Share of the answers that read a symbol by the trained rule under another; None where it applies to none."""
     tokens: float
     """Tokens of a first answer, mean."""
+    decisions: int = 0
     first: dict[str, float] = field(default_factory=dict)
     """Outcome of the first attempt -> share."""
     final: dict[str, float] = field(default_factory=dict)
@@ -105,50 +123,74 @@ class Measures:
     """Style of the first answer -> share."""
     style_success: dict[str, float] = field(default_factory=dict)
     """Style of the first answer -> success with one attempt among the answers of that style."""
+    kinds: dict[str, float] = field(default_factory=dict)
+    """Kind of decision -> share. A decision may be of several kinds or of none."""
+    kind_success: dict[str, float] = field(default_factory=dict)
+    """Kind of decision -> success with one attempt among the decisions of that kind."""
 
 
 def measure(rows: pa.Table) -> list[Measures]:
     """The measures of every checkpoint, split and decoding, in the order in which they first occur."""
     if not len(rows):
         return []
-    ends = np.asarray(pc.cumulative_sum(pc.list_value_length(rows["outcomes"])))
-    outcomes = pc.list_flatten(rows["outcomes"]).combine_chunks()
-    rows = rows.append_column("first", pc.list_element(rows["outcomes"], 0)).append_column(
-        "final", outcomes.take(pa.array(ends - 1))
-    )
     means = [(name, "mean") for name in ("flops", "flops_paper", *MEASURES)]
     found = {}
     for group in rows.group_by(KEYS, use_threads=False).aggregate([("problem", "count"), *means]).to_pylist():
         key = tuple(group[name] for name in KEYS)
         averages = {name: group[f"{name}_mean"] for name, _ in means}
         found[key] = Measures(**{name: group[name] for name in KEYS}, problems=group["problem_count"], **averages)
-    for column, share in (("first", "first"), ("final", "final"), ("style", "styles")):
-        for group in (
-            rows.group_by([*KEYS, column], use_threads=False)
-            .aggregate([("problem", "count"), ("success_1", "mean")])
-            .to_pylist()
-        ):
+
+    decisions = _decisions(rows)
+    for group in decisions.group_by(KEYS, use_threads=False).aggregate([("right", "count")]).to_pylist():
+        found[tuple(group[name] for name in KEYS)].decisions = group["right_count"]
+    for table, column, share, success in (
+        (decisions, "first", "first", None),
+        (decisions, "final", "final", None),
+        (decisions, "style", "styles", "style_success"),
+        (_exploded(decisions, "kinds"), "kinds", "kinds", "kind_success"),
+    ):
+        grouped = table.group_by([*KEYS, column], use_threads=False).aggregate([("right", "count"), ("right", "mean")])
+        for group in grouped.to_pylist():
             of = found[tuple(group[name] for name in KEYS)]
-            getattr(of, share)[group[column]] = group["problem_count"] / of.problems
-            if column == "style":
-                of.style_success[group[column]] = group["success_1_mean"]
+            getattr(of, share)[group[column]] = group["right_count"] / of.decisions
+            if success is not None:
+                getattr(of, success)[group[column]] = group["right_mean"]
     return list(found.values())
 
 
+def _decisions(rows: pa.Table) -> pa.Table:
+    """One line a decision: the keys, first and last outcome, style, kinds, and whether the first answer was right."""
+    exploded = _exploded(rows, "decisions")
+    outcomes, right, style, kinds = exploded["decisions"].combine_chunks().flatten()
+    ends = np.asarray(pc.cumulative_sum(pc.list_value_length(outcomes)))
+    return exploded.select(KEYS).append_column("first", pc.list_element(outcomes, 0)).append_column(
+        "final", pc.list_flatten(outcomes).take(pa.array(ends - 1))
+    ).append_column("style", style).append_column("kinds", kinds).append_column(
+        "right", pc.cast(pc.equal(right, 1), pa.int8())
+    )  # fmt: skip
+
+
+def _exploded(rows: pa.Table, column: str) -> pa.Table:
+    """One line for each element of a column of lists, with the keys (and `right`, where there is one) of its row."""
+    lists = rows[column].combine_chunks()
+    kept = rows.select([*KEYS, *({"right"} & set(rows.column_names))])
+    return kept.take(pc.list_parent_indices(lists)).append_column(column, pc.list_flatten(lists))
+
+
 def pool(measures: Sequence[Measures], share: str) -> dict[str, float]:
-    """A distribution (`first`, `final` or `styles`) averaged over evaluations, weighted by their problems."""
+    """A distribution (`first`, `final`, `styles`, `kinds`) averaged over evaluations, weighted by their decisions."""
     total: dict[str, float] = defaultdict(float)
-    problems = sum(of.problems for of in measures)
+    decisions = sum(of.decisions for of in measures)
     for of in measures:
         for name, value in getattr(of, share).items():
-            total[name] += value * of.problems / problems
+            total[name] += value * of.decisions / decisions
     return dict(total)
 
 
-def pool_style_success(measures: Sequence[Measures], style: str) -> float:
-    """Success with one attempt among all answers of one style; the style must occur."""
-    weights = [of.styles.get(style, 0.0) * of.problems for of in measures]
-    successes = [of.style_success.get(style, 0.0) for of in measures]
+def pool_success(measures: Sequence[Measures], share: str, success: str, name: str) -> float:
+    """One-attempt success within one style (`styles`, `style_success`) or kind, weighted by how many there were."""
+    weights = [getattr(of, share).get(name, 0.0) * of.decisions for of in measures]
+    successes = [getattr(of, success).get(name, 0.0) for of in measures]
     return float(np.average(successes, weights=weights))
 
 
@@ -179,7 +221,7 @@ class Cube:
     seeds: Axis
     problems: Axis
     values: dict[str, NDArray[np.float32]]
-    """Measure -> (branches, fractions, splits, decodings, seeds, problems); rates as 0 or 1."""
+    """Measure -> (branches, fractions, splits, decodings, seeds, problems)."""
     compute: dict[str, NDArray[np.float64]]
     """`flops` and `flops_paper` -> (branches, fractions, seeds)."""
 

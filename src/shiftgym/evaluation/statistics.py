@@ -59,13 +59,13 @@ def estimate(values: Floats, backbones: Sequence[int], *, seed: int) -> Interval
     """The mean of one measure with its interval.
 
     Args:
-        values: (clusters, problems); NaN where the measure does not apply. With one cluster they are 0 or 1 and the
-            interval is Wilson's.
+        values: (clusters, problems); NaN where the measure does not apply. With one cluster of values that are all 0
+            or 1 the interval is Wilson's.
         backbones: the backbone of each cluster.
         seed: of the resampling.
     """
-    if len(values) == 1:
-        applies = values[~np.isnan(values)]
+    applies = values[~np.isnan(values)]
+    if len(values) == 1 and np.isin(applies, (0, 1)).all():
         rate = wilson(int(applies.sum()), len(applies))
         return Interval(rate.value, rate.low, rate.high, (rate.value,), rate.problems)
     low, high = _limits(_resampled_means(values, backbones, seed))

@@ -43,13 +43,13 @@ class Tree:
 def plant(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
     """Pack sequences into trees of at most `limit` nodes; a sequence joins another if it shares half of its tokens.
 
-    Limit 0 gives every sequence a tree of its own.
+    Limit 0 gives every sequence a tree of its own, in their order.
     """
     trees: list[Tree] = []
     path: list[int] = []
     previous: list[int] = []
     # In sorted order a sequence shares more with its predecessor than with any sequence before.
-    for index in sorted(range(len(sequences)), key=sequences.__getitem__):
+    for index in sorted(range(len(sequences)), key=sequences.__getitem__) if limit else range(len(sequences)):
         sequence = sequences[index]
         shared = _shared(previous, sequence)
         if not trees or 2 * shared < len(sequence) or len(trees[-1]) + len(sequence) - shared > limit:

@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from shiftgym.evaluation.metrics import pool, pool_style_success
+from shiftgym.evaluation.metrics import pool, pool_success
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES, Interval
 from shiftgym.reports import panels, words
 from shiftgym.reports.analysis import Analysis, Entry
@@ -250,7 +250,9 @@ def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Ent
                 Cell(
                     words.percent(found.get(style, 0.0)),
                     style,
-                    [f"success {words.percent(pool_style_success(of, style))}"] if style in found else [],
+                    [f"success {words.percent(pool_success(of, 'styles', 'style_success', style))}"]
+                    if style in found
+                    else [],
                 )
                 for style in styles
             ],

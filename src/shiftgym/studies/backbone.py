@@ -6,6 +6,7 @@ shiftgym backbone points --seed 0        # writes src/shiftgym/models/backbone/w
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,22 +15,47 @@ from jinja2 import Template
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
-from shiftgym.models.backbone import WEIGHTS
-from shiftgym.models.backbone.corpus import CARELESS, HABITS
+from shiftgym.models.backbone import WEIGHTS, navigation, points
+from shiftgym.models.backbone.corpus import Corpus
 from shiftgym.models.backbone.pretrain import Pretraining, pretrain, save
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
-from shiftgym.tasks.points import PointsOptions, PointsSetting, PointsTask
+from shiftgym.tasks.registry import build_task
 
-SCORED = {
-    "train": PointsSetting(),
-    "id": PointsSetting(hands="test"),
-    "rule_ood": PointsSetting(rule="faces_as_11_12_13", hands="test", faces=True),
-}
-"""The splits that a backbone is scored on: those of the study `points-text`."""
 
-PROBLEMS = 500
+@dataclass(frozen=True)
+class Kind:
+    """The backbone of one task."""
+
+    corpus: Corpus
+    plan: Pretraining
+    splits: dict[str, dict[str, Any]]
+    """What it is scored on: the splits of the task's shipped study."""
+    problems: int
+    """Problems of each split."""
+
+
+KINDS = {
+    "points": Kind(
+        points.CORPUS,
+        Pretraining(),
+        {
+            "train": {},
+            "id": {"hands": "test"},
+            "rule_ood": {"rule": "faces_as_11_12_13", "hands": "test", "faces": True},
+        },
+        problems=500,
+    ),
+    "navigation": Kind(
+        navigation.CORPUS,
+        Pretraining(
+            vocabulary=640, steps=2500, careless_steps=500, tree=1024, chunk=256, tokenizer_problems=400,
+        ),
+        {"train": {}, "id": {"routes": "test"}, "rule_ood": {"rule": "relative", "routes": "test"}},
+        problems=100,
+    ),
+}  # fmt: skip
 
 
 def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) -> Path:
@@ -42,9 +68,10 @@ def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
     Raises:
         ConfigError: there is no backbone for this task.
     """
-    if task != "points":
-        raise ConfigError(f"backbone: unknown task '{task}'; there is a backbone for: points")
-    plan = Pretraining()
+    if task not in KINDS:
+        raise ConfigError(f"backbone: unknown task {task!r}; there is a backbone for: {', '.join(KINDS)}")
+    kind = KINDS[task]
+    plan = kind.plan
     target = WEIGHTS / f"{task}-{seed}" if out is None else out
     work = target.with_name(f"{target.name}.unfinished")
     began = time.monotonic()
@@ -52,16 +79,16 @@ def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
     def progress(step: int, loss: float) -> None:
         say(f"step {step} of {plan.all_steps}, loss {loss:.3f}, {(time.monotonic() - began) / 60:.1f} min")
 
-    model = pretrain(seed, work, plan, progress)
+    model = pretrain(kind.corpus, seed, work, plan, progress)
     save(model, work, target)
-    say(f"scoring on {PROBLEMS} problems a split")
-    scores = score(str(target))
-    (target / "README.md").write_text(card(target.name, seed, plan, model.num_parameters(), scores))
+    say(f"scoring on {kind.problems} problems a split")
+    scores = score(str(target), task)
+    (target / "README.md").write_text(card(target.name, task, seed, model.num_parameters(), scores))
     shutil.rmtree(work)
     return target
 
 
-def score(model_name: str) -> Evaluation:
+def score(model_name: str, task: str) -> Evaluation:
     """What the backbone does before any post-training."""
     model, tokenizer = load_policy(model_name)
     form = ChatFormat(tokenizer, model.generation_config)
@@ -69,18 +96,19 @@ def score(model_name: str) -> Evaluation:
         lambda decoding: ModelPolicy(
             model, form, temperature=0.0 if decoding == "greedy" else 1.0, max_new_tokens=96, seed=0
         ),
-        PointsTask(PointsOptions(), SCORED, seed=0),
-        splits=list(SCORED),
-        problems=PROBLEMS,
+        build_task(task, splits=KINDS[task].splits),
+        splits=list(KINDS[task].splits),
+        problems=KINDS[task].problems,
         decodings=["sampled", "greedy"],
         origin={},
     )
 
 
-def card(name: str, seed: int, plan: Pretraining, parameters: int, scores: Evaluation) -> str:
+def card(name: str, task: str, seed: int, parameters: int, scores: Evaluation) -> str:
     """The model card: what it is, exactly what it has seen, what it scores."""
+    kind = KINDS[task]
     table: list[dict[str, Any]] = []
-    for split in SCORED:
+    for split in kind.splits:
         for decoding in ("sampled", "greedy"):
             rows = [row for row in scores.rows if row["split"] == split and row["decoding"] == decoding]
             measures: dict[str, float | None] = {}
@@ -88,15 +116,15 @@ def card(name: str, seed: int, plan: Pretraining, parameters: int, scores: Evalu
                 values = [row[key] for row in rows if row[key] is not None]
                 measures[key] = fmean(values) if values else None
             table.append({"split": split, "decoding": decoding, **measures})
-    text = (Path(__file__).parent / "card.md.j2").read_text()
+    text = (Path(__file__).parent / f"card-{task}.md.j2").read_text()
     filled: str = Template(text, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
         name=name,
         seed=seed,
-        plan=plan,
+        plan=kind.plan,
         parameters=parameters,
-        habits=HABITS,
-        careless=CARELESS,
+        habits=kind.corpus.habits,
+        careless=kind.corpus.careless,
         table=table,
-        problems=PROBLEMS,
+        problems=kind.problems,
     )
     return filled

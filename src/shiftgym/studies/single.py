@@ -67,10 +67,11 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
         served: the model's name at an endpoint.
     """
+    import numpy as np
     import pyarrow as pa
 
     from shiftgym.evaluation.metrics import SCHEMA, measure
-    from shiftgym.evaluation.statistics import wilson
+    from shiftgym.evaluation.statistics import estimate
 
     task = study.build_task()
     settings = study.evaluation
@@ -86,7 +87,8 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         "split", "decoding", "one attempt", f"{task.limit} attempts", "valid", "trained rule", "tokens", box=None
     )
     for of in measure(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
-        rates = [wilson(round(rate * of.problems), of.problems) for rate in (of.success_1, of.success)]
+        rows = [row for row in found.rows if (row["split"], row["decoding"]) == (of.split, of.decoding)]
+        rates = [estimate(np.array([[row[name] for row in rows]]), [0], seed=seed) for name in ("success_1", "success")]
         table.add_row(
             of.split,
             of.decoding,

@@ -15,9 +15,11 @@ from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from shiftgym.messages import Messages
-from shiftgym.models.backbone.corpus import CARELESS, HABITS, conversations
+from shiftgym.models.backbone.corpus import Corpus
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.optimizers import Optimizer
+from shiftgym.models.prefixes import Packed, Tree, plant
+from shiftgym.models.score import Places
 from shiftgym.seeds import derive, rng
 
 
@@ -31,16 +33,18 @@ class Pretraining:
     heads: int = 4
     feed_forward: int = 320
     steps: int = 4000
-    """Steps on the corpus of `HABITS`; the learning rate falls to zero over them."""
+    """Steps on the corpus as it is mostly written; the learning rate falls to zero over them."""
     careless_steps: int = 1000
-    """Steps after those on the corpus of `CARELESS`; the rate rises again, and falls again."""
+    """Steps after those on its careless end; the rate rises again, and falls again."""
     tokens_per_step: int = 4096
     learning_rate: float = 2e-3
     careless_learning_rate: float = 5e-4
     warmup_steps: int = 100
-    tokenizer_conversations: int = 4000
+    tokenizer_problems: int = 4000
     chunk: int = 1024
-    """Conversations that are sorted by length together, so that little is padded."""
+    """Problems whose conversations are sorted by length together, so that little is padded."""
+    tree: int = 0
+    """Most tokens in a row that conversations which begin alike share; 0 gives each a row of its own."""
 
     @property
     def all_steps(self) -> int:
@@ -54,10 +58,13 @@ class Pretraining:
         return peak * max(0.0, min((begun + 1) / self.warmup_steps, 1 - begun / length))
 
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+Batch = tuple[Packed, Places, torch.Tensor]
+"""Tokens, the place before each answer token, and the answer tokens."""
 
 
-def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int, float], None]) -> LlamaForCausalLM:
+def pretrain(
+    corpus: Corpus, seed: int, folder: Path, plan: Pretraining, progress: Callable[[int, float], None]
+) -> LlamaForCausalLM:
     """Train (or go on training) in `folder`; calls `progress(step, loss)` now and then.
 
     Returns:
@@ -65,7 +72,7 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
     """
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(seed, folder, plan)
+    tokenizer = _tokenizer(corpus, seed, folder, plan)
     torch.manual_seed(derive(seed, "backbone", "init"))  # noqa: TID251  transformers initialises from the global one
     model = LlamaForCausalLM(_config(tokenizer, plan))
     model.set_attn_implementation("eager")  # on a CPU the fused kernel's backward is several times slower
@@ -79,12 +86,13 @@ def pretrain(seed: int, folder: Path, plan: Pretraining, progress: Callable[[int
         step = saved["step"]
     while step < plan.all_steps:
         # Chunks differ a little in their number of batches, so a chunk is named by the step it starts at.
-        for ids, targets in _batches(seed, step, tokenizer, plan):
+        for packed, predictors, targets in _batches(corpus, seed, step, tokenizer, plan):
             optimizer.set_learning_rate(plan.rate(step))
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                hidden = model.model(ids).last_hidden_state
-                logits = model.lm_head(hidden[targets >= 0])
-            loss = cross_entropy(logits.float(), targets[targets >= 0])
+                mask = None if packed.visible is None else packed.attention_mask(torch.bfloat16)
+                hidden = model.model(packed.ids, attention_mask=mask, position_ids=packed.positions).last_hidden_state
+                logits = model.lm_head(hidden[predictors])
+            loss = cross_entropy(logits.float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -108,12 +116,13 @@ def save(model: LlamaForCausalLM, source: Path, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
-def _tokenizer(seed: int, folder: Path, plan: Pretraining) -> PreTrainedTokenizerFast:
+def _tokenizer(corpus: Corpus, seed: int, folder: Path, plan: Pretraining) -> PreTrainedTokenizerFast:
     path = folder / "tokenizer"
     if path.exists():
         return cast(PreTrainedTokenizerFast, PreTrainedTokenizerFast.from_pretrained(path))
-    texts = (m["content"] for c in conversations(seed, -1, plan.tokenizer_conversations, HABITS) for m in c)
-    tokenizer = train_tokenizer(texts, plan.vocabulary)
+    problems = corpus.problems(seed, -1, plan.tokenizer_problems, corpus.habits)
+    texts = (message["content"] for problem in problems for conversation in problem for message in conversation)
+    tokenizer = train_tokenizer(texts, plan.vocabulary, corpus.pieces, corpus.numbers)
     tokenizer.save_pretrained(path)
     return tokenizer
 
@@ -147,23 +156,28 @@ def encode(conversation: Messages, tokenizer: PreTrainedTokenizerFast) -> tuple[
     return ids, wrote
 
 
-def _batches(seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> Iterator[Batch]:
-    """The chunk as right-padded batches of about `tokens_per_step`: inputs, and targets that are -100 for context."""
-    habits = HABITS if chunk < plan.steps else CARELESS
-    rows = [encode(c, tokenizer) for c in conversations(seed, chunk, plan.chunk, habits)]
-    rows.sort(key=lambda row: len(row[0]))
-    groups: list[list[tuple[list[int], list[bool]]]] = [[]]
-    for row in rows:
-        if (len(groups[-1]) + 1) * len(row[0]) > plan.tokens_per_step:
+def _batches(
+    corpus: Corpus, seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, plan: Pretraining
+) -> Iterator[Batch]:
+    """The chunk as right-padded batches of about `tokens_per_step`; only answers are learned."""
+    habits = corpus.habits if chunk < plan.steps else corpus.careless
+    problems = corpus.problems(seed, chunk, plan.chunk, habits)
+    texts = [encode(conversation, tokenizer) for problem in problems for conversation in problem]
+    trees = sorted(plant([ids for ids, _ in texts], plan.tree), key=len)
+    groups: list[list[Tree]] = [[]]
+    for tree in trees:
+        if (len(groups[-1]) + 1) * len(tree) > plan.tokens_per_step:
             groups.append([])
-        groups[-1].append(row)
+        groups[-1].append(tree)
     rng(seed, "backbone", "order", chunk).shuffle(groups)
     for group in groups:
-        length = max(len(ids) for ids, _ in group)
-        tokens = torch.full((len(group), length), tokenizer.pad_token_id)
-        targets = torch.full((len(group), length), -100)
-        for i, (ids, wrote) in enumerate(group):
-            tokens[i, : len(ids)] = torch.tensor(ids)
-            learned = [token if answer else -100 for token, answer in zip(ids, wrote, strict=True)]
-            targets[i, : len(ids) - 1] = torch.tensor(learned[1:])
-        yield tokens, targets
+        places: list[tuple[int, int]] = []
+        targets: list[int] = []
+        for row, tree in enumerate(group):
+            for member, path in zip(tree.members, tree.paths, strict=True):
+                ids, wrote = texts[member]
+                learned = [at for at, answer in enumerate(wrote) if answer]
+                places += [(row, path[at - 1]) for at in learned]
+                targets += [ids[at] for at in learned]
+        rows, columns = torch.tensor(places).unbind(1)
+        yield Packed.of(group, torch.device("cpu")), (rows, columns), torch.tensor(targets)

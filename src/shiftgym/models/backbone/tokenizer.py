@@ -1,8 +1,8 @@
 """The backbone's tokenizer: trained on the task's own texts.
 
-Numbers, card symbols and operators are pieces of their own, so a value is always one token wherever it stands.
-What lies between them is one piece too, and frequent pieces become tokens whole: the constant sentences of the
-prompt cost a token each. Everything else falls back to bytes, so any text can be read and written.
+What a corpus names (numbers, card symbols, directions ...) are pieces of their own, so a value is always one token
+wherever it stands. What lies between them is one piece too, and frequent pieces become tokens whole: the constant
+sentences of the prompt cost a token each. Everything else falls back to bytes, so any text can be read and written.
 """
 
 from collections import Counter
@@ -21,22 +21,23 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
-_PIECES = r"[0-9]+|[-+*/()=]|\b[AJQK]\b"
-_NUMBERS = 200
-"""Numbers below this are tokens even where the texts lack them."""
 
+def train_tokenizer(texts: Iterable[str], vocabulary: int, named: str, numbers: int) -> PreTrainedTokenizerFast:
+    """A tokenizer with at most `vocabulary` tokens: 4 special tokens, 256 bytes, numbers and the commonest pieces.
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A tokenizer with at most `vocabulary` tokens: 4 special tokens, 256 bytes, numbers and the commonest pieces."""
+    Args:
+        named: regular expression of pieces that stand alone.
+        numbers: those below are tokens even where the texts lack them.
+    """
     pieces = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.Split(Regex(named), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     counts = Counter(piece for text in texts for piece, _ in pieces.pre_tokenize_str(text))
     specials = [PAD, USER, ASSISTANT, END]
-    tokens = dict.fromkeys([*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), *map(str, range(_NUMBERS))])
+    tokens = dict.fromkeys([*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), *map(str, range(numbers))])
     common = sorted(counts, key=lambda piece: (-counts[piece], piece))
     tokens |= dict.fromkeys(common[: vocabulary - len(tokens)])
     # With `ignore_merges` a piece that is a token is taken whole; without merges any other piece falls back to bytes.
