@@ -52,7 +52,9 @@ def test_landmarks_stand_beside_their_street(name):
         (x, y), (to_x, to_y) = ((city.graph.nodes[node]["x"], city.graph.nodes[node]["y"]) for node in mark.segment)
         share = mark.along / math.dist((x, y), (to_x, to_y))
         assert 0 <= share <= 1
-        assert math.dist((mark.x, mark.y), (x + (to_x - x) * share, y + (to_y - y) * share)) == pytest.approx(9, abs=0.5)
+        assert math.dist((mark.x, mark.y), (x + (to_x - x) * share, y + (to_y - y) * share)) == pytest.approx(
+            9, abs=0.5
+        )
 
 
 def test_cities_are_of_different_make():

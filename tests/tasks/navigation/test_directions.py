@@ -3,6 +3,7 @@
 import pytest
 
 from shiftgym.errors import ConfigError
+from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.directions import (
     COMPASS,
     RELATIVE,
@@ -16,7 +17,6 @@ from shiftgym.tasks.navigation.directions import (
     turn_words,
 )
 from shiftgym.tasks.navigation.rules import DRAWN, SPACES, draw_rule, known_rule
-from shiftgym.seeds import rng
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,16 @@ def test_clear_turns_are_told_by_words_alone():
 
 
 def test_spaces_are_the_papers_and_more():
-    assert SPACES["absolute"].words == ("north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest")
+    assert SPACES["absolute"].words == (
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+    )
     assert set(SPACES["relative"].words) == {"left", "right", "slightly left", "slightly right"}
     for name, like in (("bearing", "absolute"), ("angle", "relative")):
         for current, following in ((29, 119), (350, 10), (10, 350), (100, 40)):

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from shiftgym.errors import ConfigError
+from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.cities import MAKERS, load_city
 from shiftgym.tasks.navigation.directions import COMPASS, SPATIAL, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.rules import SPACES
@@ -17,7 +18,6 @@ from shiftgym.tasks.navigation.streets import load_streets
 from shiftgym.tasks.navigation.verifier import Place, judge
 from shiftgym.tasks.navigation.ways import draw_way, kind_of_way
 from shiftgym.tasks.registry import build_task
-from shiftgym.seeds import rng
 
 RAILS = 10_000
 

@@ -39,9 +39,9 @@ def test_outcomes_and_rewards():
     ):
         verdict = judge(json.dumps(answer), where)
         assert (verdict.outcome, verdict.reward, verdict.correct) == (expected, reward, reward == 1), answer
-    assert outcome({"observation": "intersection", "action": "stop()"}, place(expected="forward", intersection=False)) == (
-        "wrong_observation"
-    )
+    assert outcome(
+        {"observation": "intersection", "action": "stop()"}, place(expected="forward", intersection=False)
+    ) == ("wrong_observation")
     assert outcome({"action": "turn_direction(right)"}, place(rule="relative")) == "correct_action"
     assert outcome({"action": "turn_direction(east)"}, place(rule="relative")) == "illegal_action"
 
@@ -115,7 +115,9 @@ def test_an_intersection_is_a_report_and_no_name(observation, reported):
     assert reports_intersection(observation, BAKERY) is reported
     wrong = {"observation": observation, "action": "stop()"}
     assert outcome(wrong, place(landmark=BAKERY)) == ("wrong_action" if reported else "wrong_observation")
-    assert outcome(wrong, place(landmark=BAKERY, intersection=False)) == ("wrong_observation" if reported else "wrong_action")
+    assert outcome(wrong, place(landmark=BAKERY, intersection=False)) == (
+        "wrong_observation" if reported else "wrong_action"
+    )
 
 
 def test_no_part_of_a_name_is_a_report():
@@ -170,9 +172,16 @@ def test_feedback_is_short_and_gives_nothing_away(hint):
 TASK = build_task("navigation", splits={"train": {}, "rule_ood": {"rule": "relative"}})
 STARTS = [TASK.start(TASK.problem(split, index)) for split in TASK.splits for index in range(3)]
 
-words = st.sampled_from(["forward()", "stop()", "turn_direction(", "left", "north", ")", "intersection", "no ", ", ", ".", "'"])
+words = st.sampled_from(
+    ["forward()", "stop()", "turn_direction(", "left", "north", ")", "intersection", "no ", ", ", ".", "'"]
+)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(words, max_size=6).map("".join),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.lists(words, max_size=6).map("".join),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
