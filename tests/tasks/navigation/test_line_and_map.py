@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
@@ -70,7 +70,7 @@ def test_the_figure_is_whole_and_escaped():
     for split in TASK.splits:
         route = TASK.problem(split, 0)
         drawn = TASK.figure(route, {1: '<b>"forward()"'})
-        tree = ElementTree.fromstring(drawn)
+        tree = ET.fromstring(drawn)
         assert tree.attrib["viewBox"].startswith("0 0 ")
         assert drawn.count("<circle") == len(route.stops) + 1
         assert "currentColor" in drawn and "&lt;b&gt;" in drawn
