@@ -1,11 +1,12 @@
-"""Dealing and judging of points against a plain reference with `fractions` and `itertools`.
+"""Dealing and judging of points against a plain reference with `fractions` and `itertools`; routes of navigation.
 
-    OMP_NUM_THREADS=1 python benchmarks/tasks.py [--hands 20000] [--plain 100]
+    OMP_NUM_THREADS=1 python benchmarks/tasks.py [--hands 20000] [--plain 100] [--routes 3000]
 
 The reference is what one would write in an afternoon: shuffle, try every order of the numbers with every three
 operators in every bracketing, and deal again if nothing makes the target; judge by reading the JSON and calculating
 the formula in fractions. Both sides deal the same kind of hand (solvable, four cards, any hand) and judge a right and
-a wrong answer to each; they must agree. Seconds are those of the processor.
+a wrong answer to each; they must agree. Navigation has no reference: routes made once the city is there, and right and
+wrong answers judged. Seconds are those of the processor.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from itertools import permutations, product
 from operator import add, mul, sub, truediv
 from typing import Any
 
+from shiftgym.tasks.navigation.task import NavigationTask
 from shiftgym.tasks.points.solver import solvable
 from shiftgym.tasks.points.task import PointsTask
+from shiftgym.tasks.walk import decisions
 
 DECK = [rank for rank in ("A", *map(str, range(2, 11)), "J", "Q", "K") for _ in range(4)]
 OPERATORS = {"+": add, "-": sub, "*": mul, "/": truediv}
@@ -38,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hands", type=int, default=20_000)
     parser.add_argument("--plain", type=int, default=100, help="hands for the reference")
+    parser.add_argument("--routes", type=int, default=3000)
     options = parser.parse_args()
 
     plain_hands, plain_deal = timed(lambda: list(plain_deals(options.plain)), options.plain)
@@ -65,7 +69,26 @@ def main() -> int:
     print(f"{'dealing':<22}{deal:>12,.0f} hands/s     plain {plain_deal:>10,.0f}    ratio {deal / plain_deal:,.0f}")
     print(f"{'judging':<22}{judge:>12,.0f} answers/s   plain {plain_judge:>10,.0f}    ratio {judge / plain_judge:,.1f}")
     print(f"{'dealing and judging':<22}ratio {ratio:,.0f} (promised: 100; 20,000 hands/s; 30,000 answers/s)")
-    return 0 if ratio >= 100 and deal >= 20_000 and judge >= 30_000 else 1
+    routes, steps = navigation(options.routes)
+    return 0 if ratio >= 100 and deal >= 20_000 and min(judge, steps) >= 30_000 and routes >= 1000 else 1
+
+
+def navigation(count: int) -> tuple[float, float]:
+    """Routes made and answers judged, a second."""
+    task = NavigationTask(NavigationTask.Options(), {"train": NavigationTask.Setting()}, seed=0)
+    task.problem("train", 0)
+    found, routes = timed(lambda: [task.problem("train", index) for index in range(count)], count)
+    stops = sum(len(route.stops) for route in found)
+    walk, starts = timed(lambda: [step for route in found for step in decisions(task, route)], stops)
+    given = [(step, task.expert(step)) for step in walk]
+    given += [(step, text.replace("()", "( north )").replace("intersection", "cafe")) for step, text in given]
+    verdicts, judge = timed(lambda: [step.judge(text) for step, text in given], len(given))
+    assert all(verdict.correct for verdict in verdicts[: len(walk)])
+    characters = sum(len(step.text) for step in walk) / len(walk)
+    print(f"{'routes':<22}{routes:>12,.0f} routes/s    {stops / count:.1f} decisions each (promised: 1,000 routes/s)")
+    print(f"{'walking them':<22}{starts:>12,.0f} prompts/s   {characters:,.0f} characters each")
+    print(f"{'judging steps':<22}{judge:>12,.0f} answers/s   (promised: 30,000)")
+    return routes, judge
 
 
 def answers_to(numbers: tuple[int, ...], formula: str) -> tuple[str, str]:

@@ -23,6 +23,16 @@ def test_points_is_sound():
         assert [finding for finding in findings if not finding.ok] == []
 
 
+def test_navigation_is_sound():
+    splits = {
+        "train": {},
+        "id": {"routes": "test"},
+        "rule_ood": {"rule": "relative", "routes": "test"},
+        "look_ood": {"city": "london", "routes": "test"},
+    }
+    assert [finding for finding in check_task("navigation", splits=splits) if not finding.ok] == []
+
+
 class Faulty:
     """A decision with one thing changed."""
 

@@ -1,4 +1,4 @@
-"""Routes over all cities: experts are right, following them arrives, words and geometry agree, populations are apart."""
+"""Routes over all cities: experts are right, following them arrives, words and geometry agree, no route is shared."""
 
 import json
 import math

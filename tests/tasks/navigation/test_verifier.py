@@ -66,10 +66,10 @@ def test_case_blanks_and_quotes_do_not_count(action):
 
 @pytest.mark.parametrize(
     "action",
-    ["forward() stop()", "forward();stop()", "forward()forward()", "forward", "forward(1)", "go()", "", "turn_direction()",
-     "turn_direction(north, east)", "turn_direction(north) turn_direction(east)", "turn_direction(north",
-     "turn_direction(north))", "turn_direction(n0rth\u0131)", "forward()" * 50, None, 3, 2.5, True, [], ["forward()"],
-     {"forward": 1}],
+    ["forward() stop()", "forward();stop()", "forward()forward()", "forward", "forward(1)", "go()", "",
+     "turn_direction()", "turn_direction(north, east)", "turn_direction(north) turn_direction(east)",
+     "turn_direction(north", "turn_direction(north))", "turn_direction(n0rth\u0131)", "forward()" * 50,
+     None, 3, 2.5, True, [], ["forward()"], {"forward": 1}],
 )  # fmt: skip
 def test_what_is_no_single_action_is_illegal(action):
     for expected in ("turn", "forward", "stop"):

@@ -25,8 +25,8 @@ NAMES = (
     "Aurora", "Bellini", "Cedar", "Corona", "Delta", "Diana", "Eden", "Elba", "Falcon", "Fiesta", "Gemini", "Granada",
     "Harbour", "Horizon", "Iris", "Ivory", "Jade", "Jasmine", "Kestrel", "Laurel", "Linden", "Lotus", "Lyra",
     "Magnolia", "Marlow", "Meridian", "Mistral", "Monaco", "Nova", "Olive", "Opal", "Orchid", "Orion", "Palma",
-    "Panther", "Pearl", "Phoenix", "Regent", "Rialto", "Saffron", "Sierra", "Sirius", "Tivoli", "Vega", "Verona", "Willow",
-    "Zenith", "Zephyr",
+    "Panther", "Pearl", "Phoenix", "Regent", "Rialto", "Saffron", "Sierra", "Sirius", "Tivoli", "Vega", "Verona",
+    "Willow", "Zenith", "Zephyr",
 )  # fmt: skip
 KINDS = (
     "Hotel {}", "Cafe {}", "Bar {}", "Studio {}", "Villa {}", "{} Bakery", "{} Bank", "{} Books", "{} Cinema",
