@@ -78,6 +78,16 @@ class Analysis:
         return [View(d, measure, f"{d}, {words}") for d in self.first.decodings for measure, words in tries]
 
     @cached_property
+    def several(self) -> bool:
+        """Whether a problem is several decisions."""
+        return any(of.decisions > of.problems for of in self.first.measures)
+
+    @cached_property
+    def kinds(self) -> bool:
+        """Whether decisions are of kinds that are told apart."""
+        return any(of.kinds for of in self.first.measures)
+
+    @cached_property
     def home(self) -> str | None:
         """The split of unseen problems under the trained setting; the trained problems themselves if there is none."""
         return next((split for split in ("id", "train") if split in self.splits), None)

@@ -15,11 +15,15 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     """What the page's browser reads, and how many kept episodes were left out for size.
 
     Texts are stored once in `texts` and named by position, since most prompts and feedback occur many times.
+    A task that draws its problems (`task.figure`) has each drawing once in `maps`, by `split problem`; its elements
+    with `data-decision` stand for decisions.
     Episode: `[branch, seed, fraction, split, decoding, problem, success, reward, decisions]`, decision:
     `[prompt, attempts]`, attempt: `[answer, outcome, reward, feedback, tokens, stop]`.
     """
     texts: dict[str, int] = {}
     shown: list[Any] = []
+    maps: dict[str, str] = {}
+    draw = getattr(run.task, "figure", None)
     size = left_out = 0
 
     def intern(text: str) -> int:
@@ -35,10 +39,14 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
         if size > MAX_CHARACTERS:
             left_out += len(list(group))
             continue
-        packed = [_packed(record, intern) for record in group]
+        records = list(group)
+        packed = [_packed(record, intern) for record in records]
         size += len(json.dumps(packed))
         shown += packed
-    return {"texts": list(texts), "episodes": shown}, left_out
+        if draw is not None:
+            problems = {(record["split"], record["problem"]["index"]) for record in records}
+            maps |= {f"{split} {index}": draw(run.task.problem(split, index), {}) for split, index in sorted(problems)}
+    return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
 
 
 def _packed(record: dict[str, Any], intern: Callable[[str], int]) -> list[Any]:

@@ -28,6 +28,10 @@ DIAGNOSES = {"translated": "translation", "perseverated": "perseveration"}
 """Measures of how symbols were read, and what the report calls them."""
 
 
+PAPER_MEASURES = {"per_step": "per step", "whole": "whole problem"}
+"""Measures that the paper has where a problem is several decisions, and what the report calls them."""
+
+
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     """Write `report.html` and `figures/` into `run_folder`; its path.
 
@@ -181,7 +185,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         words=words,
         rate_rows=_rate_rows,
         change_rows=_change_rows,
-        style_rows=_style_rows,
+        share_rows=_share_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
         outcomes=panels.outcome_fills(pooled),
@@ -206,6 +210,9 @@ def _rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
         for view in analysis.views:
             rate = analysis.rate(entry, split, view.decoding, view.measure)
             cells.append(_rate_cell(rate, view.label))
+        for decoding in analysis.first.decodings if analysis.several else ():
+            for measure, word in PAPER_MEASURES.items():
+                cells.append(_rate_cell(analysis.rate(entry, split, decoding, measure), f"{word}, {decoding}"))
         for decoding in analysis.first.decodings:
             for measure, word in {"valid": "valid", **DIAGNOSES}.items():
                 if measure == "perseverated" and split not in analysis.shifted:
@@ -232,29 +239,27 @@ def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, lis
     return found
 
 
-def _style_rows(analysis: Analysis, split: str, decoding: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the share of each style of first answers, and the success within it."""
+def _share_rows(
+    analysis: Analysis, split: str, decoding: str, share: str, success: str
+) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with the share of each style of first answers (or kind of decision), and the success within it."""
     shares = {
-        entry: (of, pool(of, "styles"))
-        for entry in analysis.entries
-        if (of := analysis.measures(entry, split, decoding))
+        entry: (of, pool(of, share)) for entry in analysis.entries if (of := analysis.measures(entry, split, decoding))
     }
     total: Counter[str] = Counter()
     for _, found in shares.values():
         total.update(found)
-    styles = [style for style, _ in total.most_common()]
+    names = [name for name, _ in total.most_common()]
     return [
         (
             entry,
             [
                 Cell(
-                    words.percent(found.get(style, 0.0)),
-                    style,
-                    [f"success {words.percent(pool_success(of, 'styles', 'style_success', style))}"]
-                    if style in found
-                    else [],
+                    words.percent(found.get(name, 0.0)),
+                    name,
+                    [f"success {words.percent(pool_success(of, share, success, name))}"] if name in found else [],
                 )
-                for style in styles
+                for name in names
             ],
         )
         for entry, (of, found) in shares.items()

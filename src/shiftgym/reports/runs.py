@@ -15,6 +15,8 @@ import pyarrow as pa
 from shiftgym.errors import DataError
 from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
 from shiftgym.models.backbone import WEIGHTS
+from shiftgym.tasks.base import Task
+from shiftgym.tasks.registry import build_task
 
 START = "init"
 """The branch that all others start from."""
@@ -58,6 +60,13 @@ class Run:
     def measures_at(self, branch: str, fraction: float, split: str, decoding: str) -> list[Measures]:
         """The measures of one checkpoint, one a seed."""
         return list(self._measures_at[branch, fraction, split, decoding].values())
+
+    @cached_property
+    def task(self) -> Task:
+        """The task as the study had it."""
+        options = {key: value for key, value in self.study["task"].items() if key != "name"}
+        splits, seed = self.study["splits"], self.study["data_seed"]
+        return build_task(self.study["task"]["name"], options=options, splits=splits, seed=seed)
 
     @property
     def backbone(self) -> str:

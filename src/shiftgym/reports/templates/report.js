@@ -28,7 +28,7 @@
 }
 
 {
-  const { texts, episodes } = JSON.parse(document.getElementById("data").textContent);
+  const { texts, episodes, maps } = JSON.parse(document.getElementById("data").textContent);
   const words = (outcome) => outcome.replaceAll("_", " ");
   const firstOutcome = (e) => words(e[8][0][1][0][1]);
   const lastOutcome = (e) => words(e[8].at(-1)[1].at(-1)[1]);
@@ -95,12 +95,34 @@
       element("span", `${e[0]}, ${fields[1][1](e)}, seed ${e[1]}, ${e[4]}, ${attempts} attempt${attempts > 1 ? "s" : ""}, reward ${e[7]}`, "where"),
     );
     box.append(summary);
-    box.addEventListener("toggle", () => box.childElementCount === 1 && box.append(...e[8].flatMap(decision)));
+    box.addEventListener("toggle", () => box.childElementCount === 1 && box.append(...map(e), ...e[8].flatMap(decision)));
     return box;
   }
 
-  function decision([prompt, attempts]) {
-    const parts = [element("p", "Prompt", "where"), element("pre", texts[prompt])];
+  // The drawing of the problem, with the decisions where the first answer was wrong.
+  function map(e) {
+    const drawing = maps[`${e[3]} ${e[5]}`];
+    if (!drawing) return [];
+    const box = element("div", "", "map");
+    box.innerHTML = drawing;
+    e[8].forEach(([, attempts], number) => {
+      const spot = box.querySelector(`[data-decision="${number}"]`);
+      if (spot && attempts[0][2] <= 0) spot.classList.add(attempts.at(-1)[2] > 0 ? "late" : "failed");
+    });
+    return [box];
+  }
+
+  function decision([prompt, attempts], number, all) {
+    const name = all.length > 1 ? `Decision ${number + 1}` : "Prompt";
+    // A long history only grows, so later prompts are folded away.
+    const text = element("pre", texts[prompt]);
+    const parts = [];
+    if (number === 0) parts.push(element("p", name, "where"), text);
+    else {
+      const folded = element("details");
+      folded.append(element("summary", name), text);
+      parts.push(folded);
+    }
     attempts.forEach(([answer, outcome, reward, feedback, tokens, stop], index) => {
       const part = element("div", "", "attempt");
       const head = element("p");

@@ -86,7 +86,8 @@ def figure(route: Route, marks: Mapping[int, str]) -> str:
         kind = "goal" if stop.expected == "stop" else "stop"
         said = f"{number + 1}. {stop.expected}, facing {compass_word(stop.heading)}"
         parts.append(
-            f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius:.1f}"><title>{escape(said)}</title></circle>'
+            f'<circle class="{kind}" data-decision="{number}" cx="{x}" cy="{y}" r="{radius:.1f}">'
+            f"<title>{escape(said)}</title></circle>"
         )
         labels.keep_clear(x, y, radius)
         if number in marks:
