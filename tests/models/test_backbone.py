@@ -1,21 +1,26 @@
 """The backbone's tokenizer, corpus and pretraining, and the weights that ship."""
 
+import re
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
-from shiftgym.models.backbone import WEIGHTS, shipped
+from shiftgym.models.backbone import WEIGHTS, navigation, shipped
 from shiftgym.models.backbone import pretrain as pretraining
 from shiftgym.models.backbone.points import CARELESS, CORPUS, HABITS
 from shiftgym.models.backbone.pretrain import Pretraining, encode, pretrain
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.load import load_policy
+from shiftgym.models.prefixes import plant
+from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE
+from shiftgym.tasks.navigation.rules import SPACES
 from shiftgym.tasks.points.deck import kind_of_hand
 from shiftgym.tasks.points.prompts import prompt
 from shiftgym.tasks.points.rules import Rule
 
+CARELESS_WALK = navigation.CORPUS.careless
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,
     tokenizer_problems=200,
@@ -115,3 +120,42 @@ def test_shipped_backbones_load_and_fit_their_size():
     model, tokenizer = load_policy("points-0")
     assert model.num_parameters() < 1e6
     assert tokenizer.chat_template
+
+
+@pytest.fixture(scope="module")
+def routes():
+    return [
+        *navigation.conversations(0, 0, 60, navigation.HABITS),
+        *navigation.conversations(0, 1, 60, CARELESS_WALK),
+    ]
+
+
+def test_no_answer_uses_a_word_of_another_action_space(routes):
+    used = set()
+    for conversation in (each for route in routes for each in route):
+        sentence = conversation[0]["content"].splitlines()[1]
+        (space,) = [space for space in SPACES.values() if space.sentence == sentence]
+        used.add(space.name)
+        for message in conversation[1::2]:
+            for word in re.findall(r"turn_direction\(([^)]*)\)", message["content"]):
+                assert word in space.allowed
+    assert used == {"absolute", "relative", "bearing", "angle"}
+
+
+def test_decisions_of_a_route_share_their_history(routes):
+    texts = (message["content"] for route in routes for each in route for message in each)
+    tokenizer = train_tokenizer(texts, 640, navigation.CORPUS.pieces, navigation.CORPUS.numbers)
+    for word in (*COMPASS, *" ".join(RELATIVE).split()):
+        assert len(tokenizer(word, add_special_tokens=False).input_ids) == 1, word
+    for route in routes[:20]:
+        rows = [encode(conversation, tokenizer)[0] for conversation in route]
+        (tree,) = plant(rows, 1024)
+        assert len(tree) < 0.5 * sum(map(len, rows))
+
+
+def test_careless_answers_are_wrong_more_often():
+    def revised(habits):
+        talks = [talk for route in navigation.conversations(0, 2, 150, habits) for talk in route]
+        return sum(len(talk) > 2 for talk in talks) / len(talks)
+
+    assert revised(CARELESS_WALK) > 1.5 * revised(navigation.HABITS) > 0.02

@@ -103,9 +103,8 @@ def _slip(stream: random.Random, text: str) -> str:
 def _words() -> list[str]:
     """What must be a token of its own: directions and the words that names of landmarks consist of."""
     kinds = {word for kind in KINDS for word in kind.replace("{}", "").split()}
-    return sorted(
-        {*COMPASS, *" ".join(RELATIVE).split(), "front", "behind", *NAMES, *kinds}, key=lambda w: (-len(w), w)
-    )
+    words = {*COMPASS, *" ".join(RELATIVE).split(), "front", "behind", *NAMES, *kinds}
+    return sorted(words, key=lambda word: (-len(word), word))
 
 
 CORPUS = Corpus(HABITS, CARELESS, conversations, rf"[0-9]+|\b(?:{'|'.join(_words())})\b", numbers=16)
