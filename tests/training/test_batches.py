@@ -37,7 +37,7 @@ def test_conversations_that_begin_alike_share_a_row() -> None:
     minibatch = [conversation(8, [(2, 4), (6, 8)]), conversation(5, [(3, 5)]), conversation(8, [(6, 8)])]
     (batch,) = passes(minibatch, 100, CPU, trees=True)
     assert batch.packed.ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8]]
-    assert (batch.tokens, batch.answer_tokens, batch.minibatch_turns) == (8, 8, 4)
+    assert (batch.tokens, batch.answer_tokens, batch.minibatch_turns) == (21, 8, 4)
     for (_, before), target in zip(places(batch.predictors), batch.targets.tolist(), strict=True):
         assert target == batch.packed.ids[0, before + 1]
 

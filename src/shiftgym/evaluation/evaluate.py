@@ -91,7 +91,7 @@ def judge(task: Task, episode: Episode) -> Row:
         success_1, success: share of decisions that were right at the first attempt, and within the limit.
         whole: every decision was right within the limit (the paper's overall success).
         per_step: right answers among all answers up to the first decision that failed, where the paper's episodes end
-            (its per-step accuracy).
+            (its per-step accuracy; problems weigh alike when it is averaged).
         decisions: of each its outcomes, the attempt that was right (0 if none was), style, and the kinds it counts as.
     """
     records = episode.decisions

@@ -109,9 +109,9 @@ class Measures:
     """The paper's per-step accuracy."""
     valid: float
     translated: float | None
-    """Share of the answers that read every symbol by the rule in force; None where it applies to no answer."""
+    """Share of the answers that follow the rule in force; None where it applies to no answer."""
     perseverated: float | None
-    """Share of the answers that read a symbol by the trained rule under another; None where it applies to none."""
+    """Share of the answers that follow the trained rule under another; None where it applies to none."""
     tokens: float
     """Tokens of a first answer, mean."""
     decisions: int = 0

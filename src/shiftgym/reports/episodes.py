@@ -45,7 +45,8 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
         shown += packed
         if draw is not None:
             problems = {(record["split"], record["problem"]["index"]) for record in records}
-            maps |= {f"{split} {index}": draw(run.task.problem(split, index), {}) for split, index in sorted(problems)}
+            fresh = {f"{split} {index}": (split, index) for split, index in sorted(problems)}
+            maps |= {name: draw(run.task.problem(*fresh[name]), {}) for name in fresh if name not in maps}
     return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
 
 

@@ -195,7 +195,7 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
-        axes.set_xlabel(f"share of problems on {split}, %")
+        axes.set_xlabel(f"share of {'decisions' if analysis.several else 'problems'} on {split}, %")
         axes.grid(False)
         axes.spines["left"].set_visible(False)
 

@@ -63,7 +63,7 @@ class Batch:
     returns: Tensor
     """(N,) float32."""
     tokens: int
-    """Tokens that are no padding; shared ones count once."""
+    """Tokens of all conversations, without padding; what they share counts each time, as it does in the paper's D."""
     minibatch_answer_tokens: int
     """Answer tokens of the whole minibatch that this pass is a part of: what a mean over tokens divides by."""
     minibatch_turns: int
@@ -130,7 +130,7 @@ def collate(trees: list[Tree], minibatch: list[Sequence], device: torch.device) 
         logprobs=flat([value for row in rows for value in row.logprobs]),
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),
-        tokens=sum(map(len, trees)),
+        tokens=sum(len(row.ids) for row in rows),
         minibatch_answer_tokens=sum(sequence.answer_tokens for sequence in minibatch),
         minibatch_turns=sum(len(sequence.spans) for sequence in minibatch),
     )

@@ -11,8 +11,11 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-PAPER_BUFFER_FACTOR = 6.0
-"""Tokens that the paper charges to generation for each token trained by RL on GeneralPoints (its lambda, C.3)."""
+PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
+"""Tokens that the paper charges to generation for each token trained by RL (its lambda, C.3), by task."""
+
+OTHER_BUFFER_FACTOR = 6.0
+"""The same for a task that the paper has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class Ledger:
 
     shape: ModelShape
     buffer_factor: float = 0.0
-    """The paper's lambda: 0 for SFT, `PAPER_BUFFER_FACTOR` for RL."""
+    """The paper's lambda, tokens charged to generation for each token trained: 0 for SFT, the task's for RL."""
     tokens_trained: int = 0
-    """Tokens run forward and backward, without padding; a second epoch counts again."""
+    """Tokens learned from, without padding; shared ones and a second epoch count again."""
     tokens_generated: int = 0
     """Answer tokens sampled."""
     tokens_prompt: int = 0

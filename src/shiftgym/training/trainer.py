@@ -27,7 +27,7 @@ from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
 from shiftgym.training.batches import Sequence, passes
 from shiftgym.training.checkpoints import CheckpointInfo
-from shiftgym.training.compute import PAPER_BUFFER_FACTOR, Ledger, ModelShape
+from shiftgym.training.compute import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.training.group import Group
 from shiftgym.training.ppo import PPO
 from shiftgym.training.recipe import Collection, Context, Recipe
@@ -87,7 +87,7 @@ def train(
         model.set_attn_implementation("eager")
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
-    ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(model), _buffer_factor(settings))
+    ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(model), _buffer_factor(settings, task))
     context = Context(model, form, task, seed, ledger)
     loop = _Loop(context, settings, folder, budget_flops, max_steps)
     if written:
@@ -111,8 +111,9 @@ def train(
     return TrainingResult(loop.step, ledger, written)
 
 
-def _buffer_factor(settings: TrainingSettings) -> float:
-    return PAPER_BUFFER_FACTOR if isinstance(settings, RolloutSettings) else 0.0
+def _buffer_factor(settings: TrainingSettings, task: Task) -> float:
+    reinforces = isinstance(settings, RolloutSettings)
+    return PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR) if reinforces else 0.0
 
 
 def _recipe(context: Context, settings: SFTSettings | PPOSettings | GroupSettings) -> Recipe:
