@@ -64,3 +64,12 @@ def test_a_file_that_is_no_map_is_named(tmp_path, name, text, reason):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no such map"):
         read_map(tmp_path / "none.osm")
+
+
+def test_the_spelling_of_a_path_does_not_move_a_route_between_train_and_test():
+    setting = {"legs": [2, 4], "routes": "test"}
+    spelled = [str(OSM), str(OSM.parent / ".." / OSM.parent.name / OSM.name)]
+    tasks = [build_task("navigation", splits={"train": {"city": path, **setting}}) for path in spelled]
+    for index in range(20):
+        first, second = (task.problem("train", index) for task in tasks)
+        assert first.stops == second.stops and first.city != second.city

@@ -47,7 +47,7 @@ def draw_way(streets: Streets, routes: Routes, legs: tuple[int, int], stream: ra
     """
     for _ in range(MAX_WALKS if streets.starting else 0):
         way = _walk(streets, stream.randint(*legs), stream)
-        if way is not None and (routes == "all" or kind_of_way(streets.city.name, way) == routes):
+        if way is not None and (routes == "all" or kind_of_way(streets.key, way) == routes):
             return way
     raise ConfigError(f"city {streets.city.name}: no route of {legs[0]} to {legs[1]} legs can be found in it")
 
@@ -69,10 +69,10 @@ def _walk(streets: Streets, count: int, stream: random.Random) -> Way | None:
     return Way(tuple(legs), *stream.choice(legs[-1].stops))
 
 
-def kind_of_way(city: str, way: Way) -> Routes:
-    """Whether a way is a `train` or a `test` way. The partition is the same in every study."""
+def kind_of_way(key: str, way: Way) -> Routes:
+    """Whether a way is a `train` or a `test` way, in the city of that `Streets.key`. It is the same in every study."""
     corners = [leg.nodes[0] for leg in way.legs]
-    digest = hashlib.sha256(json.dumps([city, *corners, *way.legs[-1].nodes, way.goal]).encode()).digest()
+    digest = hashlib.sha256(json.dumps([key, *corners, *way.legs[-1].nodes, way.goal]).encode()).digest()
     return "test" if digest[0] < TEST_SHARE * 256 else "train"
 
 
