@@ -37,7 +37,7 @@ def test_lines_are_judged():
     assert verified(answer="no")["outcome"] == "illegal_action"
     assert verified(attempt=2)["outcome"] == "correct_action"
     late = verified(attempt=3)
-    assert (late["outcome"], late["reward"]) == ("out_of_attempts", -1.0)
+    assert late == {"outcome": "out_of_attempts", "reward": -1.0, "feedback": "There are no attempts left."}
     misread = '{"observation": "intersection, Hotel Aurora left", "action": "turn_direction(north)"}'
     assert verified(answer=misread)["reward"] == 1.0
     assert verified(answer=misread, landmark_reward=True)["reward"] == -1.5
