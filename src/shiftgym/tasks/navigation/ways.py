@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from shiftgym.errors import ConfigError
-from shiftgym.tasks.navigation.directions import COMPASS, is_clear_turn, sector, spatial_word, turn_angle
+from shiftgym.tasks.navigation.directions import COMPASS, is_clear, is_clear_turn, sector, spatial_word, turn_angle
 from shiftgym.tasks.navigation.route import WORDINGS, Pause, Point, Sight, Stop, Stretch, Wording, assemble
 from shiftgym.tasks.navigation.streets import Leg, Streets
 
@@ -92,10 +92,11 @@ def lay_rail(
         pauses: most points on a leg at which one only goes on; each leg has from none to so many.
         passing: whether intersections that are passed by are stops too, and reported.
         wordings: weights of how a turn is put in words. `landmark` is used where one lies in the new direction; where
-            none does, another wording is drawn.
+            none does, another wording is drawn, and if no other has a weight, compass words are used. The landmark
+            shown at a turn may follow the wording; all else is the same under any weights.
     """
     stops, sights, passed, words = (streams(name) for name in ("stops", "sights", "passed", "words"))
-    before = heading = _first_heading(way.legs[0].headings[0], stops)
+    before = heading = first_heading(way.legs[0].headings[0], stops)
     stretches = []
     for number, leg in enumerate(way.legs):
         marks = streets.seen[leg.nodes[0]]
@@ -113,21 +114,26 @@ def lay_rail(
     goal = streets.city.landmarks[way.goal]
     end, heading = _along(streets, way.legs[-1], way.metres)
     right = (goal.x - end[0]) * math.cos(math.radians(heading)) > (goal.y - end[1]) * math.sin(math.radians(heading))
-    sentences, rail = assemble(stretches, before, end, Sight(goal.name, "right" if right else "left"), words)
+    sentences, rail = assemble(
+        stretches, before, end, Sight(goal.name, "right" if right else "left"), streams("phrases")
+    )
     return sentences, tuple([leg.wording for leg in stretches]), rail
 
 
-def _first_heading(following: float, stream: random.Random) -> float:
-    """A whole number of degrees from which the first turn is clear."""
+def first_heading(following: float, stream: random.Random) -> float:
+    """A whole number of degrees from which the first turn is clear; any, if no turn into `following` is."""
     while True:
         heading = float(stream.randrange(360))
-        if is_clear_turn(heading, following):
+        # Two steps to either side of a clear heading there is always one that will do.
+        if is_clear_turn(heading, following) or not is_clear(following):
             return heading
 
 
 def draw_wording(weights: Mapping[Wording, float], landmark: bool, stream: random.Random) -> Wording:
+    """Takes as much of the stream whatever the weights."""
     known = [weights.get(wording, 0.0) if landmark or wording != "landmark" else 0.0 for wording in WORDINGS]
-    return stream.choices(WORDINGS, known)[0] if sum(known) else "compass"
+    (drawn,) = stream.choices(WORDINGS, known if sum(known) else None)
+    return drawn if sum(known) else "compass"
 
 
 def lies_ahead(at: float, heading: float, following: float) -> bool:
