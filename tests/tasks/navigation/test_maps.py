@@ -13,6 +13,7 @@ from shiftgym.tasks.walk import decisions
 
 OSM = Path(__file__).with_name("town.osm")
 GRAPHML = Path(__file__).with_name("town.graphml")
+TOWN = GRAPHML.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", [OSM, GRAPHML])
@@ -50,6 +51,9 @@ def test_landmarks_are_the_named_places_beside_a_street():
         ("a.osm", '<!DOCTYPE osm [<!ENTITY a "aaaa">]><osm>&a;</osm>', "document type"),
         ("a.graphml", '<!DOCTYPE g [<!ENTITY a SYSTEM "file:///etc/passwd">]><g>&a;</g>', "document type"),
         ("a.graphml", "<graphml/>", "not a map"),
+        ("a.graphml", TOWN.replace("9.000000", "371400.5"), "unproject the graph first"),
+        ("a.graphml", TOWN.replace("9.000000", "nan"), "unproject the graph first"),
+        ("a.osm", '<?xml version="1.0" encoding="klingon"?><osm/>', "not a map.*encoding"),
         ("a.txt", "", "no such map"),
     ],
 )
