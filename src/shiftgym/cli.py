@@ -26,7 +26,9 @@ Overrides = Annotated[
     list[str] | None,
     Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
 ]
-StudyName = Annotated[str, Parameter(help="The study whose task and splits are used.")]
+StudyName = Annotated[
+    str, Parameter(help="The study whose task and splits are used; for routes, give --study navigation-text.")
+]
 StudyOfTask = Annotated[str | None, Parameter(help="The study whose splits are used; by default TASK-text.")]
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -186,7 +188,7 @@ def train(
     seed
         Of this training.
     task
-        `points`, or a task of your own as package.module:Class.
+        `points`, `navigation`, or a task of your own as package.module:Class.
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
@@ -218,7 +220,8 @@ def evaluate(
         A shipped backbone, a model directory, a hub id, `expert`, or the URL of an OpenAI-compatible endpoint such as
         http://127.0.0.1:8000/v1 (its key is read from OPENAI_API_KEY).
     study
-        The study whose task, splits and [evaluation] table are used.
+        The study whose task, splits and [evaluation] table are used. It is to fit the model: for one that walks routes,
+        such as navigation-0, give --study navigation-text.
     split
         Only this split. May be given many times.
     problems

@@ -105,3 +105,12 @@ def test_random_rules_are_never_the_shifted_one():
     assert draw_rule("relative", rng(0, "test")) == "relative"
     with pytest.raises(ConfigError, match="did you mean 'absolute'"):
         known_rule("absolut")
+
+
+def test_borders_are_exact_for_headings_in_tenths():
+    for tenths in range(3600):
+        heading = tenths / 10
+        for turn, words in ((0, {2, 3}), (1800, {0, 1}), (450, {3}), (-450, {2}), (451, {1}), (-451, {0})):
+            following = (tenths + turn) % 3600 / 10
+            assert turn_angle(heading, following) == (turn / 10 if turn < 1800 else -180)
+            assert set(turn_words(heading, following)) == words

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from shiftgym.policies.human import play_in_terminal, show_problem
 from shiftgym.tasks.base import Drawn
+from shiftgym.tasks.navigation.line import read_sight
+from shiftgym.tasks.navigation.route import Sight
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.verify import verify_line
 from shiftgym.tasks.walk import decisions
@@ -35,11 +37,25 @@ def test_lines_are_judged():
     assert verified(answer="no")["outcome"] == "illegal_action"
     assert verified(attempt=2)["outcome"] == "correct_action"
     late = verified(attempt=3)
-    assert (late["outcome"], late["reward"]) == ("out_of_attempts", -1.0)
+    assert late == {"outcome": "out_of_attempts", "reward": -1.0, "feedback": "There are no attempts left."}
     misread = '{"observation": "intersection, Hotel Aurora left", "action": "turn_direction(north)"}'
     assert verified(answer=misread)["reward"] == 1.0
     assert verified(answer=misread, landmark_reward=True)["reward"] == -1.5
-    assert verified(landmark="Hotel Aurora is behind you")["reward"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("Hotel Aurora is behind you", "behind"),
+        ("Hotel Aurora is behind you\n", "behind"),
+        (" Hotel  Aurora\nis in front of you .\n", "front"),
+        ("The destination Hotel Aurora is on your right\tbehind.", "right behind"),
+        ("Hotel Aurora is on your behind", "behind"),
+    ],
+)
+def test_blanks_around_a_landmark_do_not_count(text, where):
+    assert read_sight(text) == Sight("Hotel Aurora", where)
+    assert verified(landmark=text)["reward"] == 1.0
 
 
 @pytest.mark.parametrize(

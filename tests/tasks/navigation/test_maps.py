@@ -13,6 +13,7 @@ from shiftgym.tasks.walk import decisions
 
 OSM = Path(__file__).with_name("town.osm")
 GRAPHML = Path(__file__).with_name("town.graphml")
+TOWN = GRAPHML.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", [OSM, GRAPHML])
@@ -50,6 +51,9 @@ def test_landmarks_are_the_named_places_beside_a_street():
         ("a.osm", '<!DOCTYPE osm [<!ENTITY a "aaaa">]><osm>&a;</osm>', "document type"),
         ("a.graphml", '<!DOCTYPE g [<!ENTITY a SYSTEM "file:///etc/passwd">]><g>&a;</g>', "document type"),
         ("a.graphml", "<graphml/>", "not a map"),
+        ("a.graphml", TOWN.replace("9.000000", "371400.5"), "unproject the graph first"),
+        ("a.graphml", TOWN.replace("9.000000", "nan"), "unproject the graph first"),
+        ("a.osm", '<?xml version="1.0" encoding="klingon"?><osm/>', "not a map.*encoding"),
         ("a.txt", "", "no such map"),
     ],
 )
@@ -64,3 +68,12 @@ def test_a_file_that_is_no_map_is_named(tmp_path, name, text, reason):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no such map"):
         read_map(tmp_path / "none.osm")
+
+
+def test_the_spelling_of_a_path_does_not_move_a_route_between_train_and_test():
+    setting = {"legs": [2, 4], "routes": "test"}
+    spelled = [str(OSM), str(OSM.parent / ".." / OSM.parent.name / OSM.name)]
+    tasks = [build_task("navigation", splits={"train": {"city": path, **setting}}) for path in spelled]
+    for index in range(20):
+        first, second = (task.problem("train", index) for task in tasks)
+        assert first.stops == second.stops and first.city != second.city

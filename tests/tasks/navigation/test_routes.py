@@ -5,6 +5,7 @@ import math
 import re
 import time
 from dataclasses import asdict
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,7 @@ from shiftgym.tasks.navigation.directions import COMPASS, SPATIAL, is_clear_turn
 from shiftgym.tasks.navigation.rules import SPACES
 from shiftgym.tasks.navigation.streets import load_streets
 from shiftgym.tasks.navigation.verifier import Place, judge
-from shiftgym.tasks.navigation.ways import draw_way, kind_of_way
+from shiftgym.tasks.navigation.ways import draw_way, kind_of_way, lay_rail
 from shiftgym.tasks.registry import build_task
 
 RAILS = 10_000
@@ -200,3 +201,23 @@ def test_settings_that_cannot_be_are_refused(setting):
 def test_records_are_json():
     route = build_task("navigation").problem("train", 5)
     assert json.loads(json.dumps(asdict(route)))["city"] == "new_york"
+
+
+def test_the_weights_of_wordings_change_nothing_but_turns():
+    weights = ({"compass": 1}, {"both": 1}, {"landmark": 1}, {"landmark": 0.5, "relative": 0.5})
+    streets = load_streets("new_york")
+    way = draw_way(streets, "all", (4, 6), rng(0, "test"))
+    said = []
+    for weight in weights:
+        laid = [
+            lay_rail(streets, way, partial(rng, 0, index), pauses=3, passing=False, wordings=weight)
+            for index in range(30)
+        ]
+        said.append(
+            [[sentence.split(", where")[0].rstrip(".") for sentence in sentences[1::2]] for sentences, _, _ in laid]
+            + [[(stop.x, stop.y, stop.heading, stop.expected) for stop in stops] for _, _, stops in laid]
+        )
+    assert all(other == said[0] for other in said)
+    task = build_task("navigation", splits={"train": {"wordings": {"landmark": 1}}})
+    drawn = {wording for index in range(30) for wording in task.problem("train", index).wordings}
+    assert drawn == {"landmark", "compass"}, "without another weight, compass words stand in"

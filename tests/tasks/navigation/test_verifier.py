@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftgym.tasks.navigation.route import Sight
+from shiftgym.tasks.navigation import prompts
+from shiftgym.tasks.navigation.directions import SPATIAL
+from shiftgym.tasks.navigation.report import reports_intersection, reports_landmark
+from shiftgym.tasks.navigation.route import Sight, Stop
 from shiftgym.tasks.navigation.rules import SPACES
-from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, read_action, reports_intersection
+from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, read_action
 from shiftgym.tasks.registry import build_task
 
 BAKERY = Sight("Intersection Bakery", "right")
@@ -106,7 +109,18 @@ def test_an_instruction_is_a_number_or_text(value):
         ("Intersection Bakery", False),
         ("I am not at an intersection", False),
         ("there is no intersection here", False),
-        ("Bakery of the intersection", False),
+        ("I am standing at an intersection", True),
+        ("at an intersection with Hotel X on your right", True),
+        ("intersection (no landmark)", True),
+        ("intersection without landmark", True),
+        ("no landmark but an intersection", True),
+        ("Intersection: yes. Landmark: none.", True),
+        ("Intersection: no. Landmark: none.", False),
+        ("intersection: none", False),
+        ("no landmark or intersection", False),
+        ("I don't see an intersection", False),
+        ("neither landmark nor intersection", False),
+        ("between intersections", False),
         ("", False),
         ("nothing", False),
     ],
@@ -124,6 +138,35 @@ def test_no_part_of_a_name_is_a_report():
     tricky = Sight("St. James, Intersection", "left")
     assert not reports_intersection("no intersection, St. James, Intersection left", tricky)
     assert reports_intersection("intersection, St. James, Intersection left", tricky)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Inter", "No", "no intersection", "Intersection", "Right", "Left Bank", "It", "The Front", "Not", "Yahoo!", "!",
+     "section", "Bar (No. 5)", "Fish and Chips, without Fish", "A: no", "Landmark: none", "An Intersection is here",
+     "\u0130ris \u039f\u0394\u039f\u03a3"],
+)  # fmt: skip
+def test_experts_are_right_about_any_name(name):
+    for crossing in (True, False):
+        for where in SPATIAL:
+            sight = Sight(name, where)
+            said = "intersection" if crossing else "no intersection"
+            stop = Stop(0, 0, 350, "turn", 60, crossing, sight, 1)
+            answer = prompts.answer(stop, SPACES["absolute"], steps=True)
+            assert judge(answer, place(landmark=sight, intersection=crossing, landmark_reward=True)).correct
+            for report in (json.loads(answer)["observation"], f"Facing north. {said.capitalize()}. {sight.text}."):
+                assert reports_intersection(report, sight) is crossing, report
+                assert reports_landmark(report, sight), report
+                assert not reports_landmark(report, Sight(name, "left" if where == "right" else "right")), report
+
+
+def test_the_observation_of_a_wordy_answer_names_the_landmark():
+    sight = Sight("Hotel X", "right")
+    assert reports_landmark("at an intersection with Hotel X on your right", sight)
+    assert reports_landmark("Intersection: no. Landmark: Hotel X right.", sight)
+    assert reports_landmark("Intersection: no. Landmark: none.", None)
+    assert not reports_landmark("Intersection: no. Landmark: none.", sight)
+    assert not reports_landmark("intersection, it right", sight)
 
 
 @pytest.mark.parametrize(

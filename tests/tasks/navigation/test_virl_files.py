@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from shiftgym.errors import ConfigError, DataError
+from shiftgym.tasks.navigation.directions import compass_word, is_clear_turn
 from shiftgym.tasks.navigation.virl_files import load_archive, unpickle
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
@@ -114,6 +115,7 @@ def test_a_leg_under_five_metres_is_no_leg(archive, corners):
         (lambda bad: bad["route_results"]["landmark_list"][0].update(spatial_relation="up"), "spatial_relation 'up'"),
         (lambda bad: bad.update(milestone_info="{}"), "where the destination is"),
         (lambda bad: bad.update(init_heading=None), "TypeError"),
+        (lambda bad: bad["route_results"].update(geocode_list=[[10**400, 1]]), "OverflowError"),
     ],
 )
 def test_a_bad_route_is_named_with_its_file(archive, change, reason):
@@ -166,3 +168,46 @@ def test_train_and_test_routes_are_apart(archive):
     assert len(found.routes["all"]) == 40
     assert len(found.routes["train"]) + len(found.routes["test"]) == 40
     assert found.routes["test"] and not set(found.routes["train"]) & set(found.routes["test"])
+
+
+def test_a_heading_is_drawn_from_which_the_first_turn_is_clear(archive):
+    task = task_of(archive([route(), route(corners=((1, 0.53), (1, 1)))]), wordings={"relative": 1})
+    for index in range(40):
+        problem = task.problem("train", index)
+        first, second = [stop for stop in problem.stops if stop.expected == "turn"]
+        if index % 2:
+            assert problem.wordings[0] == "both", "no turn into such a street is clear"
+            assert compass_word(first.next_heading) in problem.instructions[0]
+        else:
+            assert is_clear_turn(first.heading, first.next_heading)
+            assert is_clear_turn(second.heading, second.next_heading)
+            assert problem.wordings == ("relative", "relative")
+
+
+def test_an_unclear_turn_is_put_in_both_words(archive):
+    task = task_of(archive([route(first=350)]), wordings={"landmark": 0.5, "compass": 0.5})
+    assert task.problem("train", 0).wordings[0] == "both"
+
+
+def test_a_folder_without_street_views_is_named(archive):
+    folder = archive([route()], {})
+    (folder / "street_views").rmdir()
+    with pytest.raises(DataError, match="street_views: there is no such folder"):
+        load_archive(str(folder))
+
+
+@pytest.mark.parametrize("setting", [{"legs": [2, 3]}, {"passing": True}])
+def test_settings_that_an_archive_cannot_follow_are_refused(archive, setting):
+    folder = archive([route()])
+    with pytest.raises(ConfigError, match="routes of an archive are as recorded"):
+        task_of(folder, **setting)
+    task_of(folder, legs=[3, 6], passing=False)
+
+
+@pytest.mark.parametrize("said", ['Cafe "Iris"', 'Cafe \\"Iris\\"'])
+def test_a_destination_may_have_quotes_in_its_name(archive, said):
+    task = task_of(archive([route(milestone=f"The destination {said} is on your left behind")]))
+    stop = task.problem("train", 0).stops[-1]
+    assert (stop.landmark.name, stop.landmark.where) == ('Cafe "Iris"', "left behind")
+    last = list(decisions(task, task.problem("train", 0)))[-1]
+    assert last.judge(task.expert(last)).correct

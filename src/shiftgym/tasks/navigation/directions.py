@@ -19,8 +19,10 @@ STRAIGHT_ON = 20.0
 
 
 def turn_angle(current: float, following: float) -> float:
-    """The signed turn from one heading to another, at least -180 and below 180."""
-    return (following - current + 180.0) % 360.0 - 180.0
+    """The signed turn from one heading to another, at least -180 and below 180; rounded, so that headings in tenths of
+    degrees give the very number that geometry does."""
+    angle = round((following - current + 180.0) % 360.0 - 180.0, 6)
+    return angle if angle < 180.0 else -180.0
 
 
 def turn_words(current: float, following: float) -> tuple[int, ...]:

@@ -50,16 +50,17 @@ class NavigationLine(Line):
         return {"outcome": found.outcome, "reward": found.reward, "feedback": found.feedback}
 
 
+_IN_WORDS = "|".join(f"(?P<{where}>{phrase})" for where, phrase in PHRASES.items())
 _SIGHT = re.compile(
     r"(?:[Tt]he destination )?(?P<name>.+) is "
-    rf"(?:on your (?P<side>{'|'.join(SPATIAL)})|{'|'.join(PHRASES.values())})\.?"
+    rf"(?:on your (?P<side>{'|'.join(SPATIAL)})|{_IN_WORDS}) ?\.?"
 )
 
 
 def read_sight(text: str) -> Sight:
     """A landmark as prompts state it; ValueError if it is stated otherwise."""
-    match = _SIGHT.fullmatch(text.strip())
+    match = _SIGHT.fullmatch(" ".join(text.split()))
     if match is None:
         raise ValueError(f"landmark: {text!r} is not of the form 'NAME is on your WHERE', with {', '.join(SPATIAL)}")
-    where = match["side"] or next(where for where, phrase in PHRASES.items() if text.rstrip(". ").endswith(phrase))
+    where = match["side"] or next(where for where in PHRASES if match[where])
     return Sight(match["name"], where)

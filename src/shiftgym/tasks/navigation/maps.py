@@ -39,7 +39,7 @@ def read_map(path: Path) -> Plan:
         nodes, streets, places = (_osm if path.suffix == ".osm" else _graphml)(path)
         used = {node for pair in streets for node in pair}
         middle = _middle([nodes[node] for node in sorted(used)])
-    except (expat.ExpatError, KeyError, ValueError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise DataError(f"{path}: not a map that can be read: {type(error).__name__}: {error}") from None
     if not streets:
         raise DataError(f"{path}: there is no street in it")
@@ -128,6 +128,8 @@ def _graphml(path: Path) -> Network:
     except (nx.NetworkXError, TypeError) as error:
         raise ValueError(error) from None
     nodes = {str(node): (float(at["x"]), float(at["y"])) for node, at in graph.nodes(data=True)}
+    if not all(abs(x) <= 180 and abs(y) <= 90 for x, y in nodes.values()):
+        raise ValueError("x and y of a node must be longitude and latitude in degrees; unproject the graph first")
     return nodes, [(str(u), str(v)) for u, v in graph.edges()], []
 
 

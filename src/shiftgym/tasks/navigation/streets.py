@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from shiftgym.tasks.navigation.cities import load_city
+from shiftgym.tasks.navigation.cities import MAKERS, load_city
 from shiftgym.tasks.navigation.city import City, Point
 from shiftgym.tasks.navigation.directions import bearing, is_clear, is_clear_turn, sector, turn_angle
 
@@ -36,6 +36,8 @@ class Streets:
     """The tables of one city."""
 
     city: City
+    key: str
+    """What the partition of its routes hangs on: a made city's name, a read one's fingerprint, never a file's path."""
     points: tuple[Point, ...]
     """Of each node."""
     crossing: tuple[bool, ...]
@@ -112,6 +114,7 @@ def prepare(city: City) -> Streets:
     )
     return Streets(
         city,
+        city.name if city.name in MAKERS else city.fingerprint(),
         points,
         crossing,
         tuple(legs),

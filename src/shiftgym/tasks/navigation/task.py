@@ -85,6 +85,9 @@ class NavigationSetting(BaseModel):
             raise ValueError(f"legs: a route has from 2 to {MOST_LEGS} legs, such as [3, 6]")
         if any(weight < 0 for weight in self.wordings.values()) or not sum(self.wordings.values()):
             raise ValueError(f"wordings: weights of {', '.join(WORDINGS)} are not negative and not all zero")
+        changed = [key for key in ("legs", "passing") if getattr(self, key) != type(self).model_fields[key].default]
+        if changed and virl_files.is_archive(Path(self.city)):
+            raise ValueError(f"{changed[0]}: the routes of an archive are as recorded; leave it out with {self.city!r}")
         return self
 
 

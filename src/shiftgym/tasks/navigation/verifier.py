@@ -2,8 +2,8 @@
 
 Outcomes are tested in this order and penalties never add: an action outside the space is `illegal_action`; a wrong
 action is `wrong_observation` if the answer also misreports whether there is an intersection, else `wrong_action`; a
-right action is right, unless `landmark_reward` asks for the landmark too. The report is read from the answer's
-`observation` field by phrase: a landmark called "Intersection Bakery" is no intersection.
+right action is right, unless `landmark_reward` asks for the landmark too. How the answer's `observation` is read:
+`tasks/navigation/report.py`.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from shiftgym.tasks.answer import read_object
-from shiftgym.tasks.navigation.directions import SPATIAL
+from shiftgym.tasks.navigation.report import reports_intersection, reports_landmark
 from shiftgym.tasks.navigation.route import Move, Sight
 from shiftgym.tasks.navigation.rules import SPACES, Space
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
@@ -21,8 +21,6 @@ Hint = Literal["none", "outcome", "detail"]
 
 MAX_ACTION = 200
 """A longer action is illegal."""
-MAX_OBSERVATION = 1000
-"""Characters of an observation that are read."""
 
 
 class Outcome(StrEnum):
@@ -78,7 +76,8 @@ def verdict(outcome: Outcome, hint: Hint, detail: str) -> Verdict:
     not even as "not right"."""
     right = outcome is Outcome.CORRECT_ACTION
     said = {"none": "That is wrong.", "outcome": MEANINGS[outcome], "detail": detail}[hint]
-    return Verdict(outcome.value, REWARDS[outcome], "Correct." if right else f"{said} Try again.", right)
+    again = "" if outcome is Outcome.OUT_OF_ATTEMPTS else " Try again."
+    return Verdict(outcome.value, REWARDS[outcome], "Correct." if right else said + again, right)
 
 
 MEANINGS = {
@@ -145,55 +144,6 @@ def is_right(action: Action, place: Place) -> bool:
     if action.move != place.expected:
         return False
     return action.move != "turn" or action.word in place.space.right_words(place.heading, place.next_heading)
-
-
-# Observations.
-
-_SEPARATORS = re.compile(r"[.,;:!\n]+")
-_PRESENT = re.compile(
-    r"(?:(?:you|i|we) (?:are|am|see|observe|reach|reached|have reached|stand) |there is |this is )?(?:at |in |on )?"
-    r"(?:an |the |next |a )*intersection(?: (?:here|ahead|nearby|is here))?"
-)
-_NOTHING = re.compile(
-    r"(?:(?:you|i|we) (?:are|am|see|observe) |there is )?(?:no|not at an?|not an?) (?:intersection|landmarks?)"
-    r"(?: (?:here|ahead|nearby))?"
-)
-_HEADING = re.compile(r"(?:(?:you|i) (?:are|am) )?(?:facing|heading) [a-z]+")
-
-
-def _clauses(observation: str, landmark: Sight | None) -> list[str]:
-    """The observation in small letters, cut at commas and stops, with "it" for the name of the landmark that is there,
-    so that no part of a name is taken for a report."""
-    text = observation[:MAX_OBSERVATION].lower()
-    if landmark is not None and not _PRESENT.fullmatch(landmark.name.lower()):
-        text = text.replace(landmark.name.lower(), "it")
-    return [" ".join(clause.split()) for clause in _SEPARATORS.split(text)]
-
-
-def reports_intersection(observation: str, landmark: Sight | None) -> bool:
-    """Whether one clause of the observation says that there is an intersection."""
-    if "intersection" not in observation and "intersection" not in observation.lower():
-        return False
-    return any(_PRESENT.fullmatch(clause) for clause in _clauses(observation, landmark))
-
-
-_WHERE = "|".join(sorted(SPATIAL, key=len, reverse=True))
-_SEEN = re.compile(rf"(?:the destination )?it (?:is )?(?:(?:on|to) (?:your|the) |in )?({_WHERE})(?: of you| you)?")
-
-
-def reports_landmark(observation: str, landmark: Sight | None) -> bool:
-    """Whether the observation names the landmark that is there and its side, or none if there is none."""
-    left = [
-        clause
-        for clause in _clauses(observation, landmark)
-        if clause and not any(known.fullmatch(clause) for known in (_PRESENT, _NOTHING, _HEADING))
-    ]
-    if landmark is None:
-        return not left
-    if len(left) != 1:
-        return False
-    match = _SEEN.fullmatch(left[0])
-    return match is not None and match[1] == landmark.where
 
 
 # What an answer shows beyond its verdict.

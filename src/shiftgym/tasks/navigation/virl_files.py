@@ -1,9 +1,11 @@
 """The paper's published route archives, read as they are: a folder with `route_infos.json`, `gps_pano_mapping.pkl` and
 `street_views/`. Instructions are put in our words from the geometry, as the published sentences do not wrap headings.
 
-What is odd in them and what becomes of it: `init_heading` 0 means that none was recorded, so one is drawn; a turning
-point less than 5 m from the one before is no turning point; a stop without a street view is kept, without one, where
-a turn is made, and left out where one only goes on.
+What is odd in them and what becomes of it: `init_heading` 0 means that none was recorded, so one is drawn from which
+the first turn is clear, where there is one; a turn that is not clear is put in both words, whatever the weights; a
+turning point less than 5 m from the one before is no turning point; a stop without a street view is kept, without one,
+where a turn is made, and left out where one only goes on. Legs and crossings are as recorded: `legs` and `passing` do
+not apply.
 """
 
 import hashlib
@@ -19,10 +21,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shiftgym.errors import ConfigError, DataError
-from shiftgym.tasks.navigation.directions import SPATIAL, bearing
+from shiftgym.tasks.navigation.directions import SPATIAL, bearing, is_clear_turn
 from shiftgym.tasks.navigation.maps import project
 from shiftgym.tasks.navigation.route import Pause, Point, Sight, Stop, Stretch, Wording, assemble
-from shiftgym.tasks.navigation.ways import TEST_SHARE, Routes, draw_wording, lies_ahead
+from shiftgym.tasks.navigation.ways import TEST_SHARE, Routes, draw_wording, first_heading, lies_ahead
 
 SHORTEST_LEG = 5.0
 SNAP = 20.0
@@ -30,8 +32,8 @@ SNAP = 20.0
 APART = 8.0
 """Metres that a stop on the way keeps away from both ends of its leg."""
 
-_SEEN = re.compile(rf"(?P<name>.+) is on your (?P<where>{'|'.join(sorted(SPATIAL, key=len, reverse=True))})\.?")
-_GOAL = re.compile(rf"The destination {_SEEN.pattern}")
+_WHERE = "|".join(sorted(SPATIAL, key=len, reverse=True))
+_GOAL = re.compile(rf"The destination (?P<name>.+?) is on your (?P<where>{_WHERE})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ class Archive:
         """The street view nearest to a point, if one is near enough."""
         column, row = _square(at)
         near = [
-            (math.dist(at, taken), view)
+            (math.dist(at, place), view)
             for x in (column - 1, column, column + 1)
             for y in (row - 1, row, row + 1)
-            for taken, view in self.views.get((x, y), ())
+            for place, view in self.views.get((x, y), ())
         ]
         distance, view = min(near, default=(math.inf, ""))
         return view if distance <= SNAP else None
@@ -87,20 +89,21 @@ class Archive:
         route = chosen[index % len(chosen)]
         stops, words = streams("stops"), streams("words")
         first = route.first_heading
-        before = heading = float(stops.randrange(360)) if first is None else first
+        before = heading = first_heading(route.headings[0], stops) if first is None else first
         stretches = []
         for number, there in enumerate(route.headings):
             start, end = route.corners[number : number + 2]
             sight = route.sights[number]
             ahead = sight is not None and lies_ahead(heading + 45.0 * SPATIAL.index(sight.where), heading, there)
-            wording = draw_wording(wordings, ahead, words)
+            drawn = draw_wording(wordings, ahead, words)
+            wording = drawn if is_clear_turn(heading, there) else "both"
             count = stops.randint(0, straights)
             pauses = self._pauses(start, end, there, count)
             stretches.append(Stretch(start, there, pauses, there, wording, sight, number > 0, self.view(start)))
             heading = there
         goal, end = route.sights[-1], route.corners[-1]
         assert goal is not None
-        sentences, rail = assemble(stretches, before, end, goal, words, self.view(end))
+        sentences, rail = assemble(stretches, before, end, goal, streams("phrases"), self.view(end))
         return sentences, tuple([leg.wording for leg in stretches]), rail
 
     def _pauses(self, start: Point, end: Point, heading: float, count: int) -> tuple[Pause, ...]:
@@ -140,7 +143,7 @@ def load_archive(folder: str) -> Archive:
         try:
             origin = origin or _start(route)
             recorded.append(_read_route(route, origin))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise DataError(f"{infos}: route {number}: {type(error).__name__}: {error}") from None
     assert origin is not None
     kinds = [(_kind(route), route) for route in recorded]
@@ -204,10 +207,11 @@ def _sight(place: Any) -> Sight | None:
 
 def _goal(milestones: str) -> Sight:
     """The destination as it is seen; it is only told in the text of the last milestone."""
-    match = next((found for found in map(_GOAL.search, re.findall(r'"([^"]*)"', milestones)) if found), None)
+    match = _GOAL.search(milestones)
     if match is None:
         raise ValueError("milestone_info does not say where the destination is")
-    return Sight(" ".join(match["name"].split()), match["where"])
+    # Quotes in a name may or may not be escaped.
+    return Sight(" ".join(match["name"].replace('\\"', '"').split()), match["where"])
 
 
 def _kind(route: Recorded) -> Routes:
@@ -231,7 +235,10 @@ def _read_views(folder: Path, origin: Point) -> dict[tuple[int, int], list[tuple
         places = sorted((project(_at(code), origin), str(view)) for code, view in mapping.items())
     except Exception as error:  # noqa: BLE001  # a damaged pickle raises almost anything
         raise DataError(f"{path}: not a map of street views: {type(error).__name__}: {error}") from None
-    pictures = {picture.stem for picture in (folder / "street_views").glob("*.jpg")}
+    taken = folder / "street_views"
+    if not taken.is_dir():
+        raise DataError(f"{taken}: there is no such folder; an archive's street views are the pictures in it")
+    pictures = {picture.stem for picture in taken.glob("*.jpg")}
     squares: dict[tuple[int, int], list[tuple[Point, str]]] = {}
     for at, view in places:
         if view in pictures:

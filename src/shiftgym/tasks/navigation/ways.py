@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from shiftgym.errors import ConfigError
-from shiftgym.tasks.navigation.directions import COMPASS, is_clear_turn, sector, spatial_word, turn_angle
+from shiftgym.tasks.navigation.directions import COMPASS, is_clear, is_clear_turn, sector, spatial_word, turn_angle
 from shiftgym.tasks.navigation.route import WORDINGS, Pause, Point, Sight, Stop, Stretch, Wording, assemble
 from shiftgym.tasks.navigation.streets import Leg, Streets
 
@@ -47,7 +47,7 @@ def draw_way(streets: Streets, routes: Routes, legs: tuple[int, int], stream: ra
     """
     for _ in range(MAX_WALKS if streets.starting else 0):
         way = _walk(streets, stream.randint(*legs), stream)
-        if way is not None and (routes == "all" or kind_of_way(streets.city.name, way) == routes):
+        if way is not None and (routes == "all" or kind_of_way(streets.key, way) == routes):
             return way
     raise ConfigError(f"city {streets.city.name}: no route of {legs[0]} to {legs[1]} legs can be found in it")
 
@@ -69,10 +69,10 @@ def _walk(streets: Streets, count: int, stream: random.Random) -> Way | None:
     return Way(tuple(legs), *stream.choice(legs[-1].stops))
 
 
-def kind_of_way(city: str, way: Way) -> Routes:
-    """Whether a way is a `train` or a `test` way. The partition is the same in every study."""
+def kind_of_way(key: str, way: Way) -> Routes:
+    """Whether a way is a `train` or a `test` way, in the city of that `Streets.key`. It is the same in every study."""
     corners = [leg.nodes[0] for leg in way.legs]
-    digest = hashlib.sha256(json.dumps([city, *corners, *way.legs[-1].nodes, way.goal]).encode()).digest()
+    digest = hashlib.sha256(json.dumps([key, *corners, *way.legs[-1].nodes, way.goal]).encode()).digest()
     return "test" if digest[0] < TEST_SHARE * 256 else "train"
 
 
@@ -92,10 +92,11 @@ def lay_rail(
         pauses: most points on a leg at which one only goes on; each leg has from none to so many.
         passing: whether intersections that are passed by are stops too, and reported.
         wordings: weights of how a turn is put in words. `landmark` is used where one lies in the new direction; where
-            none does, another wording is drawn.
+            none does, another wording is drawn, and if no other has a weight, compass words are used. The landmark
+            shown at a turn may follow the wording; all else is the same under any weights.
     """
     stops, sights, passed, words = (streams(name) for name in ("stops", "sights", "passed", "words"))
-    before = heading = _first_heading(way.legs[0].headings[0], stops)
+    before = heading = first_heading(way.legs[0].headings[0], stops)
     stretches = []
     for number, leg in enumerate(way.legs):
         marks = streets.seen[leg.nodes[0]]
@@ -113,21 +114,26 @@ def lay_rail(
     goal = streets.city.landmarks[way.goal]
     end, heading = _along(streets, way.legs[-1], way.metres)
     right = (goal.x - end[0]) * math.cos(math.radians(heading)) > (goal.y - end[1]) * math.sin(math.radians(heading))
-    sentences, rail = assemble(stretches, before, end, Sight(goal.name, "right" if right else "left"), words)
+    sentences, rail = assemble(
+        stretches, before, end, Sight(goal.name, "right" if right else "left"), streams("phrases")
+    )
     return sentences, tuple([leg.wording for leg in stretches]), rail
 
 
-def _first_heading(following: float, stream: random.Random) -> float:
-    """A whole number of degrees from which the first turn is clear."""
+def first_heading(following: float, stream: random.Random) -> float:
+    """A whole number of degrees from which the first turn is clear; any, if no turn into `following` is."""
     while True:
         heading = float(stream.randrange(360))
-        if is_clear_turn(heading, following):
+        # Two steps to either side of a clear heading there is always one that will do.
+        if is_clear_turn(heading, following) or not is_clear(following):
             return heading
 
 
 def draw_wording(weights: Mapping[Wording, float], landmark: bool, stream: random.Random) -> Wording:
+    """Takes as much of the stream whatever the weights."""
     known = [weights.get(wording, 0.0) if landmark or wording != "landmark" else 0.0 for wording in WORDINGS]
-    return stream.choices(WORDINGS, known)[0] if sum(known) else "compass"
+    (drawn,) = stream.choices(WORDINGS, known if sum(known) else None)
+    return drawn if sum(known) else "compass"
 
 
 def lies_ahead(at: float, heading: float, following: float) -> bool:
