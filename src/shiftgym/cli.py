@@ -122,7 +122,7 @@ def list_studies() -> None:
     from shiftgym.studies.config import load_study, shipped_studies
 
     for name in shipped_studies():
-        print(f"{name:20} {load_study(name).title}")
+        print(f"{name:24}{load_study(name).title}")
 
 
 @study.command
