@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from shiftgym import __version__
 from shiftgym.errors import ConfigError, ShiftgymError
+
+if TYPE_CHECKING:
+    from shiftgym.tasks.base import Task
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 """Only there in a clone of the repository."""
@@ -358,9 +361,8 @@ def play(
     from rich.console import Console
 
     from shiftgym.policies.human import play_in_terminal
-    from shiftgym.studies.config import load_study
 
-    play_in_terminal(load_study(study or f"{task}-text", overrides or ()).build_task(), split, index, Console())
+    play_in_terminal(_of_study(task, study, overrides), split, index, Console())
 
 
 @app.command(name="show")
@@ -385,9 +387,14 @@ def show_one(
     from rich.console import Console
 
     from shiftgym.policies.human import show_problem
+
+    show_problem(_of_study(task, study, overrides), split, index, Console())
+
+
+def _of_study(task: str, study: str | None, overrides: list[str] | None) -> "Task":
     from shiftgym.studies.config import load_study
 
-    show_problem(load_study(study or f"{task}-text", overrides or ()).build_task(), split, index, Console())
+    return load_study(study or f"{task}-text", overrides or ()).build_task()
 
 
 @app.command

@@ -54,9 +54,10 @@ def evaluate(
     """
     found = Evaluation()
     deal = [task.problem(split, index) for split in splits for index in range(problems)]
+    batches = list(_batches(task, deal))
     for decoding in decodings:
         policy = policy_for(decoding)
-        for number, batch in enumerate(_batches(task, deal)):
+        for number, batch in enumerate(batches):
             # The stream names no checkpoint: all of them draw the same noise, which makes pairs more alike.
             stream = ["evaluation", decoding, number]
             for episode in play(policy, task, batch, stream=stream, ahead=True):

@@ -51,7 +51,7 @@ def plant(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
     # In sorted order a sequence shares more with its predecessor than with any sequence before.
     for index in sorted(range(len(sequences)), key=sequences.__getitem__) if limit else range(len(sequences)):
         sequence = sequences[index]
-        shared = _shared(previous, sequence)
+        shared = _shared(previous, sequence) if limit else 0
         if not trees or 2 * shared < len(sequence) or len(trees[-1]) + len(sequence) - shared > limit:
             trees.append(Tree())
             shared, path = 0, []

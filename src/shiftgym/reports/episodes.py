@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shiftgym.reports.runs import Run
+from shiftgym.tasks.base import Drawn
 
 MAX_CHARACTERS = 2_500_000
 """About as much JSON is embedded. Beyond that whole problems are left out, those of the last seeds first."""
@@ -15,7 +16,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     """What the page's browser reads, and how many kept episodes were left out for size.
 
     Texts are stored once in `texts` and named by position, since most prompts and feedback occur many times.
-    A task that draws its problems (`task.figure`) has each drawing once in `maps`, by `split problem`; its elements
+    A task that draws its problems (`Drawn`) has each drawing once in `maps`, by `split problem`; its elements
     with `data-decision` stand for decisions.
     Episode: `[branch, seed, fraction, split, decoding, problem, success, reward, decisions]`, decision:
     `[prompt, attempts]`, attempt: `[answer, outcome, reward, feedback, tokens, stop]`.
@@ -23,7 +24,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     texts: dict[str, int] = {}
     shown: list[Any] = []
     maps: dict[str, str] = {}
-    draw = getattr(run.task, "figure", None)
+    task = run.task
     size = left_out = 0
 
     def intern(text: str) -> int:
@@ -43,10 +44,11 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
         packed = [_packed(record, intern) for record in records]
         size += len(json.dumps(packed))
         shown += packed
-        if draw is not None:
-            problems = {(record["split"], record["problem"]["index"]) for record in records}
-            fresh = {f"{split} {index}": (split, index) for split, index in sorted(problems)}
-            maps |= {name: draw(run.task.problem(*fresh[name]), {}) for name in fresh if name not in maps}
+        if isinstance(task, Drawn):
+            for split, index in sorted({(record["split"], record["problem"]["index"]) for record in records}):
+                name = f"{split} {index}"
+                if name not in maps:
+                    maps[name] = task.figure(task.problem(split, index), {})
     return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
 
 

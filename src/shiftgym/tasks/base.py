@@ -104,3 +104,8 @@ class Line(BaseModel):
             ValueError: a field says what cannot be; the message begins with its name.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def judged(verdict: Verdict) -> dict[str, Any]:
+        """What is told of a verdict."""
+        return {"outcome": verdict.outcome, "reward": verdict.reward, "feedback": verdict.feedback}

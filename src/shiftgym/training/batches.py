@@ -81,18 +81,23 @@ def passes(minibatch: list[Sequence], tokens_per_pass: int, device: torch.device
     Args:
         trees: whether conversations that begin alike may share a row.
     """
+    totals = sum(sequence.answer_tokens for sequence in minibatch), sum(len(sequence.spans) for sequence in minibatch)
     rows: list[Tree] = []
     for tree in sorted(plant([sequence.ids for sequence in minibatch], TREE if trees else 0), key=len):
         if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
-            yield collate(rows, minibatch, device)
+            yield collate(rows, minibatch, totals, device)
             rows = []
         rows.append(tree)
     if rows:
-        yield collate(rows, minibatch, device)
+        yield collate(rows, minibatch, totals, device)
 
 
-def collate(trees: list[Tree], minibatch: list[Sequence], device: torch.device) -> Batch:
-    """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat."""
+def collate(trees: list[Tree], minibatch: list[Sequence], totals: tuple[int, int], device: torch.device) -> Batch:
+    """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat.
+
+    Args:
+        totals: answer tokens and turns of the whole minibatch.
+    """
     predictors: list[tuple[int, int]] = []
     turns: list[tuple[int, int]] = []
     targets: list[int] = []
@@ -131,6 +136,6 @@ def collate(trees: list[Tree], minibatch: list[Sequence], device: torch.device) 
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),
         tokens=sum(len(row.ids) for row in rows),
-        minibatch_answer_tokens=sum(sequence.answer_tokens for sequence in minibatch),
-        minibatch_turns=sum(len(sequence.spans) for sequence in minibatch),
+        minibatch_answer_tokens=totals[0],
+        minibatch_turns=totals[1],
     )

@@ -40,14 +40,12 @@ class NavigationLine(Line):
             raise ValueError("rule: 'random' is drawn for each problem; name the rule that was drawn")
         sight = None if self.landmark is None else read_sight(self.landmark)
         if self.attempt > LIMIT:
-            found = verdict(Outcome.OUT_OF_ATTEMPTS, "outcome", "")
-        else:
-            place = Place(
-                SPACES[self.rule], self.heading, self.expected, self.next_heading, self.at_intersection, sight,
-                self.landmark_reward,
-            )  # fmt: skip
-            found = judge(self.answer, place)
-        return {"outcome": found.outcome, "reward": found.reward, "feedback": found.feedback}
+            return self.judged(verdict(Outcome.OUT_OF_ATTEMPTS, "outcome", ""))
+        place = Place(
+            SPACES[self.rule], self.heading, self.expected, self.next_heading, self.at_intersection, sight,
+            self.landmark_reward,
+        )  # fmt: skip
+        return self.judged(judge(self.answer, place))
 
 
 _IN_WORDS = "|".join(f"(?P<{where}>{phrase})" for where, phrase in PHRASES.items())

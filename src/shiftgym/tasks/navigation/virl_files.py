@@ -8,7 +8,6 @@ where a turn is made, and left out where one only goes on. Legs and crossings ar
 not apply.
 """
 
-import hashlib
 import json
 import math
 import pickle
@@ -25,6 +24,7 @@ from shiftgym.tasks.navigation.directions import SPATIAL, bearing, is_clear_turn
 from shiftgym.tasks.navigation.maps import project
 from shiftgym.tasks.navigation.route import Pause, Point, Sight, Stop, Stretch, Wording, assemble
 from shiftgym.tasks.navigation.ways import TEST_SHARE, Routes, draw_wording, first_heading, lies_ahead
+from shiftgym.tasks.partition import kind_of
 
 SHORTEST_LEG = 5.0
 SNAP = 20.0
@@ -146,7 +146,7 @@ def load_archive(folder: str) -> Archive:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise DataError(f"{infos}: route {number}: {type(error).__name__}: {error}") from None
     assert origin is not None
-    kinds = [(_kind(route), route) for route in recorded]
+    kinds = [(kind_of(json.dumps(route.corners), TEST_SHARE), route) for route in recorded]
     return Archive(
         folder,
         {
@@ -212,11 +212,6 @@ def _goal(milestones: str) -> Sight:
         raise ValueError("milestone_info does not say where the destination is")
     # Quotes in a name may or may not be escaped.
     return Sight(" ".join(match["name"].replace('\\"', '"').split()), match["where"])
-
-
-def _kind(route: Recorded) -> Routes:
-    digest = hashlib.sha256(json.dumps(route.corners).encode()).digest()
-    return "test" if digest[0] < TEST_SHARE * 256 else "train"
 
 
 class _PlainUnpickler(pickle.Unpickler):

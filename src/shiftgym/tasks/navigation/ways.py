@@ -1,6 +1,5 @@
 """Drawing routes from a city, and which routes are for training and which are for testing."""
 
-import hashlib
 import json
 import math
 import random
@@ -13,6 +12,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.tasks.navigation.directions import COMPASS, is_clear, is_clear_turn, sector, spatial_word, turn_angle
 from shiftgym.tasks.navigation.route import WORDINGS, Pause, Point, Sight, Stop, Stretch, Wording, assemble
 from shiftgym.tasks.navigation.streets import Leg, Streets
+from shiftgym.tasks.partition import kind_of
 
 Routes = Literal["train", "test", "all"]
 
@@ -72,8 +72,7 @@ def _walk(streets: Streets, count: int, stream: random.Random) -> Way | None:
 def kind_of_way(key: str, way: Way) -> Routes:
     """Whether a way is a `train` or a `test` way, in the city of that `Streets.key`. It is the same in every study."""
     corners = [leg.nodes[0] for leg in way.legs]
-    digest = hashlib.sha256(json.dumps([key, *corners, *way.legs[-1].nodes, way.goal]).encode()).digest()
-    return "test" if digest[0] < TEST_SHARE * 256 else "train"
+    return kind_of(json.dumps([key, *corners, *way.legs[-1].nodes, way.goal]), TEST_SHARE)
 
 
 def lay_rail(

@@ -1,10 +1,11 @@
 """The deck: ranks, suits, looks, and which hands are for training and which are for testing."""
 
-import hashlib
 import random
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+from shiftgym.tasks.partition import kind_of
 
 RANKS = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K")
 FACES = ("J", "Q", "K")
@@ -47,5 +48,4 @@ def kind_of_hand(ranks: tuple[str, ...]) -> Hands:
 
 @cache
 def _kind(collapsed: tuple[str, ...]) -> Hands:
-    digest = hashlib.sha256(" ".join(collapsed).encode()).digest()
-    return "test" if digest[0] < TEST_SHARE * 256 else "train"
+    return kind_of(" ".join(collapsed), TEST_SHARE)

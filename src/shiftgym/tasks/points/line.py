@@ -40,5 +40,4 @@ class PointsLine(Line):
                 raise ValueError("answer: must be text, not null")
             tree = solution(tuple(sorted(rule.values(ranks))), (self.target, 1))
             return {"solvable": tree is not None, "solution": None if tree is None else formula(tree)}
-        verdict = judge(self.answer, Table(ranks, rule, self.target, vision=self.modality == "vision"))
-        return {"outcome": verdict.outcome, "reward": verdict.reward, "feedback": verdict.feedback}
+        return self.judged(judge(self.answer, Table(ranks, rule, self.target, vision=self.modality == "vision")))
