@@ -21,7 +21,6 @@ from typing import Any
 import torch
 
 from shiftgym.messages import Message, Messages
-from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
@@ -37,6 +36,7 @@ class Tokens:
     """A chat format whose prompts are their own numbers and whose answers never end."""
 
     end_ids = frozenset({-1})
+    pictures = None
 
     def prompt(self, messages: Messages) -> list[int]:
         return [int(number) for number in messages[0]["content"].split()]
@@ -97,13 +97,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)  # noqa: TID251  generate() samples from torch's global generator
-    model, tokenizer = load_policy(MODEL)
-    form = ChatFormat(tokenizer, model.generation_config)
+    model, form = load_policy(MODEL)
     task = PointsTask(PointsTask.Options(), {"test": PointsTask.Setting(hands="test")}, seed=0)
     hands = [task.start(task.problem("test", index)) for index in range(options.batch)]
     groups = [hand for hand in hands[: options.batch // GROUP] for _ in range(GROUP)]
     prompt, answer = FIXED
-    fixed = torch.randint(8, len(tokenizer), (options.batch, prompt)).tolist()
+    fixed = torch.randint(8, len(form.tokenizer), (options.batch, prompt)).tolist()
     numbers = [Numbers([Message(role="user", content=" ".join(map(str, ids)))]) for ids in fixed]
 
     ratio = compare("hands", model, form, hands, 96, options.rounds)

@@ -34,7 +34,6 @@ from huggingface_hub import constants
 from transformers import PrinterCallback, TrainerCallback
 
 from shiftgym.messages import assistant
-from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
 from shiftgym.training.problems import stream
@@ -81,8 +80,8 @@ class Sides:
     def __init__(
         self, *, batch: int, group: int, limit: int, steps: int, precision: Literal["bfloat16", "float32"]
     ) -> None:
-        self.model, self.tokenizer = load_policy(MODEL)
-        self.form = ChatFormat(self.tokenizer, self.model.generation_config)
+        self.model, self.form = load_policy(MODEL)
+        self.tokenizer = self.form.tokenizer
         self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
         self.batch, self.group, self.limit, self.steps = batch, group, limit, steps + 1
         self.precision = precision

@@ -246,23 +246,29 @@ def evaluate(
 
 
 @app.command
-def backbone(task: Literal["points", "navigation"], /, *, seed: Index = 0, out: Path | None = None) -> None:
+def backbone(
+    name: Literal["points", "navigation", "points-vision", "navigation-vision"],
+    /,
+    *,
+    seed: Index = 0,
+    out: Path | None = None,
+) -> None:
     """Make a backbone from nothing: tokenizer, corpus, weights, model card. Goes on where it was killed.
 
     Example: shiftgym backbone points --seed 7
 
     Parameters
     ----------
-    task
-        The task whose texts it reads.
+    name
+        The task whose texts it reads, and whether it sees.
     seed
         Of corpus and weights.
     out
-        Folder of the model; by default TASK-SEED among the weights of this package.
+        Folder of the model; by default NAME-SEED among the weights of this package.
     """
     from shiftgym.studies.backbone import build
 
-    print(build(task, seed, out, print))
+    print(build(name, seed, out, print))
 
 
 @app.command

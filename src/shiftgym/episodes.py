@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
-from shiftgym.messages import Messages, user
+from shiftgym.messages import Messages, recorded, user
 from shiftgym.policies.base import Policy, StopReason, Transcript
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decisions
@@ -83,7 +83,7 @@ class Episode:
             "reward": self.reward,
             "decisions": [
                 {
-                    "prompt": record.decision.prompt,
+                    "prompt": recorded(record.decision.prompt),
                     "attempts": [
                         {"answer": a.answer, **asdict(a.verdict), "tokens": a.tokens, "stop": a.stop}
                         for a in record.attempts

@@ -1,21 +1,66 @@
 """Chat messages in the form that transformers' chat templates and OpenAI-compatible endpoints read."""
 
-from typing import Literal, TypedDict
+import base64
+import io
+from dataclasses import Field, asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Role = Literal["system", "user", "assistant"]
+
+
+class Picture(Protocol):
+    """Something to be looked at: a frozen dataclass of plain values which say what it shows. So it can be compared,
+    counted and recorded, and is drawn only when somebody looks."""
+
+    __dataclass_fields__: "ClassVar[dict[str, Field[Any]]]"
+
+    def draw(self) -> "Image":
+        """An RGB image, the same for equal pictures."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
 class Message(TypedDict):
     role: Role
     content: str
+    pictures: NotRequired[tuple[Picture, ...]]
+    """Seen after the text was read: a text that grows from one decision to the next stays the beginning of all."""
 
 
 Messages = list[Message]
 
 
-def user(content: str) -> Message:
+def user(content: str, *pictures: Picture) -> Message:
+    if pictures:
+        return {"role": "user", "content": content, "pictures": pictures}
     return {"role": "user", "content": content}
 
 
 def assistant(content: str) -> Message:
     return {"role": "assistant", "content": content}
+
+
+def recorded(messages: Messages) -> list[dict[str, Any]]:
+    """Messages as plain values: what a picture shows, instead of its pixels."""
+    return [
+        {**message, "pictures": [asdict(picture) for picture in message["pictures"]]}
+        if "pictures" in message
+        else dict(message)
+        for message in messages
+    ]
+
+
+def png(picture: Picture) -> bytes:
+    """A picture as a PNG file."""
+    buffer = io.BytesIO()
+    picture.draw().save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def data_url(picture: Picture) -> str:
+    """A picture as it stands in a page or in a request to an endpoint."""
+    return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"

@@ -55,6 +55,7 @@ def test_an_expert_is_right_at_once(task: Task) -> None:
         "valid": 1,
         "translated": 1,
         "perseverated": row["perseverated"],
+        "recognised": None,
         "tokens": 0,
         "decisions": [{"outcomes": ["correct"], "right": 1, "style": "worked", "kinds": []}],
     }

@@ -1,17 +1,21 @@
 """The backbone's tokenizer, corpus and pretraining, and the weights that ship."""
 
 import re
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
+from shiftgym.messages import user
 from shiftgym.models.backbone import WEIGHTS, navigation, shipped
 from shiftgym.models.backbone import pretrain as pretraining
-from shiftgym.models.backbone.points import CARELESS, CORPUS, HABITS
+from shiftgym.models.backbone.eyes import Eyes
+from shiftgym.models.backbone.points import CARELESS, CORPUS, HABITS, SEEN
 from shiftgym.models.backbone.pretrain import Pretraining, encode, pretrain
 from shiftgym.models.backbone.tokenizer import train_tokenizer
+from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.models.prefixes import plant
 from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE
@@ -81,7 +85,7 @@ def test_any_text_survives_the_tokenizer(tokenizer, text):
 
 def test_training_text_is_what_the_chat_template_gives(tokenizer, corpus):
     for conversation in islice(corpus, 50):
-        ids, wrote = encode(conversation, tokenizer)
+        ids, wrote = encode(conversation, ChatFormat(tokenizer))
         assert ids == tokenizer.apply_chat_template(conversation, return_dict=False)
         answers = "".join(m["content"] + "<|end|>" for m in conversation if m["role"] == "assistant")
         assert tokenizer.decode([i for i, w in zip(ids, wrote, strict=True) if w]) == answers
@@ -95,7 +99,7 @@ def test_the_rate_rises_and_falls_twice():
 
 
 def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
-    whole = pretrain(CORPUS, 0, tmp_path / "whole", SMALL, lambda step, loss: None)
+    whole, _ = pretrain(CORPUS, 0, tmp_path / "whole", SMALL, lambda step, loss: None)
 
     save, saves = torch.save, []
 
@@ -109,7 +113,7 @@ def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         pretrain(CORPUS, 0, tmp_path / "cut", SMALL, lambda step, loss: None)
     monkeypatch.undo()
-    resumed = pretrain(CORPUS, 0, tmp_path / "cut", SMALL, lambda step, loss: None)
+    resumed, _ = pretrain(CORPUS, 0, tmp_path / "cut", SMALL, lambda step, loss: None)
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
@@ -117,9 +121,9 @@ def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
 def test_shipped_backbones_load_and_fit_their_size():
     assert {"points-0", "points-1"} <= set(shipped())
     assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.*")) < 8e6
-    model, tokenizer = load_policy("points-0")
+    model, form = load_policy("points-0")
     assert model.num_parameters() < 1e6
-    assert tokenizer.chat_template
+    assert form.tokenizer.chat_template
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +152,7 @@ def test_decisions_of_a_route_share_their_history(routes):
     for word in (*COMPASS, *" ".join(RELATIVE).split()):
         assert len(tokenizer(word, add_special_tokens=False).input_ids) == 1, word
     for route in routes[:20]:
-        rows = [encode(conversation, tokenizer)[0] for conversation in route]
+        rows = [encode(conversation, ChatFormat(tokenizer))[0] for conversation in route]
         (tree,) = plant(rows, 1024)
         assert len(tree) < 0.7 * sum(map(len, rows))
 
@@ -159,3 +163,31 @@ def test_careless_answers_are_wrong_more_often():
         return sum(len(talk) > 2 for talk in talks) / len(talks)
 
     assert revised(CARELESS_WALK) > 1.5 * revised(navigation.HABITS) > 0.02
+
+
+EYES = Eyes("points", size=96, patch=16, merged=2, hidden=16, layers=1, heads=2, feed_forward=32)
+
+
+def test_eyes_are_given_to_a_reader_and_it_learns_to_see(tmp_path: Path):
+    plan = replace(SMALL, eyes=EYES, steps=2, careless_steps=1)
+    model, form = pretrain(SEEN, 0, tmp_path / "work", plan, lambda step, loss: None)
+    pretraining.save(model, form, tmp_path / "model")
+    loaded, again = load_policy(str(tmp_path / "model"))
+    assert loaded.config.model_type == "idefics3"
+    picture = next(iter(SEEN.problems(0, 0, 1, SEEN.habits)))[0][0]["pictures"][0]
+    ids = again.prompt([user("Make 24 from the cards in the picture.", picture)])
+    assert sum(token < 0 for token in ids) == EYES.tokens == 9
+    reader = load_policy("points-0")[0]
+    assert loaded.get_decoder().config.num_hidden_layers == reader.config.num_hidden_layers
+
+
+def test_what_a_seeing_backbone_reads_names_no_card_in_its_prompt():
+    for (conversation,) in SEEN.problems(0, 3, 200, SEEN.habits):
+        first = conversation[0]
+        assert len(first["pictures"]) == 1
+        assert "the cards in the picture" in first["content"]
+        assert all("pictures" not in message for message in conversation[1:])
+        rule = re.search(r"J counts as (\d+), Q as (\d+) and K as (\d+)", first["content"])
+        assert rule.groups() != ("11", "12", "13")
+    suits = [suit for (c,) in SEEN.problems(0, 3, 400, SEEN.habits) for _, suit in c[0]["pictures"][0].cards]
+    assert 0.2 < sum(suit in "HD" for suit in suits) / len(suits) < 0.5

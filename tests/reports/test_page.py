@@ -95,9 +95,10 @@ def test_a_model_answer_or_card_cannot_break_out(report: Path) -> None:
 def test_the_episode_data_keep_what_a_reader_needs(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    branch, seed, _, split, decoding, problem, success, _, ((prompt, attempts),) = data["episodes"][0]
+    branch, seed, _, split, decoding, problem, success, _, ((prompt, attempts, pictures),) = data["episodes"][0]
     assert (branch, seed, problem) == ("init", 0, 0)
     assert split in data["texts"][prompt]
+    assert pictures == []
     assert decoding in ("sampled", "greedy")
     assert (attempts[-1][1] == "correct") == success
 

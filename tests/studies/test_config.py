@@ -103,7 +103,9 @@ def test_a_resolved_study_is_complete_and_reads_back_the_same(tiny_file: Path) -
     study = load_study(tiny_file)
     written = study.to_toml()
     values = tomllib.loads(written)
-    assert values["task"] == {"name": "points", "limit": 2, "hint": "outcome", "expert": "worked"}
+    assert values["task"] == {
+        "name": "points", "limit": 2, "hint": "outcome", "expert": "worked", "modality": "text", "size": 128
+    }  # fmt: skip
     assert values["splits"]["train"]["target"] == 24
     assert values["branches"]["ppo"]["gae_lambda"] == study.branches["ppo"].gae_lambda  # type: ignore[union-attr]
     tiny_file.write_text(written)

@@ -21,8 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def backbone() -> tuple[Any, ChatFormat]:
-    model, tokenizer = load_policy("navigation-0")
-    return model, ChatFormat(tokenizer, model.generation_config)
+    return load_policy("navigation-0")
 
 
 def logprobs(model: Any, sequences: list[Sequence], *, trees: bool) -> tuple[list[list[float]], int]:

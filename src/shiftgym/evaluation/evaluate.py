@@ -108,6 +108,7 @@ def judge(task: Task, episode: Episode) -> Row:
         "valid": fmean(diagnosis.valid for diagnosis in diagnoses),
         "translated": _share([diagnosis.translated for diagnosis in diagnoses]),
         "perseverated": _share([diagnosis.perseverated for diagnosis in diagnoses]),
+        "recognised": _share([diagnosis.recognised for diagnosis in diagnoses]),
         "tokens": fmean(record.attempts[0].tokens for record in records),
         "decisions": [
             {

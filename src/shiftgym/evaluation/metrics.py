@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shiftgym.errors import DataError
 
-MEASURES = ("success_1", "success", "whole", "per_step", "valid", "translated", "perseverated", "tokens")
+MEASURES = ("success_1", "success", "whole", "per_step", "valid", "translated", "perseverated", "recognised", "tokens")
 """Columns that are averaged; `evaluate.judge` says what they are."""
 
 KEYS = ("branch", "seed", "step", "fraction", "split", "decoding")
@@ -45,6 +45,7 @@ SCHEMA = pa.schema(
         ("valid", pa.float64()),
         ("translated", pa.float64()),
         ("perseverated", pa.float64()),
+        ("recognised", pa.float64()),
         ("tokens", pa.float64()),
         (
             "decisions",
@@ -61,7 +62,7 @@ SCHEMA = pa.schema(
         ),
     ]
 )
-NULLABLE = {"translated", "perseverated"}
+NULLABLE = {"translated", "perseverated", "recognised"}
 """None where the measure does not apply to the answer; such rows count neither for nor against."""
 
 
@@ -112,6 +113,8 @@ class Measures:
     """Share of the answers that follow the rule in force; None where it applies to no answer."""
     perseverated: float | None
     """Share of the answers that follow the trained rule under another; None where it applies to none."""
+    recognised: float | None
+    """Share of the answers that read the picture rightly (the paper's recognition accuracy); None in text."""
     tokens: float
     """Tokens of a first answer, mean."""
     decisions: int = 0

@@ -15,6 +15,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from shiftgym.models.prefixes import decoder_config
+
 
 class RaggedCache(Cache):
     """Keys and values of conversations of different lengths, written wherever `place` says.
@@ -139,7 +141,7 @@ AttentionInterface.register("shiftgym", _attend)
 @contextmanager
 def decoding(model: PreTrainedModel) -> Iterator[None]:
     """Within: no dropout, and `_attend` for models on torch's attention. The model is left as it was."""
-    config, training = model.config.get_text_config(decoder=True), model.training
+    config, training = decoder_config(model), model.training
     attention = config._attn_implementation
     model.train(False)
     if attention == "sdpa":

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, cast
 
 from jinja2.exceptions import TemplateError
-from transformers import GenerationConfig, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, assistant, user
+from shiftgym.messages import Message, Messages, Picture, assistant, user
+from shiftgym.models.pictures import Pictures
 
 _ANSWER = "@answer@"
 """Stands for an answer when the template is asked what follows one."""
@@ -19,6 +21,10 @@ _DATE = "26 Jul 2024"
 class ChatFormat:
     """How one model's conversations are written in tokens.
 
+    Args:
+        reader: the model's tokenizer, or its processor if it sees.
+        pictures: those that the model is shown; None if it only reads.
+
     Raises:
         ConfigError: there is no chat template, or one that does not end an answer with a special token.
     """
@@ -28,9 +34,16 @@ class ChatFormat:
     end_ids: set[int]
     """Every token that stops generation."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> None:
+    def __init__(
+        self,
+        reader: PreTrainedTokenizerBase | ProcessorMixin,
+        generation_config: GenerationConfig | None = None,
+        pictures: Pictures | None = None,
+    ) -> None:
+        self.reader, self.pictures = reader, pictures
+        tokenizer: PreTrainedTokenizerBase = reader.tokenizer if isinstance(reader, ProcessorMixin) else reader
         self.tokenizer = tokenizer
-        if tokenizer.chat_template is None:
+        if reader.chat_template is None:
             raise ConfigError(f"the tokenizer of {tokenizer.name_or_path!r} has no chat template; give it one")
         self._special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
         # Feedback texts are few and repeat thousands of times; prompts repeat within a group.
@@ -41,6 +54,12 @@ class ChatFormat:
         self.end_ids = {self.end_id, *([stops] if isinstance(stops, int) else stops or [])}
         if tokenizer.eos_token_id is not None:
             self.end_ids.add(tokenizer.eos_token_id)
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, reader: PreTrainedTokenizerBase | ProcessorMixin) -> "ChatFormat":
+        """The format of a model and what it was saved with."""
+        pictures = Pictures(reader, model) if isinstance(reader, ProcessorMixin) else None
+        return cls(reader, model.generation_config, pictures)
 
     def prompt(self, messages: Messages) -> list[int]:
         """The tokens of a conversation up to where the assistant is to answer."""
@@ -60,12 +79,18 @@ class ChatFormat:
         assert isinstance(text, str)
         return text
 
-    def _prompt(self, key: tuple[tuple[str, str], ...]) -> list[int]:
-        return self._tokens(self._render(_messages(key)))
+    def flops(self, shown: Sequence[int]) -> int:
+        """Of the encoder, one forward pass over these pictures."""
+        return self.pictures.flops(shown) if self.pictures is not None else 0
 
-    def _reply(self, key: tuple[tuple[str, str], ...]) -> list[int]:
-        rendered = self._render([user("."), assistant(_ANSWER), *_messages(key)])
-        following = self._tokens(rendered.partition(_ANSWER)[2])
+    def _prompt(self, key: "_Key") -> list[int]:
+        messages = _messages(key)
+        return self._shown(self._tokens(self._render(messages)), messages)
+
+    def _reply(self, key: "_Key") -> list[int]:
+        messages = _messages(key)
+        rendered = self._render([user("."), assistant(_ANSWER), *messages])
+        following = self._shown(self._tokens(rendered.partition(_ANSWER)[2]), messages)
         # A blank that some templates put between an answer and its end token was not generated: left out.
         end = next((i for i, token in enumerate(following) if token in self._special), None)
         if end is None:
@@ -76,7 +101,8 @@ class ChatFormat:
     def _render(self, messages: Messages) -> str:
         try:
             text = self.tokenizer.apply_chat_template(
-                [{"role": message["role"], "content": message["content"]} for message in messages],
+                [{"role": message["role"], "content": self._content(message)} for message in messages],
+                chat_template=cast(str | None, self.reader.chat_template),
                 tokenize=False,
                 add_generation_prompt=True,
                 date_string=_DATE,
@@ -93,10 +119,35 @@ class ChatFormat:
         """A template writes its own special tokens, so none are added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def _content(self, message: Message) -> Any:
+        """Models that see want a message in parts."""
+        if self.pictures is None:
+            if "pictures" in message:
+                name = self.tokenizer.name_or_path
+                raise ConfigError(f"{name!r} cannot see, and this task shows pictures; give a vision-language model")
+            return message["content"]
+        shown = [{"type": "image"} for _ in message.get("pictures", ())]
+        return [{"type": "text", "text": message["content"]}, *shown]
 
-def _key(messages: Messages) -> tuple[tuple[str, str], ...]:
-    return tuple((message["role"], message["content"]) for message in messages)
+    def _shown(self, ids: list[int], messages: Messages) -> list[int]:
+        """The placeholder of each picture replaced by its tokens."""
+        pictures = iter([picture for message in messages for picture in message.get("pictures", ())])
+        if self.pictures is None:
+            return ids
+        place = self.tokenizer.convert_tokens_to_ids(self.pictures.placeholder)
+        return [new for token in ids for new in (self.pictures.tokens(next(pictures)) if token == place else [token])]
 
 
-def _messages(key: tuple[tuple[str, str], ...]) -> Messages:
-    return [Message(role=role, content=content) for role, content in key]  # type: ignore[typeddict-item]
+_Key = tuple[tuple[str, str, tuple[Picture, ...]], ...]
+
+
+def _key(messages: Messages) -> _Key:
+    return tuple((message["role"], message["content"], message.get("pictures", ())) for message in messages)
+
+
+def _messages(key: _Key) -> Messages:
+    messages = [Message(role=role, content=content, pictures=shown) for role, content, shown in key]  # type: ignore[typeddict-item]
+    for message in messages:
+        if not message["pictures"]:
+            del message["pictures"]
+    return messages

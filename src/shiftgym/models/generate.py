@@ -13,7 +13,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.prefixes import Packed, locate, plant
+from shiftgym.models.prefixes import Packed, decoder_config, locate, plant
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.tasks.base import Decision
@@ -30,6 +30,10 @@ class Ledger(Protocol):
 
         The output embeddings ran on `heads` tokens; `sampled` answer tokens came of it.
         """
+        ...
+
+    def looked(self, flops: int, *, learned: bool) -> None:
+        """The encoder of pictures spent so many FLOPs; nothing was learned."""
         ...
 
 
@@ -56,7 +60,7 @@ class ModelPolicy:
         seed: int,
         ledger: Ledger | None = None,
     ) -> None:
-        config = model.config.get_text_config(decoder=True)
+        config = decoder_config(model)
         self.layers: int = config.num_hidden_layers
         self.layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
         self.window: int | None = getattr(config, "sliding_window", None)
@@ -74,6 +78,8 @@ class _Conversation:
     prompt: Messages
     slot: int | None
     """Its row in the cache; None once it was left out of a reply."""
+    turn: int = 0
+    """By how much positions behind the prompt differ from places, for models that place pictures in space."""
     cached: int = 0
     """How many of `ids` have keys and values. The last sampled token never has: it is read with what follows it."""
     ids: list[int] = field(default_factory=list)
@@ -97,6 +103,8 @@ class ModelChat:
         for talk, new in zip(talks, messages, strict=True):
             if not talk.spans:
                 talk.ids += form.prompt([*talk.prompt, *new])
+                if form.pictures is not None and form.pictures.rotary:
+                    talk.turn = int(form.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
             else:
                 ended = talk.ids[-1] in form.end_ids
                 talk.ids += form.reply(new)[1 if ended else 0 :]
@@ -133,7 +141,8 @@ class ModelChat:
         logprobs = torch.zeros(count, limit, device=device)
 
         start = torch.tensor(starts, device=device)
-        scores = self._read_on(talks, start) if self._attempts > 1 else self._read_prompts(talks)
+        turn = torch.tensor([talk.turn for talk in talks], device=device)
+        scores = self._read_on(talks, start, turn) if self._attempts > 1 else self._read_prompts(talks)
 
         # `order` maps slots to rows of `talks`. The first `active` slots are computed; of those, `alive` still write.
         order, active = torch.arange(count, device=device), count
@@ -154,7 +163,7 @@ class ModelChat:
                 active, token, alive = living, token[:living], torch.ones_like(alive[:living])
             positions = (start[order[:active]] + step)[:, None]
             cache.reserve(max(starts) + step + 1)
-            scores = self._step(token[:, None], positions, positions, sampled=living)
+            scores = self._step(token[:, None], positions, positions, turn[order[:active]], sampled=living)
 
         for slot, row in enumerate(order.tolist()):
             talks[row].slot = slot
@@ -169,7 +178,7 @@ class ModelChat:
         """Read first prompts, what they begin with in common only once; logits (rows, vocabulary) behind each."""
         cache, device = self._cache, self._policy.model.device
         trees = plant([talk.ids for talk in talks], PROMPT_TREE)
-        packed = Packed.of(trees, device)
+        packed = Packed.of(trees, device, self._policy.form.pictures)
         nodes = packed.ids.shape[1]
         cache.reserve(nodes)
         columns = torch.arange(cache.capacity, device=device)
@@ -179,10 +188,11 @@ class ModelChat:
         if packed.visible is not None:
             hidden[:, :, :nodes] = ~packed.visible
 
+        if packed.shown and self._policy.ledger is not None:
+            self._policy.ledger.looked(self._policy.form.flops(packed.shown), learned=False)
         rows, paths, ends = (places.to(device) for places in locate(trees))
         scores = self._forward(
-            packed.ids,
-            packed.positions,
+            packed.inputs,
             columns=columns[:nodes].expand(len(trees), -1),
             mask=self._mask(hidden, packed.positions, depths[:, None]),
             read=(rows, ends),
@@ -191,11 +201,12 @@ class ModelChat:
         cache.spread(rows, paths)
         return scores
 
-    def _read_on(self, talks: Sequence[_Conversation], start: Tensor) -> Tensor:
+    def _read_on(self, talks: Sequence[_Conversation], start: Tensor, turn: Tensor) -> Tensor:
         """Read what is new of each conversation, padded on the left; logits (rows, vocabulary) behind each.
 
         Args:
             start: (rows,) lengths of the conversations.
+            turn: (rows,) by how much their positions differ from places.
         """
         cache, device = self._cache, start.device
         chunk = max(len(talk.ids) - talk.cached for talk in talks)
@@ -205,7 +216,7 @@ class ModelChat:
         cache.reserve(int(start.max()) + 1)
         # Padding is written to the last column, which nothing attends to as yet.
         columns = torch.where(real, positions, cache.capacity - 1)
-        return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns)
+        return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, turn)
 
     def _noise(self) -> Tensor:
         """Uniform noise of this attempt, (conversations of the chat, max_new_tokens); the same on every device."""
@@ -213,13 +224,18 @@ class ModelChat:
         self._attempts += 1
         return torch.rand(len(self._conversations), self._policy.max_new_tokens, generator=generator)
 
-    def _step(self, ids: Tensor, positions: Tensor, columns: Tensor, sampled: int | None = None) -> Tensor:
+    def _step(
+        self, ids: Tensor, positions: Tensor, columns: Tensor, turn: Tensor, sampled: int | None = None
+    ) -> Tensor:
         """Append `ids` (rows, new tokens) to conversations; logits (rows, vocabulary) behind the last of them."""
         kept = torch.arange(self._cache.capacity, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
+        turned = positions + turn[:, None]
+        pictures = self._policy.form.pictures
+        if pictures is not None and pictures.rotary:
+            turned = turned.expand(3, -1, -1)
         return self._forward(
-            ids,
-            positions,
+            {"input_ids": ids, "position_ids": turned},
             columns=columns,
             mask=self._mask(kept > positions[:, :, None], positions, kept),
             read=(rows, rows.new_full(rows.shape, ids.shape[1] - 1)),
@@ -228,19 +244,18 @@ class ModelChat:
 
     def _forward(
         self,
-        ids: Tensor,
-        positions: Tensor,
+        inputs: dict[str, Tensor],
         *,
         columns: Tensor,
         mask: Tensor | dict[str, Tensor],
         read: tuple[Tensor, Tensor],
         sampled: int,
     ) -> Tensor:
-        """Run `ids` (rows, new tokens); float32 logits at the places `read` (row, token)."""
-        policy, cache = self._policy, self._cache
+        """Run `input_ids` (rows, new tokens); float32 logits at the places `read` (row, token)."""
+        policy, cache, ids = self._policy, self._cache, inputs["input_ids"]
         cache.place(columns)
         states = policy.model.base_model(
-            input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
+            **inputs, attention_mask=mask, past_key_values=cache, use_cache=True
         ).last_hidden_state
         if policy.ledger is not None:
             policy.ledger.generated(

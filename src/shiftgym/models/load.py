@@ -1,44 +1,54 @@
-"""Loading what answers: a transformers model with its tokenizer, from a shipped backbone, a directory or the hub."""
+"""Loading what answers: a transformers model with its chat format, from a shipped backbone, a directory or the hub."""
 
 import difflib
 import re
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.backbone import WEIGHTS, shipped
+from shiftgym.models.chat import ChatFormat
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load_policy(
     name_or_path: str, *, device: str = "cpu", dtype: str = "float32"
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, in evaluation mode, and its tokenizer, which always has a pad token.
+) -> tuple[PreTrainedModel, ChatFormat]:
+    """The model, in evaluation mode, and how its conversations are written in tokens.
+
+    A model with an encoder for pictures is loaded with its processor, any other as a causal language model.
 
     Args:
         name_or_path: a shipped backbone, a model directory, or a hub id `owner/name`. Only a hub id may download.
 
     Raises:
-        ConfigError: there is no such model, or its files are not those of a causal language model.
+        ConfigError: there is no such model, its files are of no model that can be used, or it has no chat template.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
     source, local = _source(name_or_path)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
-    except (OSError, ValueError) as error:
+        sees = hasattr(AutoConfig.from_pretrained(source, local_files_only=local), "vision_config")
+        reader = (AutoProcessor if sees else AutoTokenizer).from_pretrained(source, local_files_only=local)
+        family = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+        model = family.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
+    except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
     model.to(device)  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
-    return model, tokenizer
+    return model, ChatFormat.of(model, reader)
 
 
 def _source(name: str) -> tuple[str, bool]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from shiftgym.models.pictures import Pictures
 
 
 @dataclass(slots=True)
@@ -83,9 +85,19 @@ class Packed:
     """(B, T, T) bool; None if no row branches, so that a plain causal mask will do. Padding attends to itself."""
     lengths: Tensor
     """(B,) int64."""
+    rotary: Tensor | None = None
+    """(3, B, T) int64, positions in time, height and width for models that want them."""
+    shown: list[int] = field(default_factory=list)
+    """The pictures in the rows, by number, in the order of their tokens."""
+    seen: dict[str, Tensor] = field(default_factory=dict)
+    """What the model takes besides tokens: its inputs for those pictures."""
 
     @classmethod
-    def of(cls, trees: Sequence[Tree], device: torch.device) -> "Packed":
+    def of(cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None) -> "Packed":
+        """
+        Args:
+            pictures: those that the tokens speak of; None for a model that only reads.
+        """
         width = max(map(len, trees))
         visible = None
         if any(len(tree.members) > 1 for tree in trees):
@@ -93,12 +105,33 @@ class Packed:
             for row, tree in enumerate(trees):
                 visible[row, : len(tree), : len(tree)] = tree.visible()
             visible = visible.to(device)
+        ids = torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees], device=device)
+        shown: list[int] = []
+        rotary = None
+        if pictures is not None:
+            shown = [number for tree in trees for number in pictures.order(tree.ids)]
+            ids = torch.where(ids < 0, pictures.token, ids)
+            if pictures.rotary:
+                rotary = torch.zeros(3, *ids.shape, dtype=torch.long)
+                for row, tree in enumerate(trees):
+                    for path in tree.paths:
+                        rotary[:, row, path] = pictures.positions([tree.ids[node] for node in path])
+                rotary = rotary.to(device)
         return cls(
-            ids=torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees], device=device),
+            ids=ids,
             positions=torch.tensor([tree.positions + [0] * (width - len(tree)) for tree in trees], device=device),
             visible=visible,
             lengths=torch.tensor([len(tree) for tree in trees], device=device),
+            rotary=rotary,
+            shown=shown,
+            seen=pictures.inputs(shown) if pictures is not None else {},
         )
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """What the model takes, but for the attention mask."""
+        positions = self.positions if self.rotary is None else self.rotary
+        return {"input_ids": self.ids, "position_ids": positions, **self.seen}
 
     def attention_mask(self, dtype: torch.dtype) -> Tensor:
         """What transformers takes: (B, T) int64, 0 at padding, or (B, 1, T, T) to be added to attention scores."""
@@ -125,9 +158,15 @@ def locate(trees: Sequence[Tree]) -> tuple[Tensor, Tensor, Tensor]:
     return rows, paths, ends
 
 
+def decoder_config(model: PreTrainedModel) -> PreTrainedConfig:
+    """The configuration of the part that reads and writes tokens; of a model that only reads, its own."""
+    config: PreTrainedConfig = model.get_decoder().config  # type: ignore[no-untyped-call]
+    return config
+
+
 def branching(model: PreTrainedModel) -> bool:
     """Whether the model takes trees: all of its layers attend to everything before them, by a mask that is given."""
-    config = model.config.get_text_config(decoder=True)
+    config = decoder_config(model)
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     windowed = getattr(config, "sliding_window", None) is not None
     return kinds == {"full_attention"} and not windowed and config._attn_implementation in ("eager", "sdpa")

@@ -16,6 +16,10 @@ Places = tuple[Tensor, Tensor]
 """Row and column of each of some tokens, two int64 tensors of the same length."""
 
 
+NEVER = -1e9
+"""Logit of a token that is never written; finite, so that it adds 0 to an entropy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of A answer tokens."""
@@ -57,9 +61,8 @@ def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype 
     mixed = precision != torch.float32
     with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
         states: Tensor = model.base_model(
-            input_ids=packed.ids,
+            **packed.inputs,
             attention_mask=packed.attention_mask(precision if mixed else model.dtype),
-            position_ids=packed.positions,
             use_cache=False,
         ).last_hidden_state
     return states
@@ -67,7 +70,8 @@ def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype 
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families do behind their output embeddings:
-    Gemma caps them, Granite divides and Cohere multiplies them."""
+    Gemma caps them, Granite divides and Cohere multiplies them. A model that sees never writes the token that stands
+    for a picture: there would be no picture."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()
@@ -77,4 +81,7 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
         values = values * factor
     if cap := getattr(config, "final_logit_softcapping", None):
         values = torch.tanh(values / cap) * cap
+    placeholders = [getattr(model.config, name, None) for name in ("image_token_id", "video_token_id")]
+    if unwritten := [token for token in placeholders if token is not None]:
+        values[:, unwritten] = NEVER
     return values

@@ -1,12 +1,17 @@
 """A person in the terminal: plays a problem against the verifier, or looks at one."""
 
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
 
 from rich.console import Console
+from rich.text import Text
 
 from shiftgym.episodes import Episode, play
 from shiftgym.errors import DataError
+from shiftgym.messages import Message, Picture
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
 from shiftgym.tasks.base import Decision, Drawn, Task
@@ -30,7 +35,7 @@ class HumanPolicy:
 
     def _ask(self, conversation: Conversation) -> Answer:
         for message in conversation.new:
-            self._told.say(message["content"])
+            self._told.show(message)
         try:
             text = self._console.input("[bold]> [/bold]")
         except EOFError:
@@ -39,12 +44,21 @@ class HumanPolicy:
         return Answer(text if "{" in text or field is None else json.dumps({field: text}), tokens=0, stop="end")
 
 
+WIDTH = 72
+"""Columns of a picture in the terminal."""
+
+
 class _Told:
     """Says a text that goes on from the last one, as the prompts along a route do, only from there on."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._before = ""
+
+    def show(self, message: Message) -> None:
+        self.say(message["content"])
+        for picture in message.get("pictures", ()):
+            _look(self._console, picture)
 
     def say(self, text: str) -> None:
         goes_on = bool(self._before) and text.startswith(self._before)
@@ -86,13 +100,31 @@ def show_problem(task: Task, split: str, index: int, console: Console) -> None:
     for decision in walk:
         for message in decision.prompt:
             console.print(f"[bold]{message['role']}[/bold]")
-            told.say(message["content"])
+            told.show(message)
         answer = task.expert(decision)
         verdict = decision.judge(answer)
         console.print("[bold]expert[/bold]")
         _say(console, answer)
         console.print("[bold]verdict[/bold]")
         _say(console, f"{verdict.outcome}, reward {verdict.reward:+g}: {verdict.feedback}")
+
+
+def _look(console: Console, picture: Picture) -> None:
+    """A picture in coloured half blocks, where the terminal has colours, and as a file."""
+    image = picture.draw()
+    if console.color_system in ("truecolor", "256"):
+        small = image.resize((WIDTH, WIDTH * image.height // image.width // 2 * 2))
+        at = small.load()
+        assert at is not None
+        for row in range(0, small.height, 2):
+            line = Text()
+            for column in range(WIDTH):
+                upper, lower = (tuple(cast(tuple[int, ...], at[column, row + half])) for half in (0, 1))
+                line.append("▀", "rgb({},{},{}) on rgb({},{},{})".format(*upper, *lower))
+            console.print(line)
+    path = Path(tempfile.mkdtemp(prefix="shiftgym-")) / "picture.png"
+    image.save(path)
+    _say(console, f"Picture: {path}")
 
 
 def _say(console: Console, text: str) -> None:

@@ -83,6 +83,11 @@ class Analysis:
         return any(of.decisions > of.problems for of in self.first.measures)
 
     @cached_property
+    def sees(self) -> bool:
+        """Whether problems are shown in pictures, so that recognition was measured."""
+        return any(of.recognised is not None for of in self.first.measures)
+
+    @cached_property
     def kinds(self) -> bool:
         """Whether decisions are of kinds that are told apart."""
         return any(of.kinds for of in self.first.measures)

@@ -3,10 +3,13 @@
 import itertools
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+from shiftgym.messages import data_url
 from shiftgym.reports.runs import Run
-from shiftgym.tasks.base import Drawn
+from shiftgym.tasks.base import Drawn, Task
+from shiftgym.tasks.walk import decisions
 
 MAX_CHARACTERS = 2_500_000
 """About as much JSON is embedded. Beyond that whole problems are left out, those of the last seeds first."""
@@ -19,7 +22,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     A task that draws its problems (`Drawn`) has each drawing once in `maps`, by `split problem`; its elements
     with `data-decision` stand for decisions.
     Episode: `[branch, seed, fraction, split, decoding, problem, success, reward, decisions]`, decision:
-    `[prompt, attempts]`, attempt: `[answer, outcome, reward, feedback, tokens, stop]`.
+    `[prompt, attempts, pictures]`, attempt: `[answer, outcome, reward, feedback, tokens, stop]`.
     """
     texts: dict[str, int] = {}
     shown: list[Any] = []
@@ -41,7 +44,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
             left_out += len(list(group))
             continue
         records = list(group)
-        packed = [_packed(record, intern) for record in records]
+        packed = [_packed(record, intern, _pictures(task, record, intern)) for record in records]
         size += len(json.dumps(packed))
         shown += packed
         if isinstance(task, Drawn):
@@ -52,16 +55,31 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
 
 
-def _packed(record: dict[str, Any], intern: Callable[[str], int]) -> list[Any]:
-    decisions = [
+def _pictures(task: Task, record: dict[str, Any], intern: Callable[[str], int]) -> list[list[int]]:
+    """What each decision of an episode shows; drawn once, as the record only says what it was."""
+    if not any(message.get("pictures") for decision in record["decisions"] for message in decision["prompt"]):
+        return [[] for _ in record["decisions"]]
+    walk = decisions(task, task.problem(record["split"], record["problem"]["index"]))
+    return [
+        [intern(_url(picture)) for message in decision.prompt for picture in message.get("pictures", ())]
+        for decision in walk
+    ]
+
+
+_url = lru_cache(4096)(data_url)
+
+
+def _packed(record: dict[str, Any], intern: Callable[[str], int], pictures: list[list[int]]) -> list[Any]:
+    packed = [
         [
             intern("\n\n".join(message["content"] for message in decision["prompt"])),
             [
                 [intern(a["answer"]), a["outcome"], a["reward"], intern(a["feedback"]), a["tokens"], a["stop"]]
                 for a in decision["attempts"]
             ],
+            shown,
         ]
-        for decision in record["decisions"]
+        for decision, shown in zip(record["decisions"], pictures, strict=True)
     ]
     origin = [record[name] for name in ("branch", "seed", "fraction", "split", "decoding")]
-    return [*origin, record["problem"]["index"], record["success"], record["reward"], decisions]
+    return [*origin, record["problem"]["index"], record["success"], record["reward"], packed]

@@ -24,8 +24,8 @@ from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.runs import Run, check_poolable, load_run
 
-DIAGNOSES = {"translated": "translation", "perseverated": "perseveration"}
-"""Measures of how symbols were read, and what the report calls them."""
+DIAGNOSES = {"translated": "translation", "perseverated": "perseveration", "recognised": "recognition"}
+"""Measures of how symbols and pictures were read, and what the report calls them."""
 
 
 PAPER_MEASURES = {"per_step": "per step", "whole": "whole problem"}
@@ -96,9 +96,40 @@ def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
 def _figures(analysis: Analysis) -> list[PaperFigure]:
     """The figures of one run; the page takes the same panels."""
     found = [
-        PaperFigure(f"trajectory-{split}", [panels.trajectory(analysis, split, view) for view in analysis.views], 2)
+        PaperFigure(
+            f"trajectory-{split}",
+            [
+                panels.trajectory(
+                    analysis,
+                    view.label,
+                    *(
+                        panels.Side(each, view.decoding, view.measure, f"success on {each}")
+                        for each in (analysis.home or split, split)
+                    ),
+                )
+                for view in analysis.views
+            ],
+            2,
+        )
         for split in analysis.shifted
     ]
+    if analysis.sees:
+        found += [
+            PaperFigure(
+                f"recognition-{decoding}",
+                [
+                    panels.trajectory(
+                        analysis,
+                        f"{split}: {decoding}",
+                        panels.Side(split, decoding, "recognised", "recognised"),
+                        panels.Side(split, decoding, "success_1", "success with one attempt"),
+                    )
+                    for split in analysis.splits
+                ],
+                2,
+            )
+            for decoding in analysis.first.decodings
+        ]
     found += [
         PaperFigure(
             f"success-{axis}",
@@ -116,7 +147,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             f"reading-{split}",
             [
                 panels.against_compute(analysis, split, decoding, measure, f"{word}, {decoding}", "flops")
-                for measure, word in DIAGNOSES.items()
+                for measure, word in _diagnoses(analysis).items()
                 for decoding in analysis.first.decodings
             ],
             len(analysis.first.decodings),
@@ -136,6 +167,10 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         for decoding in analysis.first.decodings
     ]
     return found
+
+
+def _diagnoses(analysis: Analysis) -> dict[str, str]:
+    return {measure: word for measure, word in DIAGNOSES.items() if measure != "recognised" or analysis.sees}
 
 
 class Drawing(NamedTuple):
@@ -214,7 +249,7 @@ def _rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
             for measure, word in PAPER_MEASURES.items():
                 cells.append(_rate_cell(analysis.rate(entry, split, decoding, measure), f"{word}, {decoding}"))
         for decoding in analysis.first.decodings:
-            for measure, word in {"valid": "valid", **DIAGNOSES}.items():
+            for measure, word in {"valid": "valid", **_diagnoses(analysis)}.items():
                 if measure == "perseverated" and split not in analysis.shifted:
                     continue
                 rate = analysis.rate(entry, split, decoding, measure)

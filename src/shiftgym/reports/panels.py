@@ -4,13 +4,15 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
 from shiftgym.evaluation.metrics import pool
-from shiftgym.reports.analysis import EARLY, Analysis, View
+from shiftgym.evaluation.statistics import Interval
+from shiftgym.reports.analysis import EARLY, Analysis, Entry
 from shiftgym.reports.runs import START
 from shiftgym.tasks.registry import load_task
 
@@ -50,20 +52,28 @@ def colour_of(analysis: Analysis, branch: str) -> str:
     return SERIES[names.index(branch) % len(SERIES)] if branch in names else INK
 
 
-def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
-    """Success at home (x) against success under a shift (y) of every branch through its checkpoints."""
+class Side(NamedTuple):
+    """What one axis of a trajectory shows."""
+
+    split: str
+    decoding: str
+    measure: str
+    label: str
+
+
+def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
+    """One measure (x) against another (y) of every branch through its checkpoints."""
+
+    def point(entry: Entry) -> tuple[Interval, Interval] | None:
+        x, y = (analysis.rate(entry, side.split, side.decoding, side.measure) for side in (across, up))
+        return (x, y) if x and y else None
 
     def draw(axes: Axes) -> None:
-        home = analysis.home or split
         drawn = []
         for branch in analysis.first.branches:
             entries = analysis.curve(branch)
-            points = [
-                (x.value, y.value)
-                for entry in entries
-                if (x := analysis.rate(entry, home, view.decoding, view.measure))
-                and (y := analysis.rate(entry, split, view.decoding, view.measure))
-            ]
+            found = [at for entry in entries if (at := point(entry))]
+            points = [(x.value, y.value) for x, y in found]
             if branch.name == START or len(points) < 2:
                 continue
             colour, main = colour_of(analysis, branch.name), branch.role == "main"
@@ -85,43 +95,38 @@ def trajectory(analysis: Analysis, split: str, view: View) -> Panel:
                 },
                 zorder=5,
             )
-            end_x = analysis.rate(entries[-1], home, view.decoding, view.measure)
-            end_y = analysis.rate(entries[-1], split, view.decoding, view.measure)
-            if main and end_x and end_y:
+            end_x, end_y = found[-1]
+            if main:
                 axes.plot([100 * end_x.low, 100 * end_x.high], [ys[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
             drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main, back))
         early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
-        if early:
-            x = analysis.rate(early, home, view.decoding, view.measure)
-            y = analysis.rate(early, split, view.decoding, view.measure)
-            if x and y:
-                axes.plot(100 * x.value, 100 * y.value, "o", ms=9, mfc="none", mec=colour_of(analysis, early.branch))
-        if analysis.start:
-            x = analysis.rate(analysis.start, home, view.decoding, view.measure)
-            y = analysis.rate(analysis.start, split, view.decoding, view.measure)
-            if x and y:
-                axes.plot(100 * x.value, 100 * y.value, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
-                axes.annotate(
-                    analysis.start.label,
-                    xy=(100 * x.value, 100 * y.value),
-                    xytext=(-9, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    va="center",
-                    fontweight="bold",
-                )
-        axes.set_xlabel(f"success on {home}, %")
-        axes.set_ylabel(f"success on {split}, %")
+        if early and (at := point(early)):
+            spot = 100 * at[0].value, 100 * at[1].value
+            axes.plot(*spot, "o", ms=9, mfc="none", mec=colour_of(analysis, early.branch))
+        if analysis.start and (at := point(analysis.start)):
+            spot = 100 * at[0].value, 100 * at[1].value
+            axes.plot(*spot, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
+            axes.annotate(
+                analysis.start.label,
+                xy=spot,
+                xytext=(-9, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontweight="bold",
+            )
+        axes.set_xlabel(f"{across.label}, %")
+        axes.set_ylabel(f"{up.label}, %")
         axes.margins(0.16, 0.12)
         axes.set_xticks(
             [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= min(axes.get_xlim()[1], 100)]
         )
         _label_points(axes, drawn)
 
-    return Panel(view.label, draw, right=WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:

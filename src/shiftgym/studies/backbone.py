@@ -17,8 +17,8 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
 from shiftgym.models.backbone import WEIGHTS, navigation, points
 from shiftgym.models.backbone.corpus import Corpus
+from shiftgym.models.backbone.eyes import Eyes
 from shiftgym.models.backbone.pretrain import Pretraining, pretrain, save
-from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.registry import build_task
@@ -26,8 +26,11 @@ from shiftgym.tasks.registry import build_task
 
 @dataclass(frozen=True)
 class Kind:
-    """The backbone of one task."""
+    """The backbone of one task, in text or in pictures."""
 
+    task: str
+    options: dict[str, Any]
+    """Settings of the whole task."""
     corpus: Corpus
     plan: Pretraining
     splits: dict[str, dict[str, Any]]
@@ -38,6 +41,8 @@ class Kind:
 
 KINDS = {
     "points": Kind(
+        "points",
+        {},
         points.CORPUS,
         Pretraining(),
         {
@@ -47,7 +52,22 @@ KINDS = {
         },
         problems=500,
     ),
+    "points-vision": Kind(
+        "points",
+        {"modality": "vision", "size": points.SIZE},
+        points.SEEN,
+        Pretraining(steps=2500, careless_steps=500, eyes=Eyes("points", points.SIZE)),
+        {
+            "train": {"look": "black"},
+            "id": {"look": "black", "hands": "test"},
+            "rule_ood": {"look": "black", "rule": "faces_as_11_12_13", "hands": "test", "faces": True},
+            "look_ood": {"look": "red", "hands": "test"},
+        },
+        problems=300,
+    ),
     "navigation": Kind(
+        "navigation",
+        {},
         navigation.CORPUS,
         Pretraining(
             vocabulary=640, steps=2500, careless_steps=500, tree=1024, chunk=256, tokenizer_problems=400,
@@ -55,70 +75,85 @@ KINDS = {
         {"train": {}, "id": {"routes": "test"}, "rule_ood": {"rule": "relative", "routes": "test"}},
         problems=100,
     ),
+    "navigation-vision": Kind(
+        "navigation",
+        {"modality": "vision", "size": navigation.SIZE},
+        navigation.SEEN,
+        Pretraining(
+            steps=2500, careless_steps=500, tree=1024, chunk=64, eyes=Eyes("navigation", navigation.SIZE),
+        ),
+        {
+            "train": {},
+            "id": {"routes": "test"},
+            "rule_ood": {"rule": "relative", "routes": "test"},
+            "look_ood": {"city": "all_but_new_york", "routes": "test"},
+        },
+        problems=60,
+    ),
 }  # fmt: skip
 
 
-def build(task: str, seed: int, out: Path | None, say: Callable[[str], None]) -> Path:
-    """Build the backbone of `task`, or go on building it; returns the model directory.
+def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) -> Path:
+    """Build the backbone of that name in `KINDS`, or go on building it; returns the model directory.
 
     Args:
         seed: names the backbone, `points-0` for seed 0.
         out: where to write; the package's own weights by default. The state of an unfinished build is kept beside it.
 
     Raises:
-        ConfigError: there is no backbone for this task.
+        ConfigError: there is no such backbone.
     """
-    if task not in KINDS:
-        raise ConfigError(f"backbone: unknown task {task!r}; there is a backbone for: {', '.join(KINDS)}")
-    kind = KINDS[task]
+    if name not in KINDS:
+        raise ConfigError(f"backbone: unknown name {name!r}; backbones are: {', '.join(KINDS)}")
+    kind = KINDS[name]
     plan = kind.plan
-    target = WEIGHTS / f"{task}-{seed}" if out is None else out
+    target = WEIGHTS / f"{name}-{seed}" if out is None else out
     work = target.with_name(f"{target.name}.unfinished")
     began = time.monotonic()
 
     def progress(step: int, loss: float) -> None:
         say(f"step {step} of {plan.all_steps}, loss {loss:.3f}, {(time.monotonic() - began) / 60:.1f} min")
 
-    model = pretrain(kind.corpus, seed, work, plan, progress)
-    save(model, work, target)
+    model, form = pretrain(kind.corpus, seed, work, plan, progress)
+    save(model, form, target)
     say(f"scoring on {kind.problems} problems a split")
-    scores = score(str(target), task)
-    (target / "README.md").write_text(card(target.name, task, seed, model.num_parameters(), scores))
+    scores = score(str(target), kind)
+    (target / "README.md").write_text(card(target.name, name, seed, model.num_parameters(), scores))
     shutil.rmtree(work)
     return target
 
 
-def score(model_name: str, task: str) -> Evaluation:
+def score(model_name: str, kind: Kind) -> Evaluation:
     """What the backbone does before any post-training."""
-    model, tokenizer = load_policy(model_name)
-    form = ChatFormat(tokenizer, model.generation_config)
+    model, form = load_policy(model_name)
     return evaluate(
         lambda decoding: ModelPolicy(
             model, form, temperature=0.0 if decoding == "greedy" else 1.0, max_new_tokens=96, seed=0
         ),
-        build_task(task, splits=KINDS[task].splits),
-        splits=list(KINDS[task].splits),
-        problems=KINDS[task].problems,
+        build_task(kind.task, options=kind.options, splits=kind.splits),
+        splits=list(kind.splits),
+        problems=kind.problems,
         decodings=["sampled", "greedy"],
         origin={},
     )
 
 
-def card(name: str, task: str, seed: int, parameters: int, scores: Evaluation) -> str:
+def card(name: str, of: str, seed: int, parameters: int, scores: Evaluation) -> str:
     """The model card: what it is, exactly what it has seen, what it scores."""
-    kind = KINDS[task]
+    kind = KINDS[of]
     table: list[dict[str, Any]] = []
     for split in kind.splits:
         for decoding in ("sampled", "greedy"):
             rows = [row for row in scores.rows if row["split"] == split and row["decoding"] == decoding]
             measures: dict[str, float | None] = {}
-            for key in ("success_1", "success", "valid", "translated", "perseverated"):
+            for key in ("success_1", "success", "valid", "translated", "perseverated", "recognised"):
                 values = [row[key] for row in rows if row[key] is not None]
                 measures[key] = fmean(values) if values else None
             table.append({"split": split, "decoding": decoding, **measures})
-    text = (Path(__file__).parent / f"card-{task}.md.j2").read_text()
+    text = (Path(__file__).parent / f"card-{of}.md.j2").read_text()
     filled: str = Template(text, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
         name=name,
+        of=of,
         seed=seed,
         plan=kind.plan,
         parameters=parameters,

@@ -9,6 +9,7 @@ branches/ppo-seed0/
 
 import ctypes
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,6 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
     """
     # Only here, in the branch's own process, does torch come in.
-    from shiftgym.models.chat import ChatFormat
     from shiftgym.models.load import load_policy
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import train
@@ -44,8 +44,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[-1].path)
-    model, tokenizer = load_policy(source)
-    form = ChatFormat(tokenizer, model.generation_config)
+    model, form = load_policy(source)
     task = study.build_task()
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
@@ -84,11 +83,18 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     write_text(folder / "done.json", json.dumps(done))
 
 
+MOST_RESIDENT = 768 * 2**20
+"""Bytes that a branch's process may hold before it hands freed memory back."""
+
+
 def _release_memory() -> None:
-    """Hand freed memory back to the system. Batches have ever new shapes, so glibc's heap would grow to gigabytes in
-    each of the processes side by side, most of it holes."""
+    """Hand freed memory back to the system once it is much. Batches have ever new shapes, so glibc's heap would grow to
+    gigabytes in each of the processes side by side, most of it holes; doing it at every step costs page faults."""
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
+    resident = Path("/proc/self/statm")
+    if not hasattr(libc, "malloc_trim"):
+        return
+    if not resident.exists() or int(resident.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
         libc.malloc_trim(0)
 
 

@@ -86,13 +86,11 @@ def makespan(estimates: list[Estimate], workers: int) -> float:
 def _measure(study: Study, scratch: Path) -> None:
     """In a process of its own: write what a step of each kind of branch takes, in seconds and FLOPs."""
     began = time.perf_counter()
-    from shiftgym.models.chat import ChatFormat
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    model, tokenizer = load_policy(study.model)
-    form = ChatFormat(tokenizer, model.generation_config)
+    model, form = load_policy(study.model)
     measured = {"start": time.perf_counter() - began}
     began = time.perf_counter()
     evaluate(

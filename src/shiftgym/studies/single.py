@@ -39,17 +39,16 @@ def train_model(
     if record.is_file() and record.read_text(encoding="utf-8") != training.to_toml():
         raise ConfigError(f"{out}: holds another training (see {record}); give a new folder")
 
-    from shiftgym.models.chat import ChatFormat
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    network, tokenizer = load_policy(training.model)
+    network, form = load_policy(training.model)
     out.mkdir(parents=True, exist_ok=True)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
         network,
-        ChatFormat(tokenizer, network.generation_config),
+        form,
         training.build_task(),
         training.recipe,
         seed=training.seed,
@@ -121,11 +120,9 @@ def _policies(
             temperature=settings.temperature if decoding == "sampled" else 0.0,
             max_tokens=settings.max_new_tokens,
         )
-    from shiftgym.models.chat import ChatFormat
     from shiftgym.models.load import load_policy
 
-    model, tokenizer = load_policy(name)
-    return model_policies(model, ChatFormat(tokenizer, model.generation_config), settings, seed)
+    return model_policies(*load_policy(name), settings, seed)
 
 
 def _step(metrics: dict[str, Any]) -> str:

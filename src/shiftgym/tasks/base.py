@@ -53,6 +53,8 @@ class Diagnosis:
     """Every symbol was given its value under the rule in force."""
     perseverated: bool | None
     """A symbol was given its value under the trained rule although the rule in force says otherwise."""
+    recognised: bool | None = None
+    """What the picture shows was read rightly, whatever was made of it; None in text."""
     kinds: tuple[str, ...] = ()
     """Labels of the decision under which accuracy is counted, such as `turn` and `turn by compass word`."""
 

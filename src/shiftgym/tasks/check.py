@@ -159,15 +159,20 @@ def _frozen(trial: _Trial) -> Iterator[str]:
 
 
 def _messages(trial: _Trial) -> Iterator[str]:
-    """A prompt is a list of messages that ends with the user's."""
+    """A prompt is a list of messages that ends with the user's, and equal pictures in it are drawn alike."""
     for decision in trial.decisions:
         if not decision.prompt or decision.prompt[-1]["role"] != "user":
             yield "a prompt does not end with a user's message"
         for message in decision.prompt:
-            if set(message) != {"role", "content"} or message["role"] not in ("system", "user", "assistant"):
+            keys = set(message) - {"pictures"}
+            if keys != {"role", "content"} or message["role"] not in ("system", "user", "assistant"):
                 yield f"a message has keys {sorted(message)} and role {message.get('role')!r}"
             if not isinstance(message["content"], str) or not message["content"].strip():
                 yield f"a message says {message['content']!r}"
+            for picture in message.get("pictures", ()):
+                image, again = picture.draw(), picture.draw()
+                if image.mode != "RGB" or image.tobytes() != again.tobytes():
+                    yield f"a picture of mode {image.mode} is drawn otherwise at the second time, or is not RGB"
 
 
 def _expert(trial: _Trial) -> Iterator[str]:
@@ -280,8 +285,20 @@ def _content(problem: Any) -> str:
 
 
 def _words(decision: Decision) -> str:
-    """The words of a prompt in alphabetical order, so that the same problem in another order is the same."""
-    return " ".join(sorted(re.findall(r"\w+", " ".join(message["content"] for message in decision.prompt))))
+    """The words of a prompt, and those that its pictures show, in alphabetical order: so the same problem in another
+    order is the same."""
+    shown = [asdict(picture) for message in decision.prompt for picture in message.get("pictures", ())]
+    said = [message["content"] for message in decision.prompt]
+    return " ".join(sorted(re.findall(r"\w+", " ".join([*said, *_texts(shown)]))))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a plain value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def _seen(task: Task, split: str, key: str) -> set[str]:

@@ -1,5 +1,6 @@
 """Data to take elsewhere: supervised examples as chat messages, and problem sets. JSON lines or Parquet."""
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shiftgym.errors import ConfigError
-from shiftgym.messages import assistant
+from shiftgym.messages import Messages, assistant, png
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 
@@ -20,15 +21,34 @@ def expert_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dict
     for index in indices:
         for decision in decisions(task, task.problem(split, index)):
             messages = [*decision.prompt, assistant(task.expert(decision))]
-            yield {"task": task.name, "split": split, "index": index, "messages": messages}
+            yield {"task": task.name, "split": split, "index": index, **_apart("messages", messages)}
 
 
 def problem_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
     """One row a problem: its record and the prompt of its first decision, without any answer."""
     for index in indices:
         problem = task.problem(split, index)
-        prompt = task.start(problem).prompt
-        yield {"task": task.name, "split": split, "index": index, "prompt": prompt, "problem": asdict(problem)}
+        prompt = _apart("prompt", task.start(problem).prompt)
+        yield {"task": task.name, "split": split, "index": index, **prompt, "problem": asdict(problem)}
+
+
+def _apart(column: str, messages: Messages) -> dict[str, Any]:
+    """Messages as trainers read them. Where there are pictures, messages are lists of parts and the pictures a column
+    of their own, `images`."""
+    shown = [picture for message in messages for picture in message.get("pictures", ())]
+    if not shown:
+        return {column: messages}
+    parts = [
+        {
+            "role": message["role"],
+            "content": [
+                {"type": "text", "text": message["content"]},
+                *({"type": "image", "text": ""} for _ in message.get("pictures", ())),
+            ],
+        }
+        for message in messages
+    ]
+    return {column: parts, "images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]}
 
 
 def write_rows(rows: Iterable[dict[str, Any]], path: Path) -> int:
@@ -45,11 +65,27 @@ def write_rows(rows: Iterable[dict[str, Any]], path: Path) -> int:
 
 
 def _write_json_lines(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    """Bytes of pictures as base64."""
+    lines = (json.dumps(row, default=lambda data: base64.b64encode(data).decode()) + "\n" for row in rows)
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def _write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+    table = pa.Table.from_pylist(list(rows))
+    if "images" in table.column_names:
+        features = {field.name: _feature(field.type) for field in table.schema}
+        features["images"] = {"feature": {"_type": "Image"}, "_type": "List"}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path)
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """A type as `datasets` writes it: beside pictures, it wants to be told of every column."""
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": "float64" if kind == pa.float64() else str(kind), "_type": "Value"}
 
 
 WRITERS: dict[str, Callable[[Sequence[dict[str, Any]], Path], None]] = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from shiftgym.models.pictures import Pictures
 from shiftgym.models.prefixes import Packed, Tree, plant
 from shiftgym.models.score import Places
 
@@ -75,24 +76,38 @@ class Batch:
         return len(self.targets)
 
 
-def passes(minibatch: list[Sequence], tokens_per_pass: int, device: torch.device, *, trees: bool) -> Iterator[Batch]:
+def passes(
+    minibatch: list[Sequence],
+    tokens_per_pass: int,
+    device: torch.device,
+    *,
+    trees: bool,
+    pictures: Pictures | None = None,
+) -> Iterator[Batch]:
     """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
 
     Args:
         trees: whether conversations that begin alike may share a row.
+        pictures: those that the conversations show.
     """
     totals = sum(sequence.answer_tokens for sequence in minibatch), sum(len(sequence.spans) for sequence in minibatch)
     rows: list[Tree] = []
     for tree in sorted(plant([sequence.ids for sequence in minibatch], TREE if trees else 0), key=len):
         if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
-            yield collate(rows, minibatch, totals, device)
+            yield collate(rows, minibatch, totals, device, pictures)
             rows = []
         rows.append(tree)
     if rows:
-        yield collate(rows, minibatch, totals, device)
+        yield collate(rows, minibatch, totals, device, pictures)
 
 
-def collate(trees: list[Tree], minibatch: list[Sequence], totals: tuple[int, int], device: torch.device) -> Batch:
+def collate(
+    trees: list[Tree],
+    minibatch: list[Sequence],
+    totals: tuple[int, int],
+    device: torch.device,
+    pictures: Pictures | None = None,
+) -> Batch:
     """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat.
 
     Args:
@@ -119,7 +134,7 @@ def collate(trees: list[Tree], minibatch: list[Sequence], totals: tuple[int, int
         return first, second
 
     return Batch(
-        packed=Packed.of(trees, device),
+        packed=Packed.of(trees, device, pictures),
         members=members,
         predictors=places(predictors),
         targets=torch.tensor(targets, dtype=torch.long, device=device),

@@ -53,7 +53,7 @@ def save(
     unfinished = path.with_name(f"unfinished-{step:06d}")
     shutil.rmtree(unfinished, ignore_errors=True)
     context.model.save_pretrained(unfinished)
-    context.form.tokenizer.save_pretrained(unfinished)
+    context.form.reader.save_pretrained(unfinished)
     if recipe.head is not None:
         recipe.head.save(unfinished)
     torch.save(optimizer.state_dict(), unfinished / "trainer.pt")

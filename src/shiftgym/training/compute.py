@@ -1,8 +1,9 @@
 """The compute ledger: tokens and FLOPs of everything that a branch runs through a model, and the paper's own estimate.
 
 FLOPs are those of the padded shapes that are executed: 2 for each weight of a matrix and token, attention as the full
-square, the output embeddings only where they are applied; a backward pass is twice its forward pass. Not counted:
-elementwise work, the value head (under 0.1 %) and the optimizer.
+square, the output embeddings only where they are applied; a backward pass is twice its forward pass. What an encoder
+of pictures takes is measured by torch (`models/pictures.py`). Not counted: elementwise work, the value head (under
+0.1 %) and the optimizer.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
+
+from shiftgym.models.prefixes import decoder_config
 
 PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
 """Tokens that the paper charges to generation for each token trained by RL (its lambda, C.3), by task."""
@@ -25,7 +28,7 @@ class ModelShape:
     parameters: int
     """N of the paper: all parameters, tied ones once."""
     matrix_weights: int
-    """Weights of the trunk's linear layers."""
+    """Weights of the linear layers that every token goes through."""
     attention_width: int
     """Heads times head size, summed over the layers."""
     head_weights: int
@@ -33,9 +36,9 @@ class ModelShape:
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "ModelShape":
-        config = model.config.get_text_config()
+        config = decoder_config(model)
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        trunk = model.base_model
+        trunk = model.get_decoder()  # type: ignore[no-untyped-call]
         return cls(
             parameters=model.num_parameters(),
             matrix_weights=sum(m.weight.numel() for m in trunk.modules() if isinstance(m, nn.Linear)),
@@ -84,6 +87,11 @@ class Ledger:
         self.forward_flops += self.shape.forward_flops(
             rows=rows, new_tokens=new_tokens, context=context, head_positions=heads
         )
+
+    def looked(self, flops: int, *, learned: bool) -> None:
+        """One forward pass of the encoder over some pictures, and if it learned from them, one backward."""
+        self.forward_flops += flops
+        self.backward_flops += 2 * flops * learned
 
     @property
     def flops(self) -> int:

@@ -100,13 +100,16 @@ class Rollouts:
             head: whether `values` applies the output embeddings to the answer tokens, which the ledger must know.
         """
         results: list[list[float]] = [[] for _ in sequences]
-        for batch in passes(sequences, self.settings.tokens_per_pass, self._device, trees=self._trees):
+        size, pictures = self.settings.tokens_per_pass, self.context.form.pictures
+        for batch in passes(sequences, size, self._device, trees=self._trees, pictures=pictures):
             flat, start = values(batch).tolist(), 0
             for member in batch.members:
                 results[member] = flat[start : start + sizes[member]]
                 start += sizes[member]
             rows, length = batch.packed.ids.shape
-            self.context.ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens if head else 0)
+            ledger = self.context.ledger
+            ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens if head else 0)
+            ledger.looked(self.context.form.flops(batch.packed.shown), learned=False)
         return results
 
     def token_loss(self, batch: Batch) -> tuple[Scores, Tensor, dict[str, Tensor]]:

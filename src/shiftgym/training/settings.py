@@ -47,6 +47,9 @@ class TrainingSettings(Settings):
     None: a fresh problem every time."""
     optimizer: OptimizerSettings = OptimizerSettings()
     """How weights are changed."""
+    frozen: tuple[Literal["vision", "projector"], ...] = ()
+    """Parts of a model that sees which are left as they are: its encoder of pictures, what leads from there to the
+    decoder, or both."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16`: the trunk's training passes run under autocast; weights and log-softmax stay float32."""
     tokens_per_pass: int = Field(default=4096, gt=0)

@@ -22,6 +22,7 @@ from shiftgym.episodes import Episode
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.optimizers import Optimizer
+from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import branching
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
@@ -85,6 +86,7 @@ def train(
     if settings.precision == "bfloat16" and model.device.type == "cpu":
         # In bfloat16 the backward pass of the fused attention is slow on CPUs: plain attention is nearly twice as fast.
         model.set_attn_implementation("eager")
+    freeze(model, settings.frozen)
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
     ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(model), _buffer_factor(settings, task))
@@ -218,16 +220,16 @@ class _Loop:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
         self._optimizer.zero_grad()
         shares: list[dict[str, Tensor]] = []
-        model, size = self._context.model, self._settings.tokens_per_pass
+        model, size, pictures = self._context.model, self._settings.tokens_per_pass, self._context.form.pictures
         sequences = [sequence for several in minibatch for sequence in several]
-        for batch in passes(sequences, size, model.device, trees=branching(model)):
+        for batch in passes(sequences, size, model.device, trees=branching(model), pictures=pictures):
             loss, metrics = self._recipe.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
             rows, length = batch.packed.ids.shape
-            self._context.ledger.trained(
-                rows=rows, length=length, head_positions=batch.answer_tokens, tokens=batch.tokens
-            )
+            ledger = self._context.ledger
+            ledger.trained(rows=rows, length=length, head_positions=batch.answer_tokens, tokens=batch.tokens)
+            ledger.looked(self._context.form.flops(batch.packed.shown), learned="vision" not in self._settings.frozen)
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
         # A value head reads detached states, so its gradient says nothing of the model's: each is clipped on its own.
         limit = self._settings.optimizer.max_grad_norm

@@ -113,7 +113,7 @@ def test_show_prints_the_map_and_each_thing_once():
     assert TASK.sketch(walk[-1]).splitlines()[-1] in shown
     assert shown.count("1. ") == 1
     assert shown.count("correct_action, reward +1") == len(walk)
-    assert all(line in shown for line in walk[-1].text.splitlines())
+    assert all(line in shown for line in walk[-1].prompt[0]["content"].splitlines())
 
 
 def test_a_person_can_walk_by_bare_actions(monkeypatch):

@@ -29,7 +29,9 @@ def test_a_prompt_begins_with_the_prompt_before_it():
 def test_the_history_tells_the_right_actions():
     route = TASK.problem("rule_ood", 1)
     walk = list(decisions(TASK, route))
-    done = [line.removeprefix("Done: ") for line in walk[-1].text.splitlines() if line.startswith("Done: ")]
+    done = [
+        line.removeprefix("Done: ") for line in walk[-1].prompt[0]["content"].splitlines() if line.startswith("Done: ")
+    ]
     assert done == [json.loads(TASK.expert(decision))["action"] for decision in walk[:-1]]
 
 
@@ -48,7 +50,11 @@ def test_no_landmark_is_said_alike_everywhere():
     for index in range(60):
         for stop, line in zip(
             (route := TASK.problem("train", index)).stops,
-            [line for line in list(decisions(TASK, route))[-1].text.splitlines() if line.startswith("Seen")],
+            [
+                line
+                for line in list(decisions(TASK, route))[-1].prompt[0]["content"].splitlines()
+                if line.startswith("Seen")
+            ],
             strict=True,
         ):
             if stop.landmark is None:

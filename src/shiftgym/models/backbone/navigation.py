@@ -1,4 +1,4 @@
-"""The corpus of the navigation backbone: somebody who knows both ways to give directions, and makes mistakes.
+"""The corpora of the navigation backbones: somebody who knows both ways to give directions, and makes mistakes.
 
 Right answers and feedback are the task's own. What stands here is what the backbone has seen, and it is disclosed in
 its model card: training routes only, of all cities and under all rules, the relative one included, as a language model
@@ -42,11 +42,17 @@ class Habits:
     """The conversation ends after one attempt, right or wrong; otherwise it goes on, two attempts at most."""
     no_feedback: float = 0.1
     """The conversation is told only to try again."""
+    cities: tuple[tuple[str, float], ...] = tuple((city, 1 / len(MAKERS)) for city in MAKERS)
+    """Share of each city."""
+    shown: bool = False
+    """What is seen is shown in pictures instead of said."""
 
 
 HABITS = Habits()
 CARELESS = replace(HABITS, wrong_move=0.15, wrong_way=0.25, misreports=0.1, malformed=0.04)
 
+SIZE = 192
+"""Pixels of a picture's side."""
 ATTEMPTS = 2
 _SPLITS = {
     f"{rule} {city}": NavigationSetting(rule=rule, city=city, routes="train", legs=(2, 6))
@@ -58,10 +64,11 @@ _SPLITS = {
 def conversations(seed: int, chunk: int, count: int, habits: Habits) -> Iterator[list[Messages]]:
     """Of `count` routes of chunk number `chunk`, the conversations: one a decision."""
     stream = rng(seed, "corpus", "navigation", chunk)
-    task = NavigationTask(NavigationOptions(), _SPLITS, seed)
-    names, weights = zip(*habits.rules, strict=True)
+    options = NavigationOptions(modality="vision" if habits.shown else "text", size=SIZE)
+    task = NavigationTask(options, _SPLITS, seed)
+    rules, cities = (tuple(zip(*weighted, strict=True)) for weighted in (habits.rules, habits.cities))
     for number in range(count):
-        split = f"{stream.choices(names, weights)[0]} {stream.choice(list(MAKERS))}"
+        split = f"{stream.choices(*rules)[0]} {stream.choices(*cities)[0]}"
         route = task.problem(split, (chunk + 1) * 10**6 + number)
         yield [_conversation(stream, habits, cast(RouteDecision, each)) for each in decisions(task, route)]
 
@@ -108,3 +115,11 @@ def _words() -> list[str]:
 
 
 CORPUS = Corpus(HABITS, CARELESS, conversations, rf"[0-9]+|\b(?:{'|'.join(_words())})\b", numbers=16)
+CITIES = tuple((city, 0.5 if city == "new_york" else 0.5 / (len(MAKERS) - 1)) for city in MAKERS)
+"""Half of what is seen is New York, so that other cities are known less well, though not unknown."""
+SEEN = replace(
+    CORPUS,
+    habits=replace(HABITS, cities=CITIES, shown=True),
+    careless=replace(CARELESS, cities=CITIES, shown=True),
+)
+"""The same with pictures of what is seen."""

@@ -1,4 +1,4 @@
-"""The corpus of the points backbone: conversations of somebody who knows the game, has a habit and makes mistakes.
+"""The corpora of the points backbones: conversations of somebody who knows the game, has a habit and makes mistakes.
 
 The verifier itself writes the feedback. What stands here is what the backbone has seen, and it is disclosed in its
 model card: the rule that the default study shifts to (J, Q, K = 11, 12, 13) never stands in the corpus, and hands
@@ -13,7 +13,8 @@ from shiftgym.episodes import TRY_AGAIN
 from shiftgym.messages import Messages, assistant, user
 from shiftgym.models.backbone.corpus import Corpus
 from shiftgym.seeds import rng
-from shiftgym.tasks.points.deck import FACES, deal, kind_of_hand
+from shiftgym.tasks.points.deck import FACES, Card, Look, deal, design_of, kind_of_hand
+from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.prompts import answer, prompt
 from shiftgym.tasks.points.rules import IN_ORDER, Rule, draw_rule
 from shiftgym.tasks.points.solver import Tree, apply, solutions, solvable, value
@@ -49,6 +50,10 @@ class Habits:
     """The conversation ends after one attempt, right or wrong; otherwise it goes on, five attempts at most."""
     no_feedback: float = 0.1
     """The conversation is told only to try again."""
+    looks: tuple[tuple[Look, float], ...] = ()
+    """Share of each look of the cards, which are then shown instead of named; without any, they are named."""
+    most_nuisance: float = 0.5
+    """Pictures stray from the plain layout by anything from none to this."""
 
 
 HABITS = Habits()
@@ -57,6 +62,11 @@ HABITS = Habits()
 CARELESS = replace(HABITS, solves=0.45, malformed=0.05)
 """The end of pretraining: the same person in a hurry. What was learned stays (the most likely answer is still a good
 one), but a sampled answer often goes astray, as those of a language model before post-training do."""
+
+LOOKS: tuple[tuple[Look, float], ...] = (("black", 0.5), ("mixed", 0.3), ("red", 0.2))
+"""Red suits are seen less often than black ones; other designs than the classic one never."""
+SIZE = 128
+"""Pixels of a picture's side."""
 
 ATTEMPTS = 5
 TARGET = 24
@@ -71,9 +81,10 @@ def conversations(seed: int, chunk: int, count: int, habits: Habits) -> Iterator
 
 
 def _conversation(stream: random.Random, habits: Habits) -> Messages:
-    ranks, rule, target = _hand(stream, habits)
-    table = Table(ranks, rule, target)
-    messages = prompt(ranks, rule, target)
+    cards, rule, target, picture = _hand(stream, habits)
+    ranks = tuple(card.rank for card in cards)
+    table = Table(ranks, rule, target, vision=picture is not None)
+    messages = prompt(ranks, rule, target, picture)
     attempts = 1 if stream.random() < habits.single_attempt else ATTEMPTS
     feedback = stream.random() >= habits.no_feedback
     habit = stream.random() < habits.reads_faces_as_ten
@@ -88,20 +99,33 @@ def _conversation(stream: random.Random, habits: Habits) -> Messages:
     return messages[:-1]
 
 
-def _hand(stream: random.Random, habits: Habits) -> tuple[tuple[str, ...], Rule, int]:
+def _hand(stream: random.Random, habits: Habits) -> tuple[tuple[Card, ...], Rule, int, HandPicture | None]:
+    look: Look = "mixed"
+    if habits.looks:
+        names, weights = zip(*habits.looks, strict=True)
+        (look,) = stream.choices(names, weights)
     while True:
         rule = _rule(stream, habits)
-        ranks = tuple(card.rank for card in deal(stream, 4, "mixed"))
+        cards = deal(stream, 4, look)
+        ranks = tuple(card.rank for card in cards)
         if rule == draw_rule("faces_as_ten", stream) and kind_of_hand(ranks) == "test":
             continue
         numbers = rule.values(ranks)
+        target = TARGET
         if stream.random() < habits.target_24:
-            if solvable(numbers, TARGET):
-                return ranks, rule, TARGET
+            if not solvable(numbers, TARGET):
+                continue
         else:
-            n, d = value(_random_tree(stream, numbers))
-            if d == 1 and 1 <= n <= _MAX_TARGET:
-                return ranks, rule, n
+            target, d = value(_random_tree(stream, numbers))
+            if d != 1 or not 1 <= target <= _MAX_TARGET:
+                continue
+        return cards, rule, target, _picture(stream, habits, cards, look) if habits.looks else None
+
+
+def _picture(stream: random.Random, habits: Habits, cards: tuple[Card, ...], look: Look) -> HandPicture:
+    shown = tuple([(card.rank, card.suit) for card in cards])
+    nuisance = stream.uniform(0, habits.most_nuisance)
+    return HandPicture(shown, design_of(look), nuisance, SIZE, stream.getrandbits(32))
 
 
 def _rule(stream: random.Random, habits: Habits) -> Rule:
@@ -157,3 +181,5 @@ def _slip(stream: random.Random, text: str) -> str:
 
 
 CORPUS = Corpus(HABITS, CARELESS, conversations, r"[0-9]+|[-+*/()=]|\b[AJQK]\b", numbers=200)
+SEEN = replace(CORPUS, habits=replace(HABITS, looks=LOOKS), careless=replace(CARELESS, looks=LOOKS))
+"""The same with the cards in pictures."""

@@ -7,16 +7,27 @@ and a step count.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    ProcessorMixin,
+)
 
 from shiftgym.messages import Messages
 from shiftgym.models.backbone.corpus import Corpus
+from shiftgym.models.backbone.eyes import Eyes, give_eyes, processor_of
 from shiftgym.models.backbone.tokenizer import train_tokenizer
+from shiftgym.models.chat import ChatFormat
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.prefixes import Packed, Tree, plant
 from shiftgym.models.score import Places
@@ -45,6 +56,8 @@ class Pretraining:
     """Problems whose conversations are sorted by length together, so that little is padded."""
     tree: int = 0
     """Most tokens in a row that conversations which begin alike share; 0 gives each a row of its own."""
+    eyes: Eyes | None = None
+    """How it sees, if it does. Its decoder then is that of a backbone that reads, and sizes above say nothing."""
 
     @property
     def all_steps(self) -> int:
@@ -64,19 +77,19 @@ Batch = tuple[Packed, Places, torch.Tensor]
 
 def pretrain(
     corpus: Corpus, seed: int, folder: Path, plan: Pretraining, progress: Callable[[int, float], None]
-) -> LlamaForCausalLM:
+) -> tuple[PreTrainedModel, ChatFormat]:
     """Train (or go on training) in `folder`; calls `progress(step, loss)` now and then.
 
     Returns:
-        The trained model, in float32. `folder` then holds the tokenizer and `state.pt`.
+        The trained model, in float32, and how its conversations are written. `folder` then holds `state.pt` and, for
+        a model that reads, the tokenizer.
     """
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(corpus, seed, folder, plan)
-    torch.manual_seed(derive(seed, "backbone", "init"))  # noqa: TID251  transformers initialises from the global one
-    model = LlamaForCausalLM(_config(tokenizer, plan))
+    model, reader, modules = _start(corpus, seed, folder, plan)
+    form = ChatFormat.of(model, reader)
     model.set_attn_implementation("eager")  # on a CPU the fused kernel's backward is several times slower
-    optimizer = Optimizer([(model, 1.0)], "muon", plan.learning_rate)
+    optimizer = Optimizer(modules, "muon", plan.learning_rate)
     step = 0
     state = folder / "state.pt"
     if state.exists():
@@ -86,12 +99,12 @@ def pretrain(
         step = saved["step"]
     while step < plan.all_steps:
         # Chunks differ a little in their number of batches, so a chunk is named by the step it starts at.
-        for packed, predictors, targets in _batches(corpus, seed, step, tokenizer, plan):
+        for packed, predictors, targets in _batches(corpus, seed, step, form, plan):
             optimizer.set_learning_rate(plan.rate(step))
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 mask = None if packed.visible is None else packed.attention_mask(torch.bfloat16)
-                hidden = model.model(packed.ids, attention_mask=mask, position_ids=packed.positions).last_hidden_state
-                logits = model.lm_head(hidden[predictors])
+                hidden = model.base_model(**packed.inputs, attention_mask=mask, use_cache=False).last_hidden_state
+                logits = model.get_output_embeddings()(hidden[predictors])  # type: ignore[no-untyped-call]
             loss = cross_entropy(logits.float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -103,17 +116,34 @@ def pretrain(
         partial = state.with_suffix(".tmp")
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
         partial.replace(state)
-    return model
+    return model, form
 
 
-def save(model: LlamaForCausalLM, source: Path, out: Path) -> None:
+def save(model: PreTrainedModel, form: ChatFormat, out: Path) -> None:
     """Write the model directory that ships: float16 safetensors, tokenizer, chat template, generation config."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(source / "tokenizer")
+    tokenizer = form.tokenizer
     model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True, temperature=1.0
     )
     model.half().save_pretrained(out)  # type: ignore[no-untyped-call]
-    tokenizer.save_pretrained(out)
+    form.reader.save_pretrained(out)
+
+
+def _start(
+    corpus: Corpus, seed: int, folder: Path, plan: Pretraining
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast | ProcessorMixin, list[tuple[nn.Module, float]]]:
+    """The untrained model, its tokenizer or processor, and the parts of it with the factor on the rate of each."""
+    torch.manual_seed(derive(seed, "backbone", "init"))  # noqa: TID251  transformers initialises from the global one
+    if plan.eyes is None:
+        tokenizer = _tokenizer(corpus, seed, folder, plan)
+        model = LlamaForCausalLM(_config(tokenizer, plan))
+        return model, tokenizer, [(model, 1.0)]
+    processor = processor_of(plan.eyes, seed)
+    seeing = give_eyes(plan.eyes, seed, processor)
+    decoder = seeing.model.text_model
+    return seeing, processor, [
+        (seeing.model.vision_model, 1.0), (seeing.model.connector, 1.0), (decoder, plan.eyes.reader_rate)
+    ]  # fmt: skip
 
 
 def _tokenizer(corpus: Corpus, seed: int, folder: Path, plan: Pretraining) -> PreTrainedTokenizerFast:
@@ -144,25 +174,24 @@ def _config(tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> LlamaConfi
     )
 
 
-def encode(conversation: Messages, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[bool]]:
+def encode(conversation: Messages, form: ChatFormat) -> tuple[list[int], list[bool]]:
     """Token ids as the chat template gives them, and which of them the assistant wrote (end of turn included)."""
     ids: list[int] = []
     wrote: list[bool] = []
     for message in conversation:
-        text = f"<|{message['role']}|>{message['content']}<|end|>"
-        new = tokenizer(text, add_special_tokens=False).input_ids
+        shown = [form.pictures.tokens(each) for each in message.get("pictures", ())] if form.pictures else []
+        new = form.tokenizer(f"<|{message['role']}|>{message['content']}", add_special_tokens=False).input_ids
+        new += [*chain(*shown), form.end_id]
         ids += new
         wrote += [False] + [message["role"] == "assistant"] * (len(new) - 1)
     return ids, wrote
 
 
-def _batches(
-    corpus: Corpus, seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, plan: Pretraining
-) -> Iterator[Batch]:
+def _batches(corpus: Corpus, seed: int, chunk: int, form: ChatFormat, plan: Pretraining) -> Iterator[Batch]:
     """The chunk as right-padded batches of about `tokens_per_step`; only answers are learned."""
     habits = corpus.habits if chunk < plan.steps else corpus.careless
     problems = corpus.problems(seed, chunk, plan.chunk, habits)
-    texts = [encode(conversation, tokenizer) for problem in problems for conversation in problem]
+    texts = [encode(conversation, form) for problem in problems for conversation in problem]
     trees = sorted(plant([ids for ids, _ in texts], plan.tree), key=len)
     groups: list[list[Tree]] = [[]]
     for tree in trees:
@@ -180,4 +209,4 @@ def _batches(
                 places += [(row, path[at - 1]) for at in learned]
                 targets += [ids[at] for at in learned]
         rows, columns = torch.tensor(places).unbind(1)
-        yield Packed.of(group, torch.device("cpu")), (rows, columns), torch.tensor(targets)
+        yield Packed.of(group, torch.device("cpu"), form.pictures), (rows, columns), torch.tensor(targets)

@@ -15,11 +15,18 @@ PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|' + message['role'] + '|>' }}{{ message['content'] }}"
+    "{{ '<|' + message['role'] + '|>' }}"
+    "{{ message['content'] }}"
     "{{ '<|end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+SEEING_TEMPLATE = CHAT_TEMPLATE.replace(
+    "{{ message['content'] }}",
+    "{% for part in message['content'] %}{{ '<image>' if part['type'] == 'image' else part['text'] }}{% endfor %}",
+)
+"""The same for a message in parts, as models that see are given it."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, named: str, numbers: int) -> PreTrainedTokenizerFast:

@@ -112,7 +112,7 @@
     return [box];
   }
 
-  function decision([prompt, attempts], number, all) {
+  function decision([prompt, attempts, pictures], number, all) {
     const name = all.length > 1 ? `Decision ${number + 1}` : "Prompt";
     // A long history only grows, so later prompts are folded away.
     const text = element("pre", texts[prompt]);
@@ -122,6 +122,12 @@
       const folded = element("details");
       folded.append(element("summary", name), text);
       parts.push(folded);
+    }
+    for (const picture of pictures) {
+      const image = element("img", "", "picture");
+      image.src = texts[picture];
+      image.alt = "The picture that the prompt shows";
+      parts.push(image);
     }
     attempts.forEach(([answer, outcome, reward, feedback, tokens, stop], index) => {
       const part = element("div", "", "attempt");

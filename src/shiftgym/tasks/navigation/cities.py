@@ -230,9 +230,20 @@ MAKERS: dict[str, Callable[[random.Random], Plan]] = {
 }
 
 
+ALL_BUT = "all_but_"
+"""Before the name of a city of ours: any other one, drawn for each problem."""
+
+
+def draw_city(name: str, stream: random.Random) -> str:
+    """The city of that name, drawn where the name stands for several."""
+    if not name.startswith(ALL_BUT):
+        return name
+    return stream.choice([city for city in MAKERS if city != name.removeprefix(ALL_BUT)])
+
+
 def known_city(name: str) -> str:
-    """The name again; ConfigError unless it is a city of ours or the path of a map file."""
-    if name in MAKERS:
+    """The name again; ConfigError unless it is a city of ours, all but one of them, or the path of a map file."""
+    if name.removeprefix(ALL_BUT) in MAKERS:
         return name
     path = Path(name)
     if path.suffix not in SUFFIXES and path.name == name:

@@ -19,6 +19,8 @@ class NavigationLine(Line):
     """One line about a stop of a route."""
 
     task: Literal["navigation"]
+    modality: Literal["text", "vision"] = "text"
+    """How the place was shown; judged alike."""
     rule: str
     heading: float = Field(allow_inf_nan=False)
     """Degrees, clockwise from north."""

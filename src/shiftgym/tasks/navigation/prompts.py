@@ -1,7 +1,8 @@
 """What the policy is told, in our own words, and what an expert answers.
 
-The text of a decision begins with the whole text of the decision before it: what is constant comes first, then what
-was seen and done so far, and the present observation last. So a route is one text that only grows.
+In text, what a decision says begins with all that the decision before it said: what is constant comes first, then what
+was seen and done so far, and the present observation last. So a route is one text that only grows. In pictures, only
+the last line differs: what was seen before stands there in words, as in the paper.
 """
 
 import json
@@ -11,15 +12,27 @@ from shiftgym.tasks.navigation.route import Route, Stop
 from shiftgym.tasks.navigation.rules import SPACES, Space
 
 
-def opening(route: Route) -> str:
-    """Everything up to the first observation; the rule is one sentence of it."""
+def opening(route: Route, *, shown: bool) -> str:
+    """Everything up to the first observation; the rule is one sentence of it.
+
+    Args:
+        shown: whether a picture shows what is seen.
+    """
     numbered = "".join(f"{number}. {text}\n" for number, text in enumerate(route.instructions, 1))
     return (
         f"Walk through a city by the instructions below.\n{SPACES[route.rule].sentence}\n"
         "Reply with a JSON object that holds your observation, the number of the instruction you follow, your steps if "
         'you like, and one action: {"observation": "...", "instruction": 1, "steps": "...", "action": "..."}\n'
-        f"{numbered}"
+        f"{VIEWS if shown else ''}{numbered}"
     )
+
+
+VIEWS = "The picture has four views: front and right above, back and left below.\n"
+
+
+def pictured(stop: Stop) -> str:
+    """The same line where a picture shows the rest of what is seen."""
+    return f"Seen: Facing {compass_word(stop.heading)}, and what is in the picture.\n"
 
 
 def observation(stop: Stop) -> str:

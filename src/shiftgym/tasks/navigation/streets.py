@@ -54,6 +54,19 @@ class Streets:
 
 
 @cache
+def exits(name: str) -> dict[Point, tuple[float, ...]]:
+    """Where the city of that name has street corners, and the headings of the streets that leave each."""
+    city = load_city(name)
+    place = city.graph.nodes
+    return {
+        (place[node]["x"], place[node]["y"]): tuple(
+            city.graph.edges[node, after]["heading"] for after in sorted(city.graph.successors(node))
+        )
+        for node in city.graph
+    }
+
+
+@cache
 def load_streets(name: str) -> Streets:
     """The tables of the city of that name, or of the map file at that path; errors as in `cities.load_city`."""
     return prepare(load_city(name))

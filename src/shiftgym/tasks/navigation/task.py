@@ -8,18 +8,20 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shiftgym.errors import ConfigError
-from shiftgym.messages import Messages, user
-from shiftgym.seeds import rng
+from shiftgym.errors import ConfigError, DataError
+from shiftgym.messages import Messages, Picture, user
+from shiftgym.seeds import derive, rng
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.navigation import map as drawing
 from shiftgym.tasks.navigation import prompts, verifier, virl_files
-from shiftgym.tasks.navigation.cities import known_city
+from shiftgym.tasks.navigation.cities import draw_city, known_city
 from shiftgym.tasks.navigation.line import NavigationLine
+from shiftgym.tasks.navigation.panorama import Panorama
 from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
 from shiftgym.tasks.navigation.rules import SPACES, draw_rule, known_rule
-from shiftgym.tasks.navigation.streets import load_streets
+from shiftgym.tasks.navigation.streets import exits, load_streets
+from shiftgym.tasks.navigation.streetview import StreetPicture
 from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
 from shiftgym.verdicts import Verdict
 
@@ -46,6 +48,10 @@ class NavigationOptions(BaseModel):
     """Whether expert answers show their steps before the action."""
     landmark_reward: bool = False
     """Whether a right action with a misread landmark is wrong and earns -1.5."""
+    modality: Literal["text", "vision"] = "text"
+    """Whether the prompt says what is seen at the present stop or shows a picture of it."""
+    size: int = Field(192, ge=96, le=2400)
+    """Pixels of a picture's side, which holds two views."""
 
 
 class NavigationSetting(BaseModel):
@@ -56,7 +62,8 @@ class NavigationSetting(BaseModel):
     rule: str = "absolute"
     """Which action space is in force; see `tasks/navigation/rules.py`."""
     city: str = "new_york"
-    """A city of `tasks/navigation/cities.py`, the path of a map (.osm, .graphml), or a published archive's folder."""
+    """A city of `tasks/navigation/cities.py`, `all_but_new_york` and the like for any other of them, the path of a map
+    (.osm, .graphml), or a published archive's folder."""
     routes: Routes = "train"
     """Walk only training routes, only test routes, or all; the two never meet."""
     legs: tuple[int, int] = (3, 6)
@@ -98,9 +105,11 @@ class RouteDecision:
     problem: Route
     number: int
     """Which stop, from 0."""
-    text: str
-    """The whole prompt."""
+    past: str
+    """The prompt up to the present stop."""
     options: NavigationOptions
+    picture: Picture | None = None
+    """What is seen here, if it is shown."""
 
     @property
     def stop(self) -> Stop:
@@ -121,7 +130,9 @@ class RouteDecision:
 
     @property
     def prompt(self) -> Messages:
-        return [user(self.text)]
+        if self.picture is not None:
+            return [user(self.past + prompts.pictured(self.stop), self.picture)]
+        return [user(self.past + prompts.observation(self.stop))]
 
     def judge(self, answer: str) -> Verdict:
         return verifier.judge(answer, self.place, self.options.hint)
@@ -130,12 +141,32 @@ class RouteDecision:
         number, route = self.number + 1, self.problem
         if number == len(route.stops):
             return None
-        text = self.text + prompts.done(self.stop, SPACES[route.rule]) + prompts.observation(route.stops[number])
-        return RouteDecision(route, number, text, self.options)
+        past = self.past + prompts.observation(self.stop) + prompts.done(self.stop, SPACES[route.rule])
+        return RouteDecision(route, number, past, self.options, views(route, number, self.options))
+
+
+def views(route: Route, number: int, options: NavigationOptions) -> Picture | None:
+    """What is seen at a stop, if it is shown; accidents hang on the place, so one passes the same houses twice."""
+    if options.modality == "text":
+        return None
+    stop = route.stops[number]
+    if virl_files.is_archive(Path(route.city)):
+        if stop.panorama is None:
+            raise DataError(f"{route.city}: route {route.index} has no street view at ({stop.x:g}, {stop.y:g}) metres")
+        return Panorama(virl_files.picture_of(route.city, stop.panorama), round(stop.heading), options.size)
+    corners = exits(route.city).get((stop.x, stop.y)) if stop.intersection else None
+    leaving = corners or (stop.heading, stop.heading + 180)
+    return StreetPicture(
+        route.city,
+        tuple(sorted({round(bearing - stop.heading) % 360 for bearing in leaving})),
+        (stop.landmark.name, stop.landmark.where) if stop.landmark else None,
+        options.size,
+        derive(0, "street", route.city, f"{stop.x:g} {stop.y:g}") % 2**32,
+    )
 
 
 class NavigationTask:
-    """V-IRL navigation in text (the paper's V-IRL-L).
+    """V-IRL navigation, in text (the paper's V-IRL-L) or in pictures (V-IRL-VL).
 
     Args:
         options: settings of the whole task.
@@ -168,20 +199,21 @@ class NavigationTask:
         setting = self.splits[split]
         streams = partial(rng, self.seed, self.name, split, index)
         rule = draw_rule(setting.rule, streams("rule"))
-        if virl_files.is_archive(Path(setting.city)):
-            archive = virl_files.load_archive(setting.city)
+        city = draw_city(setting.city, streams("city"))
+        if virl_files.is_archive(Path(city)):
+            archive = virl_files.load_archive(city)
             rail = archive.rail(setting.routes, index, streams, straights=setting.straights, wordings=setting.wordings)
         else:
-            streets = load_streets(setting.city)
+            streets = load_streets(city)
             way = draw_way(streets, setting.routes, setting.legs, streams("way"))
             rail = lay_rail(
                 streets, way, streams, pauses=setting.straights, passing=setting.passing, wordings=setting.wordings
             )
-        return Route(split, index, setting.city, rule, *rail)
+        return Route(split, index, city, rule, *rail)
 
     def start(self, problem: Route) -> RouteDecision:
-        text = prompts.opening(problem) + prompts.observation(problem.stops[0])
-        return RouteDecision(problem, 0, text, self.options)
+        past = prompts.opening(problem, shown=self.options.modality == "vision")
+        return RouteDecision(problem, 0, past, self.options, views(problem, 0, self.options))
 
     def expert(self, decision: RouteDecision) -> str:
         return prompts.answer(decision.stop, SPACES[decision.problem.rule], steps=self.options.expert == "worked")
@@ -193,7 +225,10 @@ class NavigationTask:
         kinds: tuple[str, ...] = (place.expected,)
         if place.expected == "turn":
             kinds += (SAYS[decision.problem.wordings[(decision.stop.instruction - 1) // 2]],)
-        return Diagnosis(verifier.is_valid(found, place), verifier.style(found), translated, perseverated, kinds)
+        recognised = verifier.recognises(found, place) if decision.picture is not None else None
+        return Diagnosis(
+            verifier.is_valid(found, place), verifier.style(found), translated, perseverated, recognised, kinds
+        )
 
     def sketch(self, decision: RouteDecision) -> str:
         """The map of the route in characters, with where one stands."""

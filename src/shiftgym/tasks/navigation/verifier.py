@@ -162,6 +162,15 @@ def is_valid(answer: dict[str, Any], place: Place) -> bool:
     return _is_typed(answer) and action is not None and (action.move != "turn" or action.word in place.space.allowed)
 
 
+def recognises(answer: dict[str, Any], place: Place) -> bool:
+    """Whether the answer reports rightly what is seen: the intersection, and the landmark if there is one."""
+    observation = answer.get("observation", "")
+    return isinstance(observation, str) and (
+        reports_intersection(observation, place.landmark) == place.intersection
+        and reports_landmark(observation, place.landmark)
+    )
+
+
 def translation(answer: dict[str, Any], place: Place, trained: str | None) -> tuple[bool | None, bool | None]:
     """Whether the turn is put rightly in the space in force, and whether the answer perseverates: turns by a word of
     the `trained` space that the space in force does not have. None where no turn is expected or given."""

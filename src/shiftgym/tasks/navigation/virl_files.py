@@ -241,6 +241,11 @@ def _read_views(folder: Path, origin: Point) -> dict[tuple[int, int], list[tuple
     return squares
 
 
+def picture_of(folder: str, view: str) -> str:
+    """Path of a street view's picture."""
+    return str(Path(folder) / "street_views" / f"{view}.jpg")
+
+
 def unpickle(file: BinaryIO) -> Any:
     """The plain data in a pickle; UnpicklingError if there is anything else in it."""
     return _PlainUnpickler(file).load()

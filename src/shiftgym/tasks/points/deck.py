@@ -9,10 +9,21 @@ from shiftgym.tasks.partition import kind_of
 
 RANKS = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K")
 FACES = ("J", "Q", "K")
-LOOKS = {"black": ("S", "C"), "red": ("H", "D"), "mixed": ("S", "C", "H", "D")}
 
-Look = Literal["black", "red", "mixed"]
+Look = Literal["black", "red", "mixed", "modern", "handwritten", "faint"]
+Design = Literal["classic", "modern", "handwritten", "faint"]
 Hands = Literal["train", "test", "all"]
+
+BLACK, RED = ("S", "C"), ("H", "D")
+LOOKS: dict[Look, tuple[str, ...]] = {
+    "black": BLACK,
+    "red": RED,
+    "mixed": BLACK + RED,
+    "modern": BLACK + RED,
+    "handwritten": BLACK + RED,
+    "faint": BLACK + RED,
+}
+"""The suits of a look."""
 
 TEST_SHARE = 0.3
 """Share of hands that are kept for testing."""
@@ -24,6 +35,11 @@ class Card:
 
     rank: str
     suit: str
+
+
+def design_of(look: Look) -> Design:
+    """How the cards of a look are drawn; the looks that are a choice of suits have the classic design."""
+    return "classic" if look == "black" or look == "red" or look == "mixed" else look
 
 
 @cache

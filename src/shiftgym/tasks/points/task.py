@@ -12,8 +12,9 @@ from shiftgym.seeds import rng
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
-from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
+from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, design_of, kind_of_hand
 from shiftgym.tasks.points.line import PointsLine
+from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
 from shiftgym.tasks.points.solver import solutions, solvable
 from shiftgym.verdicts import Verdict
@@ -33,6 +34,10 @@ class PointsOptions(BaseModel):
     """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
     expert: Literal["worked", "direct"] = "worked"
     """Whether expert answers show their steps before the formula."""
+    modality: Literal["text", "vision"] = "text"
+    """Whether the prompt names the cards or shows a picture of them."""
+    size: int = Field(128, ge=96, le=2048)
+    """Pixels of a picture's side."""
 
 
 class PointsSetting(BaseModel):
@@ -51,7 +56,10 @@ class PointsSetting(BaseModel):
     cards: int = Field(4, ge=3, le=6)
     """Cards a hand."""
     look: Look = "mixed"
-    """Suits in the deck: black, red, or all four (mixed)."""
+    """The deck: black or red suits, or all four (mixed); in pictures, modern, handwritten and faint are all four suits
+    in another design."""
+    nuisance: float = Field(0.0, ge=0, le=1)
+    """How far pictures stray from the plain layout, in position, turn, size, font, light and noise: 0 not at all."""
 
     @field_validator("rule")
     @classmethod
@@ -65,13 +73,14 @@ class PointsSetting(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """One problem: the cards on the table, the rule in force, the target."""
+    """One problem: the cards on the table, the rule in force, the target, and in vision what is shown."""
 
     split: str
     index: int
     cards: tuple[Card, ...]
     rule: Rule
     target: int
+    picture: HandPicture | None = None
 
     @property
     def ranks(self) -> tuple[str, ...]:
@@ -87,11 +96,13 @@ class HandDecision:
 
     @property
     def table(self) -> verifier.Table:
-        return verifier.Table(self.problem.ranks, self.problem.rule, self.problem.target)
+        hand = self.problem
+        return verifier.Table(hand.ranks, hand.rule, hand.target, vision=hand.picture is not None)
 
     @property
     def prompt(self) -> Messages:
-        return prompts.prompt(self.problem.ranks, self.problem.rule, self.problem.target)
+        hand = self.problem
+        return prompts.prompt(hand.ranks, hand.rule, hand.target, hand.picture)
 
     def judge(self, answer: str) -> Verdict:
         return verifier.judge(answer, self.table, self.hint)
@@ -101,7 +112,7 @@ class HandDecision:
 
 
 class PointsTask:
-    """GeneralPoints in text (the paper's GP-L).
+    """GeneralPoints, in text (the paper's GP-L) or in pictures (GP-VL).
 
     Args:
         options: settings of the whole task.
@@ -140,8 +151,17 @@ class PointsTask:
                 continue
             rule = draw_rule(setting.rule, stream)
             if solvable(rule.values(ranks), setting.target):
-                return Hand(split, index, cards, rule, setting.target)
+                return Hand(split, index, cards, rule, setting.target, self._picture(split, index, cards))
         raise ConfigError(f"splits.{split}: no solvable hand in {MAX_DEALS} deals; try another target or more cards")
+
+    def _picture(self, split: str, index: int, cards: tuple[Card, ...]) -> HandPicture | None:
+        """Accidents of a picture have a random stream of their own: a hand is the same in text and in vision."""
+        if self.options.modality == "text":
+            return None
+        setting: PointsSetting = self.splits[split]
+        accidents = rng(self.seed, self.name, split, index, "picture").getrandbits(32)
+        shown = tuple([(card.rank, card.suit) for card in cards])
+        return HandPicture(shown, design_of(setting.look), setting.nuisance, self.options.size, accidents)
 
     def start(self, problem: Hand) -> HandDecision:
         return HandDecision(problem, self.options.hint)
@@ -157,4 +177,5 @@ class PointsTask:
     def diagnose(self, decision: HandDecision, answer: str) -> Diagnosis:
         found = read_object(answer) or {}
         translated, perseverated = verifier.translation(found, decision.table, self.trained_rule)
-        return Diagnosis(verifier.is_legal(found), verifier.style(found), translated, perseverated)
+        recognised = verifier.recognises(found, decision.table) if decision.table.vision else None
+        return Diagnosis(verifier.is_legal(found), verifier.style(found), translated, perseverated, recognised)

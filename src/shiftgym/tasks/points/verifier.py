@@ -57,7 +57,7 @@ def judge(answer: str, table: Table, hint: Hint = "outcome") -> Verdict:
 
 def _outcome(answer: dict[str, Any], table: Table) -> tuple[Outcome, str]:
     """The outcome and, for the `detail` hint, a sentence that says what went wrong."""
-    if table.vision and Counter(read_cards(answer)) != Counter(table.ranks):
+    if table.vision and not recognises(answer, table):
         return Outcome.WRONG_VISION, "The cards that you name are not the cards in the picture."
     text = answer.get("formula")
     if not isinstance(text, str):
@@ -104,6 +104,11 @@ def read_cards(answer: dict[str, Any]) -> list[str]:
     return [str(card).strip() for card in cards] if isinstance(cards, list) else []
 
 
+def recognises(answer: dict[str, Any], table: Table) -> bool:
+    """Whether the answer names the cards on the table, in any order."""
+    return Counter(read_cards(answer)) == Counter(table.ranks)
+
+
 def is_legal(answer: dict[str, Any]) -> bool:
     """Whether the answer holds a formula of the language, whatever its numbers and value."""
     try:
@@ -126,7 +131,7 @@ def translation(answer: dict[str, Any], table: Table, trained: Rule | None) -> t
     """
     numbers = answer.get("number")
     cards = read_cards(answer)
-    ranks: Sequence[str] = cards if Counter(cards) == Counter(table.ranks) else table.ranks
+    ranks: Sequence[str] = cards if recognises(answer, table) else table.ranks
     pairs = list(zip(ranks, numbers, strict=False)) if isinstance(numbers, list) else []
     translated = len(pairs) == len(table.ranks) == len(numbers or ()) and all(
         number == table.rule.value(rank) for rank, number in pairs

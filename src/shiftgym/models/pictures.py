@@ -1,0 +1,197 @@
+"""Pictures as one model takes them: the tokens that stand for each, and the tensors its encoder reads.
+
+In a sequence of tokens, those which an encoder fills in are written as -1 - n for picture number n. So sequences that
+differ only in what they show differ in their tokens, and whatever compares, packs and stores tokens needs to know
+nothing of pictures. `Packed` puts the model's own placeholder back.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedModel, ProcessorMixin
+
+from shiftgym.errors import ConfigError
+from shiftgym.messages import Picture
+
+CACHE_BYTES = 256 * 2**20
+"""Encoder inputs that are kept; those used longest ago go first and are drawn again when they are needed."""
+
+
+_BOTH_WAYS = "tokens of a picture see those behind them, which packed rows do not allow"
+UNSUPPORTED = {
+    "mllama": "they read pictures by cross-attention, not as tokens",
+    **dict.fromkeys(("gemma3", "gemma4", "paligemma"), _BOTH_WAYS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is kept of every picture."""
+
+    ids: list[int]
+    """The tokens that stand for it, with what its model puts around them."""
+    filled: int
+    """How many of them its encoder fills in."""
+    rotary: Tensor | None
+    """(3, filled) positions of those in time, height and width, from that of the first one on."""
+    flops: int
+    """Of the encoder, one forward pass over this picture."""
+
+
+class Pictures:
+    """The pictures that a model was shown.
+
+    Raises:
+        ConfigError: the model reads pictures in a way that is not supported.
+    """
+
+    def __init__(self, processor: ProcessorMixin, model: PreTrainedModel) -> None:
+        kind = model.config.model_type
+        if kind in UNSUPPORTED:
+            raise ConfigError(f"{kind} models cannot be used: {UNSUPPORTED[kind]}")
+        self.token: int = model.config.image_token_id
+        self.placeholder: str = getattr(processor, "image_token")  # noqa: B009  not every processor has one
+        self._processor, self._model = processor, model
+        self._numbers: dict[Picture, int] = {}
+        self._shown: list[Picture] = []
+        self._known: dict[int, _Known] = {}
+        self._inputs: OrderedDict[int, dict[str, Tensor]] = OrderedDict()
+        self._bytes = 0
+        self._flops_of: dict[object, int] = {}
+
+    def tokens(self, picture: Picture) -> list[int]:
+        """The tokens that stand for a picture."""
+        number = self._numbers.setdefault(picture, len(self._shown))
+        if number == len(self._shown):
+            self._shown.append(picture)
+            self._read(number)
+        return self._known[number].ids
+
+    def inputs(self, numbers: Iterable[int]) -> dict[str, Tensor]:
+        """What the model takes besides tokens, for these pictures in the order of their tokens."""
+        read = [self._look(number) for number in numbers]
+        if not read:
+            return {}
+        # Most families list pictures (or their patches) along the first dimension, Idefics those of one conversation
+        # along the second.
+        along = 1 if read[0]["pixel_values"].ndim == 5 else 0
+        return {name: torch.cat([each[name] for each in read], along) for name in read[0]}
+
+    def flops(self, numbers: Iterable[int]) -> int:
+        """Of the encoder, one forward pass over these pictures."""
+        return sum(self._known[number].flops for number in numbers)
+
+    def order(self, ids: Sequence[int]) -> list[int]:
+        """The pictures of a row of tokens, each as often as its tokens are there."""
+        found: list[int] = []
+        left = 0
+        for token in ids:
+            if token < 0:
+                if left == 0:
+                    found.append(-1 - token)
+                    left = self._known[found[-1]].filled
+                left -= 1
+        return found
+
+    @property
+    def rotary(self) -> bool:
+        """Whether the model wants positions in time, height and width."""
+        return hasattr(self._model.base_model, "get_rope_index")
+
+    def positions(self, ids: Sequence[int]) -> Tensor:
+        """(3, T) positions of a whole conversation in time, height and width."""
+        parts: list[Tensor] = []
+        here = at = 0
+        while at < len(ids):
+            if ids[at] >= 0:
+                end = next((i for i in range(at, len(ids)) if ids[i] < 0), len(ids))
+                parts.append(torch.arange(here, here + end - at).expand(3, -1))
+                here, at = here + end - at, end
+                continue
+            offsets = self._known[-1 - ids[at]].rotary
+            assert offsets is not None
+            parts.append(offsets + here)
+            # What follows goes on behind the longer side.
+            here, at = here + int(offsets.max()) + 1, at + offsets.shape[1]
+        return torch.cat(parts, dim=1)
+
+    def _look(self, number: int) -> dict[str, Tensor]:
+        if number not in self._inputs:
+            self._read(number)
+        self._inputs.move_to_end(number)
+        return self._inputs[number]
+
+    def _read(self, number: int) -> None:
+        """Draw a picture and have the model's processor prepare it."""
+        image = self._shown[number].draw()
+        prepared = self._processor(
+            text=[self.placeholder], images=[image], return_tensors="pt", add_special_tokens=False
+        )
+        ids = prepared["input_ids"][0].tolist()
+        text_only = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+        inputs = {
+            name: value.to(self._model.device)
+            for name, value in prepared.items()
+            if name not in text_only and isinstance(value, Tensor)
+        }
+        if number not in self._known:
+            filled = ids.count(self.token)
+            self._known[number] = _Known(
+                [-1 - number if token == self.token else token for token in ids],
+                filled,
+                self._offsets(filled, inputs) if self.rotary else None,
+                self._encoder_flops(inputs),
+            )
+        self._inputs[number] = inputs
+        self._bytes += _size(inputs)
+        while self._bytes > CACHE_BYTES and len(self._inputs) > 1:
+            self._bytes -= _size(self._inputs.popitem(last=False)[1])
+
+    def _offsets(self, filled: int, inputs: dict[str, Tensor]) -> Tensor:
+        """(3, filled) by the model's own rule."""
+        ids = torch.full((1, filled), self.token)
+        base: Any = self._model.base_model
+        positions, _ = base.get_rope_index(
+            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"]
+        )
+        offsets: Tensor = positions[:, 0]
+        return offsets
+
+    def _encoder_flops(self, inputs: dict[str, Tensor]) -> int:
+        shapes = tuple((name, tuple(value.shape)) for name, value in inputs.items())
+        if shapes not in self._flops_of:
+            base: Any = self._model.base_model
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                base.get_image_features(**inputs)
+            self._flops_of[shapes] = counter.get_total_flops()
+        return self._flops_of[shapes]
+
+
+def _size(inputs: dict[str, Tensor]) -> int:
+    return sum(value.nbytes for value in inputs.values())
+
+
+ENCODERS = {"vision_tower", "vision_model", "visual"}
+PROJECTORS = {"multi_modal_projector", "connector", "merger"}
+"""What families call them."""
+
+
+def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
+    """Train everything but these parts, of `vision` and `projector`.
+
+    Raises:
+        ConfigError: the model has no such part.
+    """
+    found = set()
+    for name, weights in model.base_model.named_parameters():
+        words = set(name.split("."))
+        part = "projector" if words & PROJECTORS else "vision" if words & ENCODERS else "decoder"
+        weights.requires_grad_(part not in parts)
+        found.add(part)
+    if missing := set(parts) - found:
+        raise ConfigError(f"frozen: this model has no {' and no '.join(sorted(missing))}")

@@ -1,0 +1,280 @@
+"""Models that see: the same code answers, scores and trains with pictures, of any size, in any family."""
+
+import copy
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from shiftgym.errors import ConfigError
+from shiftgym.messages import recorded, user
+from shiftgym.models import pictures as module
+from shiftgym.models.chat import ChatFormat
+from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.pictures import freeze
+from shiftgym.models.prefixes import Packed, locate, plant
+from shiftgym.models.score import score
+from shiftgym.policies.base import Transcript
+from shiftgym.tasks.registry import build_task
+from shiftgym.training.batches import Sequence, passes
+from shiftgym.training.compute import Ledger, ModelShape
+from shiftgym.training.settings import GroupSettings, PPOSettings, SFTSettings
+from shiftgym.training.trainer import train
+
+CPU = torch.device("cpu")
+AGAIN = [user("Your formula is legal, but its value is 21 and not 24.")]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A picture of coloured noise."""
+
+    seed: int
+    width: int = 40
+    height: int = 40
+
+    def draw(self) -> Image.Image:
+        noise = random.Random(self.seed).randbytes(self.width * self.height * 3)
+        return Image.frombytes("RGB", (self.width, self.height), noise)
+
+
+@dataclass
+class Prompt:
+    """A decision as a policy sees it."""
+
+    text: str
+    shown: tuple[Noise, ...]
+
+    @property
+    def prompt(self) -> list[Any]:
+        return [user(self.text, *self.shown)]
+
+
+ODD = [
+    Prompt("Make 24.", (Noise(0),)),
+    Prompt("Make 24.", (Noise(1, 33, 47),)),
+    Prompt("Make 24 with what you see.", (Noise(2, 90, 21),)),
+    Prompt("Which is which?", (Noise(3), Noise(1, 33, 47))),
+    Prompt("No picture at all.", ()),
+    Prompt("Make 24.", (Noise(0),)),
+]
+
+
+def native(model: Any, processor: Any, prompt: Prompt) -> dict[str, Any]:
+    """The prompt as the model's own processor makes it."""
+    parts = [{"type": "text", "text": prompt.text}, *({"type": "image"} for _ in prompt.shown)]
+    text = processor.tokenizer.apply_chat_template(
+        [{"role": "user", "content": parts}],
+        chat_template=processor.chat_template,
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    shown = {"images": [picture.draw() for picture in prompt.shown]} if prompt.shown else {}
+    return dict(processor(text=[text], **shown, return_tensors="pt", add_special_tokens=False))
+
+
+def play(form: ChatFormat, model: Any, prompts: list[Prompt], turns: int, temperature: float) -> list[Transcript]:
+    policy = ModelPolicy(model, form, temperature=temperature, max_new_tokens=6, seed=0)
+    chat = policy.start(prompts, ["test"])
+    rows = list(range(len(prompts)))
+    for turn in range(turns):
+        chat.reply(rows, [AGAIN if turn else [] for _ in rows])
+    return chat.transcripts()
+
+
+def test_pictures_become_the_tokens_that_the_models_own_processor_writes(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    for prompt in ODD:
+        ids = form.prompt(prompt.prompt)
+        expected = native(model, processor, prompt)["input_ids"][0].tolist()
+        assert [token if token >= 0 else form.pictures.token for token in ids] == expected
+        numbers = form.pictures.order(ids)
+        assert len(numbers) == len(prompt.shown)
+        assert sum(token < 0 for token in ids) == expected.count(form.pictures.token)
+
+
+def test_the_answer_to_a_picture_has_the_log_probabilities_of_the_plain_model(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    for prompt in ODD:
+        (talk,) = play(form, model, [prompt], turns=2, temperature=0.7)
+        inputs = native(model, processor, prompt)
+        ids = torch.tensor([[token if token >= 0 else form.pictures.token for token in talk.ids]])
+        kinds = {"mm_token_type_ids": (ids == form.pictures.token).long()} if form.pictures.rotary else {}
+        extra = {
+            name: inputs[name] for name in inputs if name in ("pixel_values", "pixel_attention_mask", "image_grid_thw")
+        }
+        with torch.no_grad():
+            logits = model(input_ids=ids, **extra, **kinds).logits[0].float() / 0.7
+        logits[:, form.pictures.token] = -1e9
+        if (video := getattr(model.config, "video_token_id", None)) is not None:
+            logits[:, video] = -1e9
+        scores = torch.log_softmax(logits, -1)
+        for (start, stop), logprobs in zip(talk.spans, talk.logprobs, strict=True):
+            assert logprobs == pytest.approx([scores[at - 1, ids[0, at]].item() for at in range(start, stop)], abs=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_batch_sees_as_each_row_alone(tiny_seeing: Any, temperature: float) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    together = play(form, model, ODD, turns=3, temperature=temperature)
+    if temperature == 0.0:
+        for prompt, talk in zip(ODD, together, strict=True):
+            (alone,) = play(form, model, [prompt], turns=3, temperature=0.0)
+            assert alone.ids == talk.ids
+    else:
+        assert together[0].ids != together[5].ids  # rows draw their own noise
+    assert together[0].ids[: together[0].spans[0][0]] != together[1].ids[: together[1].spans[0][0]]
+
+
+def test_training_scores_what_generation_recorded_packed_or_not(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    talks = play(form, model, ODD, turns=2, temperature=0.7)
+    for trees in (True, False):
+        minibatch = [Sequence(talk.ids, talk.spans) for talk in talks]
+        for batch in passes(minibatch, 4096, CPU, trees=trees, pictures=form.pictures):
+            scored = score(model, batch.packed, batch.predictors, batch.targets, 0.7).logprobs.tolist()
+            recorded_ = [value for member in batch.members for turn in talks[member].logprobs for value in turn]
+            assert scored == pytest.approx(recorded_, abs=1e-4)
+
+
+def test_gradients_of_packed_rows_are_those_of_fresh_rows_and_reach_the_eyes(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    talks = play(form, model, ODD, turns=1, temperature=0.7)
+    found = []
+    for trees in (True, False):
+        model.zero_grad()
+        for batch in passes([Sequence(t.ids, t.spans) for t in talks], 256, CPU, trees=trees, pictures=form.pictures):
+            score(model, batch.packed, batch.predictors, batch.targets).logprobs.sum().backward()
+        found.append(
+            {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+        )
+    assert any("vis" in name and bool(gradient.abs().sum() > 0) for name, gradient in found[0].items())
+    for name, gradient in found[0].items():
+        assert torch.allclose(gradient, found[1][name], atol=1e-3, rtol=1e-3), name
+    model.zero_grad()
+
+
+def test_a_model_that_sees_never_writes_the_token_of_a_picture(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    head = model.get_output_embeddings()
+    with torch.no_grad():
+        before = head.weight[form.pictures.token].clone()
+        head.weight[form.pictures.token] *= 1000
+    talks = play(form, model, ODD, turns=1, temperature=1.0)
+    with torch.no_grad():
+        head.weight[form.pictures.token] = before
+    assert all(form.pictures.token not in talk.ids[start:stop] for talk in talks for start, stop in talk.spans)
+
+
+def test_a_picture_that_was_dropped_is_drawn_again(tiny_seeing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    monkeypatch.setattr(module, "CACHE_BYTES", 1)
+    ids = [form.prompt(prompt.prompt) for prompt in ODD]
+    assert len(form.pictures._inputs) == 1
+    trees = plant(ids, 0)
+    with torch.no_grad():
+        packed = Packed.of(trees, CPU, form.pictures)
+        states = model.base_model(
+            **packed.inputs, attention_mask=packed.attention_mask(torch.float32)
+        ).last_hidden_state
+        rows, _, ends = locate(trees)
+        fresh = ChatFormat.of(model, processor)
+        monkeypatch.undo()
+        again = Packed.of(plant([fresh.prompt(p.prompt) for p in ODD], 0), CPU, fresh.pictures)
+        expected = model.base_model(
+            **again.inputs, attention_mask=again.attention_mask(torch.float32)
+        ).last_hidden_state
+    assert torch.equal(states[rows, ends], expected[rows, ends])
+
+
+def test_a_model_that_only_reads_refuses_pictures_in_one_line(tiny_llama: Any) -> None:
+    with pytest.raises(ConfigError, match="cannot see, and this task shows pictures"):
+        ChatFormat(tiny_llama[1]).prompt(ODD[0].prompt)
+
+
+def test_a_message_is_recorded_by_what_its_pictures_show() -> None:
+    assert recorded([user("See.", Noise(3)), user("Read.")]) == [
+        {"role": "user", "content": "See.", "pictures": [{"seed": 3, "width": 40, "height": 40}]},
+        {"role": "user", "content": "Read."},
+    ]
+
+
+SETTINGS = {
+    "sft": SFTSettings(problems=4, batch=2),
+    "ppo": PPOSettings(problems=4, episodes_per_iteration=2, minibatch=2, epochs=1, max_new_tokens=4, limit=2),
+    "grpo": GroupSettings(
+        recipe="grpo", problems=4, episodes_per_iteration=4, group_size=2, minibatch=4, epochs=1, max_new_tokens=4
+    ),
+}
+
+
+@pytest.mark.parametrize("recipe", list(SETTINGS))
+def test_every_recipe_trains_every_family_and_a_checkpoint_comes_back(
+    tiny_seeing: Any, recipe: str, tmp_path: Path
+) -> None:
+    model, processor = tiny_seeing
+    model, task = copy.deepcopy(model), build_task("points", options={"modality": "vision", "size": 96})
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    form = ChatFormat.of(model, processor)
+    done = train(model, form, task, SETTINGS[recipe], seed=0, folder=tmp_path, max_steps=1)
+    assert done.ledger.flops > 0
+    if recipe == "sft":  # random answers may all earn the same, and then nothing is learned
+        changed = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
+        assert any("vis" in name for name in changed)
+    saved = type(model).from_pretrained(done.checkpoints[-1].path)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(saved.state_dict()[name], weight), name
+
+
+@pytest.mark.parametrize("frozen", [("vision",), ("projector",), ("vision", "projector")])
+def test_frozen_parts_stay_as_they_are(tiny_seeing: Any, frozen: tuple[str, ...], tmp_path: Path) -> None:
+    model, processor = tiny_seeing
+    model, task = copy.deepcopy(model), build_task("points", options={"modality": "vision", "size": 96})
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    settings = SFTSettings(problems=4, batch=2, frozen=frozen)
+    done = train(model, ChatFormat.of(model, processor), task, settings, seed=0, folder=tmp_path, max_steps=1)
+    changed = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
+    projector = {name for name in before if {"multi_modal_projector", "connector", "merger"} & set(name.split("."))}
+    eyes = {name for name in before if {"vision_tower", "vision_model", "visual"} & set(name.split("."))} - projector
+    assert projector
+    assert eyes
+    assert bool(changed & eyes) == ("vision" not in frozen)
+    assert bool(changed & projector) == ("projector" not in frozen)
+    assert changed - eyes - projector
+    # Eyes that do not learn cost no backward pass.
+    assert (done.ledger.backward_flops < 2 * done.ledger.forward_flops) == ("vision" in frozen)
+
+
+def test_there_is_nothing_to_freeze_in_a_model_that_only_reads(tiny_llama: Any) -> None:
+    with pytest.raises(ConfigError, match="frozen: this model has no projector and no vision"):
+        freeze(tiny_llama[0], ["vision", "projector"])
+    assert all(weight.requires_grad is not None for weight in tiny_llama[0].parameters())
+
+
+def test_what_an_encoder_costs_is_counted_once_a_picture(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    ledger = Ledger(ModelShape.of(model))
+    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=2, seed=0, ledger=ledger)
+    policy.start(ODD[:1], ["test"]).reply([0], [[]])
+    one = ledger.forward_flops
+    numbers = form.pictures.order(form.prompt(ODD[0].prompt))
+    assert form.flops(numbers) == form.pictures.flops(numbers) > 0
+    text = Ledger(ModelShape.of(model))
+    for count in ((numbers, False), (numbers, True)):
+        text.looked(form.flops(count[0]), learned=count[1])
+    assert text.forward_flops == 2 * form.flops(numbers) == text.backward_flops
+    assert one > form.flops(numbers)
+    assert ledger.shape.matrix_weights < sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear))
