@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from shiftgym.errors import ConfigError, DataError
@@ -64,3 +66,14 @@ def test_show_prints_prompt_answer_and_verdict():
         assert text in out.getvalue()
     with pytest.raises(ConfigError, match="did you mean 'train'"):
         show_problem(TASK, "tain", 3, Console(file=out))
+
+
+def test_a_picture_is_shown_in_blocks_of_colour_and_kept_as_a_file():
+    task = build_task("points", options={"modality": "vision"}, splits={"train": {"look": "red"}})
+    for colours, blocks in (("truecolor", 72 * 36), (None, 0)):
+        out = io.StringIO()
+        show_problem(task, "train", 0, Console(file=out, width=80, color_system=colours, force_terminal=bool(colours)))
+        assert out.getvalue().count("▀") == blocks
+        path = re.search(r"Picture: (.*picture\.png)", out.getvalue())[1]
+        with Image.open(path) as kept:
+            assert kept.tobytes() == task.problem("train", 0).picture.draw().tobytes()

@@ -1,10 +1,13 @@
 """The endpoint policy against a small server on this machine."""
 
+import base64
+import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from PIL import Image
 
 from shiftgym.episodes import play
 from shiftgym.errors import ConfigError, DataError
@@ -126,3 +129,19 @@ def test_an_endpoint_that_is_not_there_or_does_not_answer():
 def test_an_address_without_a_scheme_is_refused():
     with pytest.raises(ConfigError, match="http://"):
         OpenAIPolicy("m", base_url="localhost:8000/v1")
+
+
+def test_a_picture_is_sent_as_a_part_of_its_message():
+    task = build_task("points", options={"modality": "vision", "size": 96})
+    problem = task.problem("train", 0)
+    with Endpoint(lambda number, body: (200, said(task.expert(task.start(problem))))) as endpoint:
+        (episode,) = play(policy(endpoint), task, [problem], stream=[])
+    assert episode.success
+    ((_, _, body),) = endpoint.requests
+    text, shown = body["messages"][0]["content"]
+    assert (text["type"], shown["type"]) == ("text", "image_url")
+    assert "the cards in the picture" in text["text"]
+    head, data = shown["image_url"]["url"].split(",")
+    assert head == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as sent:
+        assert sent.tobytes() == problem.picture.draw().tobytes()

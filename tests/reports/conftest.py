@@ -20,6 +20,7 @@ data_seed = 0
 [task]
 name = "points"
 limit = 5
+modality = "{modality}"
 
 [splits.train]
 rule = "faces_as_ten"
@@ -93,6 +94,7 @@ def write_run(
     fractions: tuple[float, ...] = FRACTIONS,
     decodings: tuple[str, ...] = ("sampled", "greedy"),
     answer: str = '{"cards": ["K"]}',
+    modality: str = "text",
 ) -> Path:
     folder = parent / "synthetic-20200101-000000"
     rng = np.random.default_rng(7)
@@ -105,11 +107,19 @@ def write_run(
             place = folder / "branches" / f"{branch}-seed{seed}"
             place.mkdir(parents=True)
             rows = [row for row in _rows(rng, rates, branch, seed, hardness, fractions) if row["decoding"] in decodings]
+            if modality == "vision":
+                rows = [{**row, "recognised": float(row["success_1"] or row["problem"] % 3 > 0)} for row in rows]
             _write(place / "results.jsonl", rows)
-            _write(place / "evaluation_episodes.jsonl", [_episode(row, answer) for row in rows if row["problem"] < 12])
+            kept = [_episode(row, answer, modality) for row in rows if row["problem"] < 12]
+            _write(place / "evaluation_episodes.jsonl", kept)
             lines += rows
     study = STUDY.format(
-        model=model, seeds=list(seeds), problems=problems, fractions=list(fractions), decodings=list(decodings)
+        model=model,
+        seeds=list(seeds),
+        problems=problems,
+        fractions=list(fractions),
+        decodings=list(decodings),
+        modality=modality,
     )
     (folder / "study.toml").write_text(study, encoding="utf-8")
     if finished:
@@ -159,6 +169,7 @@ def _rows(
                         "valid": float(outcomes[0] != "illegal"),
                         "translated": float(rng.random() > stuck) if shifted else 1.0,
                         "perseverated": float(rng.random() < stuck) if shifted else None,
+                        "recognised": None,
                         "tokens": float(rng.integers(40, 60)),
                         "decisions": [
                             {
@@ -180,14 +191,16 @@ def _attempts(rng: np.random.Generator, logit: float) -> list[str]:
     return outcomes
 
 
-def _episode(row: dict[str, Any], answer: str) -> dict[str, Any]:
+def _episode(row: dict[str, Any], answer: str, modality: str) -> dict[str, Any]:
     origin = {name: row[name] for name in ("branch", "seed", "step", "fraction", "split", "decoding")}
     attempts = [
         {"answer": answer, "outcome": outcome, "reward": 5.0 if outcome == "correct" else -1.0,
          "feedback": f"feedback on {outcome}", "correct": outcome == "correct", "tokens": 50, "stop": "end"}
         for outcome in row["decisions"][0]["outcomes"]
     ]  # fmt: skip
-    prompt = [{"role": "user", "content": f"Synthetic problem {row['problem']} of {row['split']}."}]
+    prompt: list[Any] = [{"role": "user", "content": f"Synthetic problem {row['problem']} of {row['split']}."}]
+    if modality == "vision":
+        prompt[0]["pictures"] = [{"cards": "as in the problem"}]
     return {
         **origin,
         "schema": 1,

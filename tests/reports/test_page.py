@@ -146,3 +146,20 @@ def test_the_terminal_table_fits_80_columns(make_run: Any, capsys: pytest.Captur
 def test_a_folder_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no run folder"):
         build_report(tmp_path / "nothing")
+
+
+def test_a_report_on_pictures_shows_them_and_what_was_recognised(make_run: Any) -> None:
+    folder = make_run(modality="vision", seeds=(0,), problems=14, fractions=(0.5, 1.0))
+    text = build_report(folder).read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    shown = {data["texts"][picture] for episode in data["episodes"] for _, _, (picture,) in episode[8]}
+    assert len(shown) == 3 * 12, "each problem's picture stands in the page once"
+    assert all(url.startswith("data:image/png;base64,") for url in shown)
+    assert "Recognition and success" in text
+    assert (folder / "figures" / "recognition-greedy.svg").is_file()
+
+
+def test_a_report_on_text_speaks_of_no_pictures(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    assert "Recognition" not in text
+    assert "recognition" not in text.split('id="settings"')[0]

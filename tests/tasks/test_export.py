@@ -1,5 +1,6 @@
 """Data that other tools load, offline."""
 
+import base64
 import json
 
 import pytest
@@ -48,3 +49,26 @@ def test_datasets_loads_what_is_written(ending, make, tmp_path, monkeypatch):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"\.jsonl or \.parquet"):
         write_rows([], tmp_path / "data.csv")
+
+
+SEEN = build_task("points", options={"modality": "vision", "size": 96}, splits={"train": {"look": "red"}})
+
+
+@pytest.mark.parametrize("make", [expert_rows, problem_rows])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets and what it imports, not ours
+def test_datasets_loads_pictures_as_pictures(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    file = tmp_path / "seen.parquet"
+    write_rows(make(SEEN, "train", range(5)), file)
+    loaded = datasets.load_dataset("parquet", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.features["images"] == datasets.List(datasets.Image())
+    messages = loaded[3]["messages" if make is expert_rows else "prompt"]
+    assert [part["type"] for part in messages[0]["content"]] == ["text", "image"]
+    (picture,) = loaded[3]["images"]
+    assert picture.tobytes() == SEEN.problem("train", 3).picture.draw().tobytes()
+    plain = tmp_path / "seen.jsonl"
+    write_rows(make(SEEN, "train", range(1)), plain)
+    (shown,) = json.loads(plain.read_text())["images"]
+    assert base64.b64decode(shown["bytes"]).startswith(b"\x89PNG")
