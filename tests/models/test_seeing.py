@@ -21,6 +21,7 @@ from shiftgym.models.prefixes import Packed, locate, plant
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
 from shiftgym.tasks.registry import build_task
+from shiftgym.tasks.walk import decisions
 from shiftgym.training.batches import Sequence, passes
 from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.settings import GroupSettings, PPOSettings, SFTSettings
@@ -278,3 +279,28 @@ def test_what_an_encoder_costs_is_counted_once_a_picture(tiny_seeing: Any) -> No
     assert text.forward_flops == 2 * form.flops(numbers) == text.backward_flops
     assert one > form.flops(numbers)
     assert ledger.shape.matrix_weights < sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear))
+
+
+def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) -> None:
+    """A new picture at each decision, kept through its attempts, behind a history that all decisions share."""
+    model, processor = tiny_seeing
+    form = ChatFormat.of(model, processor)
+    task = build_task("navigation", options={"modality": "vision", "size": 96}, splits={"train": {"legs": (2, 2)}})
+    walk = list(decisions(task, task.problem("train", 0)))
+    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=4, seed=0)
+    chat = policy.start(walk, ["test"])
+    rows = list(range(len(walk)))
+    chat.reply(rows, [[] for _ in rows])
+    chat.reply(rows, [AGAIN for _ in rows])
+    talks = chat.transcripts()
+    sequences = [Sequence(talk.ids, talk.spans) for talk in talks]
+    fresh = sum(len(talk.ids) for talk in talks)
+    for trees in (True, False):
+        nodes = 0
+        for batch in passes(sequences, 8192, CPU, trees=trees, pictures=form.pictures):
+            nodes += int(batch.packed.lengths.sum())
+            assert len(batch.packed.shown) == len(batch.members), "each decision has a picture of its own"
+            scored = score(model, batch.packed, batch.predictors, batch.targets).logprobs.tolist()
+            expected = [value for member in batch.members for turn in talks[member].logprobs for value in turn]
+            assert scored == pytest.approx(expected, abs=1e-4)
+        assert (nodes < 0.9 * fresh) == trees
