@@ -55,6 +55,8 @@ def processor_of(eyes: Eyes, seed: int) -> Idefics3Processor:
 def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:
     """The reader behind an encoder of random weights."""
     reader = LlamaForCausalLM.from_pretrained(_reader(eyes, seed), dtype=torch.float32)
+    text = reader.config.to_dict()
+    del text["_name_or_path"]  # where this machine keeps it
     tokenizer = processor.tokenizer
     vocabulary = -(-len(tokenizer) // 8) * 8
     config = Idefics3Config(
@@ -66,7 +68,7 @@ def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3Fo
             "num_attention_heads": eyes.heads,
             "intermediate_size": eyes.feed_forward,
         },
-        text_config={**reader.config.to_dict(), "vocab_size": vocabulary},
+        text_config={**text, "vocab_size": vocabulary},
         scale_factor=eyes.merged,
         image_token_id=tokenizer.convert_tokens_to_ids(PLACEHOLDER),
         tie_word_embeddings=True,
