@@ -41,7 +41,12 @@ def load_policy(
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         sees = hasattr(AutoConfig.from_pretrained(source, local_files_only=local), "vision_config")
-        reader = (AutoProcessor if sees else AutoTokenizer).from_pretrained(source, local_files_only=local)
+        # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
+        reader = (
+            AutoProcessor.from_pretrained(source, local_files_only=local, backend="pil")  # type: ignore[no-untyped-call]
+            if sees
+            else AutoTokenizer.from_pretrained(source, local_files_only=local)
+        )
         family = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model = family.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
     except (OSError, ValueError, ImportError) as error:
