@@ -56,7 +56,7 @@ KINDS = {
         "points",
         {"modality": "vision", "size": points.SIZE},
         points.SEEN,
-        Pretraining(steps=2500, careless_steps=500, eyes=Eyes("points", points.SIZE)),
+        Pretraining(steps=1500, careless_steps=300, eyes=Eyes("points", points.SIZE)),
         {
             "train": {"look": "black"},
             "id": {"look": "black", "hands": "test"},

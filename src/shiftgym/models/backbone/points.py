@@ -63,8 +63,8 @@ CARELESS = replace(HABITS, solves=0.45, malformed=0.05)
 """The end of pretraining: the same person in a hurry. What was learned stays (the most likely answer is still a good
 one), but a sampled answer often goes astray, as those of a language model before post-training do."""
 
-LOOKS: tuple[tuple[Look, float], ...] = (("black", 0.5), ("mixed", 0.3), ("red", 0.2))
-"""Red suits are seen less often than black ones; other designs than the classic one never."""
+LOOKS: tuple[tuple[Look, float], ...] = (("black", 1.0),)
+"""Red suits and other designs than the classic one are never seen, so that a shift of look is one for the backbone too."""
 SIZE = 128
 """Pixels of a picture's side."""
 
