@@ -17,6 +17,8 @@ from shiftgym.evaluation.statistics import Floats, Interval, difference, estimat
 from shiftgym.reports.runs import START, Branch, Run
 
 EARLY = "sft stopped early"
+EARLY_MARGIN = 0.01
+"""How far below RL's success at home it may stop: near the ceiling the last fractions of a point are chance."""
 
 Direction = Literal["rose", "fell", "mixed", "unclear"]
 
@@ -220,7 +222,7 @@ class Analysis:
         return float(np.nanmean(cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]))
 
     def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
-        """The first SFT checkpoint whose sampled one-attempt success at home reached that of RL's end, in each run."""
+        """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run."""
         sft, rl, home = _main(entries, sft=True), _main(entries, sft=False), self.home
         if sft is None or rl is None or home is None:
             return None
@@ -230,7 +232,9 @@ class Analysis:
             fractions = run.cube.checkpoints(sft.branch)
             curve = [run.cube.answers("success_1", sft.branch, f, home, decoding) for f in fractions]
             target = run.cube.answers("success_1", rl.branch, end, home, decoding)
-            reached = first_reaching([float(np.nanmean(answers)) for answers in curve], float(np.nanmean(target)))
+            reached = first_reaching(
+                [float(np.nanmean(answers)) for answers in curve], float(np.nanmean(target)) - EARLY_MARGIN
+            )
             stops.append(fractions[reached])
         return Entry(EARLY, f"{sft.label}, stopped early", "control", "sft", sft.branch, tuple(stops))
 
