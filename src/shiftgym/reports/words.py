@@ -115,8 +115,8 @@ def stopped_early(analysis: Analysis) -> str | None:
     ]
     return (
         f"“{entry.label}” is the first checkpoint of that branch whose one-attempt success on {analysis.home} "
-        f"({'sampled' if 'sampled' in analysis.first.decodings else analysis.first.decodings[0]}) is at most one point below "
-        f"that of {analysis.rl.label} at its end, or its best one if all are: {', '.join(where)}. "
+        f"({'sampled' if 'sampled' in analysis.first.decodings else analysis.first.decodings[0]}) is at most one point "
+        f"below that of {analysis.rl.label} at its end, or its best one if all are: {', '.join(where)}. "
         "It is chosen on the problems it is then reported on, which flatters it slightly."
     )
 

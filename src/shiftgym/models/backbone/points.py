@@ -64,7 +64,7 @@ CARELESS = replace(HABITS, solves=0.45, malformed=0.05)
 one), but a sampled answer often goes astray, as those of a language model before post-training do."""
 
 LOOKS: tuple[tuple[Look, float], ...] = (("black", 1.0),)
-"""Red suits and other designs than the classic one are never seen, so that a shift of look is one for the backbone too."""
+"""Red suits and other designs than the classic one are never seen: a shift of look is one for the backbone too."""
 SIZE = 128
 """Pixels of a picture's side."""
 
