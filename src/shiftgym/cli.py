@@ -15,6 +15,7 @@ from cyclopts.validators import Number
 
 from shiftgym import __version__
 from shiftgym.errors import ConfigError, ShiftgymError
+from shiftgym.studies.commands import Count, Overrides, study
 
 if TYPE_CHECKING:
     from shiftgym.tasks.base import Task
@@ -25,16 +26,11 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MISUSE = 2
 INTERRUPTED = 130
 
-Overrides = Annotated[
-    list[str] | None,
-    Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
-]
 StudyName = Annotated[
     str, Parameter(help="The study whose task and splits are used; for routes, give --study navigation-text.")
 ]
 StudyOfTask = Annotated[str | None, Parameter(help="The study whose splits are used; by default TASK-text.")]
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
-Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
 ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
 
@@ -45,103 +41,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
 )
-study = App(name="study", help="Run, list, show and resume studies: a backbone, an init, branches, and their report.")
 app.command(study)
-
-
-@study.command
-def run(
-    name: str | None = None,
-    /,
-    *,
-    overrides: Overrides = None,
-    dry_run: bool = False,
-    resume: Path | None = None,
-    workers: Count | None = None,
-    plain: bool = False,
-    runs: Path = Path("runs"),
-) -> int:
-    """Run a study: train every branch, evaluate every checkpoint, write the report.
-
-    Example: shiftgym study run points-text --set seeds=[0] --set budget.flops=1e12
-
-    Parameters
-    ----------
-    name
-        A shipped study (see `shiftgym study list`) or the path of a study file. Not needed with --resume.
-    dry_run
-        Only print the plan: branches, steps, estimated time.
-    resume
-        Go on with this run folder; finished branches are not redone.
-    workers
-        Branches side by side, one thread each. As many as there are cores by default.
-    plain
-        A log instead of the live table. Always so if the output is no terminal.
-    runs
-        Where run folders are made.
-    """
-    from shiftgym.studies.config import load_study
-    from shiftgym.studies.estimate import print_plan
-    from shiftgym.studies.run import resume_study, run_study
-
-    if resume is not None:
-        finished = resume_study(resume, source=name, overrides=overrides or (), workers=workers, plain=plain)
-        return 1 if finished.failed else 0
-    if name is None:
-        raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
-    chosen = load_study(name, overrides or ())
-    if dry_run:
-        print_plan(chosen, workers=workers)
-        return 0
-    return 1 if run_study(chosen, runs=runs, workers=workers, plain=plain).failed else 0
-
-
-@study.command(name="resume")
-def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = False) -> int:
-    """Go on with a run that was killed, interrupted, or had failing branches.
-
-    Example: shiftgym study resume runs/points-text-20260101-120000
-
-    Parameters
-    ----------
-    folder
-        The run folder.
-    workers
-        Branches side by side, one thread each. As many as there are cores by default.
-    plain
-        A log instead of the live table.
-    """
-    from shiftgym.studies.run import resume_study
-
-    return 1 if resume_study(folder, workers=workers, plain=plain).failed else 0
-
-
-@study.command(name="list")
-def list_studies() -> None:
-    """List the shipped studies.
-
-    Example: shiftgym study list
-    """
-    from shiftgym.studies.config import load_study, shipped_studies
-
-    for name in shipped_studies():
-        print(f"{name:24}{load_study(name).title}")
-
-
-@study.command
-def show(name: str, /, *, overrides: Overrides = None) -> None:
-    """Print a study with every default written out.
-
-    Example: shiftgym study show points-text > mine.toml
-
-    Parameters
-    ----------
-    name
-        A shipped study or the path of a study file.
-    """
-    from shiftgym.studies.config import load_study
-
-    print(load_study(name, overrides or ()).to_toml(), end="")
 
 
 @app.command

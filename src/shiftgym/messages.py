@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import Field, asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 
@@ -52,6 +53,15 @@ def recorded(messages: Messages) -> list[dict[str, Any]]:
         else dict(message)
         for message in messages
     ]
+
+
+def parts(message: Message, picture: Callable[[Picture], dict[str, Any]]) -> list[dict[str, Any]]:
+    """A message as a list of parts, which is how models, endpoints and trainers that know pictures read it.
+
+    Args:
+        picture: the part that stands for a picture.
+    """
+    return [{"type": "text", "text": message["content"]}, *map(picture, message.get("pictures", ()))]
 
 
 def png(picture: Picture) -> bytes:

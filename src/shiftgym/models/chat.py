@@ -8,7 +8,7 @@ from jinja2.exceptions import TemplateError
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, Picture, assistant, user
+from shiftgym.messages import Message, Messages, Picture, assistant, parts, user
 from shiftgym.models.pictures import Pictures
 
 _ANSWER = "@answer@"
@@ -122,18 +122,17 @@ class ChatFormat:
     def _content(self, message: Message) -> Any:
         """Models that see want a message in parts."""
         if self.pictures is None:
-            if "pictures" in message:
+            if message.get("pictures"):
                 name = self.tokenizer.name_or_path
                 raise ConfigError(f"{name!r} cannot see, and this task shows pictures; give a vision-language model")
             return message["content"]
-        shown = [{"type": "image"} for _ in message.get("pictures", ())]
-        return [{"type": "text", "text": message["content"]}, *shown]
+        return parts(message, lambda _: {"type": "image"})
 
     def _shown(self, ids: list[int], messages: Messages) -> list[int]:
         """The placeholder of each picture replaced by its tokens."""
-        pictures = iter([picture for message in messages for picture in message.get("pictures", ())])
         if self.pictures is None:
             return ids
+        pictures = iter([picture for message in messages for picture in message.get("pictures", ())])
         place = self.tokenizer.convert_tokens_to_ids(self.pictures.placeholder)
         return [new for token in ids for new in (self.pictures.tokens(next(pictures)) if token == place else [token])]
 
@@ -146,8 +145,4 @@ def _key(messages: Messages) -> _Key:
 
 
 def _messages(key: _Key) -> Messages:
-    messages = [Message(role=role, content=content, pictures=shown) for role, content, shown in key]  # type: ignore[typeddict-item]
-    for message in messages:
-        if not message["pictures"]:
-            del message["pictures"]
-    return messages
+    return [Message(role=role, content=content, pictures=shown) for role, content, shown in key]  # type: ignore[typeddict-item]

@@ -67,6 +67,7 @@ class ModelPolicy:
         if unknown := self.layer_types - {"full_attention", "sliding_attention"}:
             raise ConfigError(f"{', '.join(sorted(unknown))} layers cannot be sampled; use a model of attention layers")
         self.model, self.form, self.ledger = model, form, ledger
+        self.rotary = form.pictures is not None and form.pictures.rotary
         self.temperature, self.max_new_tokens, self.seed = temperature, max_new_tokens, seed
 
     def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> "ModelChat":
@@ -103,7 +104,7 @@ class ModelChat:
         for talk, new in zip(talks, messages, strict=True):
             if not talk.spans:
                 talk.ids += form.prompt([*talk.prompt, *new])
-                if form.pictures is not None and form.pictures.rotary:
+                if form.pictures is not None and self._policy.rotary:
                     talk.turn = int(form.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
             else:
                 ended = talk.ids[-1] in form.end_ids
@@ -231,8 +232,7 @@ class ModelChat:
         kept = torch.arange(self._cache.capacity, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
         turned = positions + turn[:, None]
-        pictures = self._policy.form.pictures
-        if pictures is not None and pictures.rotary:
+        if self._policy.rotary:
             turned = turned.expand(3, -1, -1)
         return self._forward(
             {"input_ids": ids, "position_ids": turned},

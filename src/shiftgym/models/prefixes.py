@@ -94,7 +94,8 @@ class Packed:
 
     @classmethod
     def of(cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None) -> "Packed":
-        """
+        """Pack rows.
+
         Args:
             pictures: those that the tokens speak of; None for a model that only reads.
         """

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shiftgym.errors import ConfigError, DataError
-from shiftgym.messages import Message, data_url
+from shiftgym.messages import Message, data_url, parts
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
 from shiftgym.tasks.base import Decision
@@ -64,7 +64,7 @@ class OpenAIPolicy:
             return list(pool.map(self._answer, open_now))
 
     def _answer(self, conversation: Conversation) -> Answer:
-        reply = self._post({**self._settings, "messages": [_parts(message) for message in conversation.messages]})
+        reply = self._post({**self._settings, "messages": [_sent(message) for message in conversation.messages]})
         try:
             choice = reply["choices"][0]
             text = choice["message"]["content"] or ""
@@ -106,12 +106,12 @@ class OpenAIPolicy:
         return " ".join((text.replace(key, "[key]") if key else text).split())
 
 
-def _parts(message: Message) -> dict[str, Any]:
+def _sent(message: Message) -> dict[str, Any]:
     """A message as endpoints read it: one with pictures is a list of parts."""
     if "pictures" not in message:
         return dict(message)
-    shown = [{"type": "image_url", "image_url": {"url": data_url(picture)}} for picture in message["pictures"]]
-    return {"role": message["role"], "content": [{"type": "text", "text": message["content"]}, *shown]}
+    content = parts(message, lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}})
+    return {"role": message["role"], "content": content}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

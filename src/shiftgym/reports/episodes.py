@@ -3,12 +3,11 @@
 import itertools
 import json
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from shiftgym.messages import data_url
 from shiftgym.reports.runs import Run
-from shiftgym.tasks.base import Drawn, Task
+from shiftgym.tasks.base import Decision, Drawn
 from shiftgym.tasks.walk import decisions
 
 MAX_CHARACTERS = 2_500_000
@@ -27,6 +26,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     texts: dict[str, int] = {}
     shown: list[Any] = []
     maps: dict[str, str] = {}
+    views: dict[str, list[list[int]]] = {}
     task = run.task
     size = left_out = 0
 
@@ -43,30 +43,24 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
         if size > MAX_CHARACTERS:
             left_out += len(list(group))
             continue
-        records = list(group)
-        packed = [_packed(record, intern, _pictures(task, record, intern)) for record in records]
+        packed = []
+        for record in group:
+            split, index = record["split"], record["problem"]["index"]
+            name = f"{split} {index}"
+            if name not in views:
+                problem = task.problem(split, index)
+                views[name] = [[intern(url) for url in _shown(decision)] for decision in decisions(task, problem)]
+                if isinstance(task, Drawn):
+                    maps[name] = task.figure(problem, {})
+            packed.append(_packed(record, intern, views[name]))
         size += len(json.dumps(packed))
         shown += packed
-        if isinstance(task, Drawn):
-            for split, index in sorted({(record["split"], record["problem"]["index"]) for record in records}):
-                name = f"{split} {index}"
-                if name not in maps:
-                    maps[name] = task.figure(task.problem(split, index), {})
     return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
 
 
-def _pictures(task: Task, record: dict[str, Any], intern: Callable[[str], int]) -> list[list[int]]:
-    """What each decision of an episode shows; drawn once, as the record only says what it was."""
-    if not any(message.get("pictures") for decision in record["decisions"] for message in decision["prompt"]):
-        return [[] for _ in record["decisions"]]
-    walk = decisions(task, task.problem(record["split"], record["problem"]["index"]))
-    return [
-        [intern(_url(picture)) for message in decision.prompt for picture in message.get("pictures", ())]
-        for decision in walk
-    ]
-
-
-_url = lru_cache(4096)(data_url)
+def _shown(decision: Decision) -> list[str]:
+    """The pictures of a decision, drawn again, as the record of an episode only says what they were."""
+    return [data_url(picture) for message in decision.prompt for picture in message.get("pictures", ())]
 
 
 def _packed(record: dict[str, Any], intern: Callable[[str], int], pictures: list[list[int]]) -> list[Any]:

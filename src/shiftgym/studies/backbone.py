@@ -80,7 +80,7 @@ KINDS = {
         {"modality": "vision", "size": navigation.SIZE},
         navigation.SEEN,
         Pretraining(
-            steps=2500, careless_steps=500, tree=1024, chunk=64, eyes=Eyes("navigation", navigation.SIZE),
+            steps=2000, careless_steps=300, tree=1024, chunk=32, eyes=Eyes("navigation", navigation.SIZE),
         ),
         {
             "train": {},

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Messages, assistant, png
+from shiftgym.messages import Messages, assistant, parts, png
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 
@@ -38,17 +38,11 @@ def _apart(column: str, messages: Messages) -> dict[str, Any]:
     shown = [picture for message in messages for picture in message.get("pictures", ())]
     if not shown:
         return {column: messages}
-    parts = [
-        {
-            "role": message["role"],
-            "content": [
-                {"type": "text", "text": message["content"]},
-                *({"type": "image", "text": ""} for _ in message.get("pictures", ())),
-            ],
-        }
+    told = [
+        {"role": message["role"], "content": parts(message, lambda _: {"type": "image", "text": ""})}
         for message in messages
     ]
-    return {column: parts, "images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]}
+    return {column: told, "images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]}
 
 
 def write_rows(rows: Iterable[dict[str, Any]], path: Path) -> int:

@@ -59,8 +59,8 @@ def archive(tmp_path):
     return make
 
 
-def task_of(folder, **setting):
-    return build_task("navigation", splits={"train": {"city": str(folder), "routes": "all", **setting}})
+def task_of(folder, options=None, **setting):
+    return build_task("navigation", options=options, splits={"train": {"city": str(folder), "routes": "all", **setting}})
 
 
 def test_routes_are_walked_like_any_other(archive):
@@ -91,6 +91,8 @@ def test_a_stop_without_street_view_is_kept_only_where_one_turns(archive):
         assert all(stop.panorama and stop.y < 112 for stop in stops if stop.expected == "forward")
         assert "north-4" not in {stop.panorama for stop in stops}
         assert [stop.panorama for stop in stops if stop.expected == "turn"] == ["north-0", "north-8"]
+    with pytest.raises(DataError, match=r"all route 0 has no street view at \("):
+        task_of(folder, {"modality": "vision"}).problem("train", 0)
 
 
 @pytest.mark.parametrize(

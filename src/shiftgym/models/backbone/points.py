@@ -13,7 +13,7 @@ from shiftgym.episodes import TRY_AGAIN
 from shiftgym.messages import Messages, assistant, user
 from shiftgym.models.backbone.corpus import Corpus
 from shiftgym.seeds import rng
-from shiftgym.tasks.points.deck import FACES, Card, Look, deal, design_of, kind_of_hand
+from shiftgym.tasks.points.deck import FACES, Card, Look, deal, kind_of_hand
 from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.prompts import answer, prompt
 from shiftgym.tasks.points.rules import IN_ORDER, Rule, draw_rule
@@ -123,9 +123,7 @@ def _hand(stream: random.Random, habits: Habits) -> tuple[tuple[Card, ...], Rule
 
 
 def _picture(stream: random.Random, habits: Habits, cards: tuple[Card, ...], look: Look) -> HandPicture:
-    shown = tuple([(card.rank, card.suit) for card in cards])
-    nuisance = stream.uniform(0, habits.most_nuisance)
-    return HandPicture(shown, design_of(look), nuisance, SIZE, stream.getrandbits(32))
+    return HandPicture.of(cards, look, stream.uniform(0, habits.most_nuisance), SIZE, stream.getrandbits(32))
 
 
 def _rule(stream: random.Random, habits: Habits) -> Rule:

@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from importlib.util import find_spec
+from functools import lru_cache
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftgym.seeds import rng
+from shiftgym.tasks.fonts import font
 from shiftgym.tasks.navigation.styles import Colour, hues
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
 
 Polygon = tuple[float, ...]
 """x and y in turns, on a square of 10 by 10, y downwards."""
@@ -156,13 +155,13 @@ def _masks(lines: tuple[str, ...]) -> list["Image.Image"]:
     """Lines of large letters, all as high as the highest of them."""
     from PIL import Image, ImageDraw
 
-    font = _font()
-    boxes = [font.getbbox(line) for line in lines]
+    bold = font("DejaVuSans-Bold", LETTERS)
+    boxes = [bold.getbbox(line) for line in lines]
     top, bottom = min(box[1] for box in boxes), max(box[3] for box in boxes)
     masks = []
     for line, (left, _, right, _) in zip(lines, boxes, strict=True):
         mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
-        ImageDraw.Draw(mask).text((-left, -top), line, 255, font)
+        ImageDraw.Draw(mask).text((-left, -top), line, 255, bold)
         masks.append(mask)
     return masks
 
@@ -172,14 +171,3 @@ def _stretch(lines: list["Image.Image"], inner: tuple[int, int]) -> tuple[float,
     down = 0.88 * inner[1] / len(lines) / lines[0].height
     across = min(inner[0] / max(mask.width for mask in lines), down)
     return across, min(down, CONDENSED * across)
-
-
-@cache
-def _font() -> "ImageFont.FreeTypeFont":
-    """DejaVu Sans Bold, which every installation of matplotlib brings."""
-    from PIL import ImageFont
-
-    found = find_spec("matplotlib")
-    assert found is not None and found.origin is not None
-    path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(path, LETTERS, layout_engine=ImageFont.Layout.BASIC)

@@ -1,5 +1,6 @@
 """A city prepared for drawing routes: every leg that can be walked, and what may follow it. Made once a city."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -51,19 +52,8 @@ class Streets:
     """Those of `following` on which there is a destination."""
     seen: tuple[tuple[tuple[int, float], ...], ...]
     """For each node, landmarks seen from it and their bearings."""
-
-
-@cache
-def exits(name: str) -> dict[Point, tuple[float, ...]]:
-    """Where the city of that name has street corners, and the headings of the streets that leave each."""
-    city = load_city(name)
-    place = city.graph.nodes
-    return {
-        (place[node]["x"], place[node]["y"]): tuple(
-            city.graph.edges[node, after]["heading"] for after in sorted(city.graph.successors(node))
-        )
-        for node in city.graph
-    }
+    exits: Mapping[Point, tuple[float, ...]]
+    """For the place of each node, headings of the streets that leave it."""
 
 
 @cache
@@ -135,4 +125,5 @@ def prepare(city: City) -> Streets:
         following,
         tuple(tuple(after for after in places if legs[after].stops) for places in following),
         tuple(tuple(marks) for marks in seen),
+        {points[node]: tuple(heading[node, after] for after in around[node]) for node in range(len(points))},
     )

@@ -20,7 +20,7 @@ from shiftgym.tasks.navigation.line import NavigationLine
 from shiftgym.tasks.navigation.panorama import Panorama
 from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
 from shiftgym.tasks.navigation.rules import SPACES, draw_rule, known_rule
-from shiftgym.tasks.navigation.streets import exits, load_streets
+from shiftgym.tasks.navigation.streets import load_streets
 from shiftgym.tasks.navigation.streetview import StreetPicture
 from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
 from shiftgym.verdicts import Verdict
@@ -150,11 +150,9 @@ def views(route: Route, number: int, options: NavigationOptions) -> Picture | No
     if options.modality == "text":
         return None
     stop = route.stops[number]
-    if virl_files.is_archive(Path(route.city)):
-        if stop.panorama is None:
-            raise DataError(f"{route.city}: route {route.index} has no street view at ({stop.x:g}, {stop.y:g}) metres")
+    if stop.panorama is not None:
         return Panorama(virl_files.picture_of(route.city, stop.panorama), round(stop.heading), options.size)
-    corners = exits(route.city).get((stop.x, stop.y)) if stop.intersection else None
+    corners = load_streets(route.city).exits.get((stop.x, stop.y)) if stop.intersection else None
     leaving = corners or (stop.heading, stop.heading + 180)
     return StreetPicture(
         route.city,
@@ -194,7 +192,7 @@ class NavigationTask:
 
         Raises:
             ConfigError: the city has no such route.
-            DataError: its file cannot be read.
+            DataError: its file cannot be read, or lacks a street view that is to be shown.
         """
         setting = self.splits[split]
         streams = partial(rng, self.seed, self.name, split, index)
@@ -203,6 +201,10 @@ class NavigationTask:
         if virl_files.is_archive(Path(city)):
             archive = virl_files.load_archive(city)
             rail = archive.rail(setting.routes, index, streams, straights=setting.straights, wordings=setting.wordings)
+            blind = [stop for stop in rail[-1] if stop.panorama is None]
+            if blind and self.options.modality == "vision":
+                place = f"({blind[0].x:g}, {blind[0].y:g}) metres"
+                raise DataError(f"{city}: {setting.routes} route {index} has no street view at {place}")
         else:
             streets = load_streets(city)
             way = draw_way(streets, setting.routes, setting.legs, streams("way"))

@@ -13,16 +13,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shiftgym.tasks.fonts import font
 from shiftgym.tasks.points.deck import FACES
 from shiftgym.tasks.points.shapes import Line, Point, outline, strokes, tremor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont
 
 Colour = tuple[int, int, int]
 
@@ -218,10 +216,10 @@ class _Printed(_Sheet):
         from PIL import Image, ImageDraw
 
         high = round(height * self.unit)
-        font = _font(self.font, high)
-        left, top, right, bottom = (round(side) for side in font.getbbox(rank))
+        letters = font(self.font, high)
+        left, top, right, bottom = (round(side) for side in letters.getbbox(rank))
         glyph = Image.new("L", (right - left, bottom - top))
-        ImageDraw.Draw(glyph).text((-left, -top), rank, fill=255, font=font)
+        ImageDraw.Draw(glyph).text((-left, -top), rank, fill=255, font=letters)
         wide = round(min(glyph.width * high / glyph.height, limit * self.unit))
         corner = (round(centre[0] * self.unit - wide / 2), round(centre[1] * self.unit - high / 2))
         self.marks.paste(glyph.resize((wide, high)), corner)
@@ -271,14 +269,3 @@ class _Written(_Sheet):
 
 def _placed(line: Line, centre: Point, size: float) -> Line:
     return tuple((centre[0] + x * size, centre[1] + y * size) for x, y in line)
-
-
-@lru_cache(maxsize=64)
-def _font(name: str, height: int) -> "FreeTypeFont":
-    """One of matplotlib's fonts; matplotlib itself, which is slow to import, is not imported."""
-    from PIL import ImageFont
-
-    spec = find_spec("matplotlib")
-    assert spec is not None and spec.origin is not None
-    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"
-    return ImageFont.truetype(str(path), height, layout_engine=ImageFont.Layout.BASIC)

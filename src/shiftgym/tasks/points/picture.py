@@ -6,11 +6,13 @@ seed once and grows in proportion to the nuisance, so a little more of it is the
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
 from shiftgym.seeds import derive, rng
+from shiftgym.tasks.points.deck import Card, Look, design_of
 from shiftgym.tasks.points.faces import DESIGNS, HEIGHT, VARIANTS, face
 
 if TYPE_CHECKING:
@@ -49,6 +51,12 @@ class HandPicture:
     """Pixels of a side; 96 or more."""
     seed: int
     """Of the nuisance."""
+
+    @classmethod
+    def of(cls, cards: Iterable[Card], look: Look, nuisance: float, size: int, seed: int) -> "HandPicture":
+        """Cards as a look shows them."""
+        shown = tuple([(card.rank, card.suit) for card in cards])
+        return cls(shown, design_of(look), nuisance, size, seed)
 
     def draw(self) -> "Image":
         """The picture, RGB; equal fields give equal bytes."""

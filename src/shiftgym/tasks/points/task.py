@@ -12,7 +12,7 @@ from shiftgym.seeds import rng
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
-from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, design_of, kind_of_hand
+from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
 from shiftgym.tasks.points.line import PointsLine
 from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
@@ -160,8 +160,7 @@ class PointsTask:
             return None
         setting: PointsSetting = self.splits[split]
         accidents = rng(self.seed, self.name, split, index, "picture").getrandbits(32)
-        shown = tuple([(card.rank, card.suit) for card in cards])
-        return HandPicture(shown, design_of(setting.look), setting.nuisance, self.options.size, accidents)
+        return HandPicture.of(cards, setting.look, setting.nuisance, self.options.size, accidents)
 
     def start(self, problem: Hand) -> HandDecision:
         return HandDecision(problem, self.options.hint)
