@@ -60,7 +60,9 @@ def archive(tmp_path):
 
 
 def task_of(folder, options=None, **setting):
-    return build_task("navigation", options=options, splits={"train": {"city": str(folder), "routes": "all", **setting}})
+    return build_task(
+        "navigation", options=options, splits={"train": {"city": str(folder), "routes": "all", **setting}}
+    )
 
 
 def test_routes_are_walked_like_any_other(archive):
