@@ -65,7 +65,7 @@ def report(folder: Path, others: list[Path] | None = None, /) -> None:
 @app.command
 def train(
     model: str,
-    recipe: Literal["sft", "ppo", "grpo", "rloo"],
+    recipe: Literal["sft", "dft", "rft", "replay", "dpo", "distill", "ppo", "grpo", "rloo"],
     /,
     *,
     out: Path,

@@ -10,7 +10,7 @@ def conversation(length: int, spans: list[tuple[int, int]]) -> Sequence:
     return Sequence(
         list(range(1, length + 1)),
         spans,
-        advantages=[float(turn + 1) for turn in range(len(spans))],
+        advantages=[float(turn + 1) for turn, (start, stop) in enumerate(spans) for _ in range(start, stop)],
         logprobs=[-0.5] * size,
         reference=[-0.7] * size,
         returns=[0.1] * len(spans),

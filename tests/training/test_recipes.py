@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -129,8 +130,9 @@ def test_ppo_turns_of_one_number_have_mean_zero_and_all_have_unit_deviation(cont
     collection = PPO(context, PPOSettings(**SMALL)).collect(1)
     turns = defaultdict(list)
     for (sequence,) in collection.sequences:
-        for number, advantage in enumerate(sequence.advantages):
-            turns[number].append(advantage)
+        ends = accumulate(stop - start for start, stop in sequence.spans)
+        for number, end in enumerate(ends):
+            turns[number].append(sequence.advantages[end - 1])
     assert len(turns) == 3
     assert all(sum(values) == pytest.approx(0, abs=1e-6) for values in turns.values())
     flat = torch.tensor([value for values in turns.values() for value in values])

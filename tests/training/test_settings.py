@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from shiftgym.training.settings import (
+    AnySettings,
     GroupSettings,
     OptimizerSettings,
     PPOSettings,
@@ -13,7 +15,7 @@ from shiftgym.training.settings import (
     SFTSettings,
 )
 
-ANY = TypeAdapter[SFTSettings | PPOSettings | GroupSettings](RecipeSettings)
+ANY = TypeAdapter[AnySettings](RecipeSettings)
 
 
 def test_a_table_becomes_the_settings_of_its_recipe() -> None:
@@ -25,7 +27,9 @@ def test_a_table_becomes_the_settings_of_its_recipe() -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        {"recipe": "dpo"},
+        {"recipe": "reinforce"},
+        {"recipe": "rft", "problems": None},
+        {"recipe": "distill", "limit": 5},
         {"recipe": "sft", "clip": 0.2},
         {"recipe": "ppo", "minibatch": 0},
         {"recipe": "grpo", "episodes_per_iteration": 100, "group_size": 8},
@@ -43,7 +47,7 @@ def test_rate_rises_and_falls() -> None:
     assert OptimizerSettings(learning_rate=2.0).rate(0.99) == 2.0
 
 
-@pytest.mark.parametrize("kind", [OptimizerSettings, SFTSettings, PPOSettings, GroupSettings])
+@pytest.mark.parametrize("kind", [OptimizerSettings, *get_args(AnySettings)])
 def test_every_setting_says_what_it_is(kind: type[Settings]) -> None:
     assert all(field.description for field in kind.model_fields.values())
 

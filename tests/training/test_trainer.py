@@ -12,7 +12,16 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
-from shiftgym.training.settings import GroupSettings, OptimizerSettings, PPOSettings, SFTSettings
+from shiftgym.training.settings import (
+    DistillSettings,
+    DPOSettings,
+    GroupSettings,
+    OptimizerSettings,
+    PPOSettings,
+    ReplaySettings,
+    RFTSettings,
+    SFTSettings,
+)
 from shiftgym.training.trainer import TrainingResult, train
 
 FAST = OptimizerSettings(learning_rate=3e-3)
@@ -22,6 +31,13 @@ RLOO = GroupSettings(
     recipe="rloo", episodes_per_iteration=8, group_size=4, minibatch=8, max_new_tokens=3,
     optimizer=OptimizerSettings(name="muon", learning_rate=3e-3, warmup=0.5, schedule="linear"),
 )  # fmt: skip
+
+OWN: dict[str, Any] = {"problems": 20, "batch": 8, "max_new_tokens": 3, "optimizer": FAST}
+RECIPES = [
+    SFT, SFTSettings(recipe="dft", problems=30, batch=16, kl=0.1, optimizer=FAST), PPO, RLOO,
+    RFTSettings(group_size=16, **OWN), ReplaySettings(**OWN), DPOSettings(group_size=16, **OWN),
+    DistillSettings(episodes_per_iteration=12, minibatch=8, max_new_tokens=3, optimizer=FAST),
+]  # fmt: skip
 
 Train = Callable[..., tuple[TrainingResult, LlamaForCausalLM]]
 
@@ -43,7 +59,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("settings", [SFT, PPO, RLOO], ids=["sft", "ppo", "rloo"])
+@pytest.mark.parametrize("settings", RECIPES, ids=lambda settings: settings.recipe)
 def test_a_killed_run_resumes_to_the_same_bytes_and_weights(run: Train, settings: Any, tmp_path: Path) -> None:
     options: dict[str, Any] = {"max_steps": 6, "milestones": (0.5, 1.0)}
     _, straight = run(settings, tmp_path / "straight", **options)

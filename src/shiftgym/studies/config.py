@@ -15,7 +15,16 @@ from shiftgym.models.backbone import shipped
 from shiftgym.studies.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
-from shiftgym.training.settings import GroupSettings, PPOSettings, RecipeSettings, SFTSettings
+from shiftgym.training.settings import (
+    DistillSettings,
+    DPOSettings,
+    GroupSettings,
+    PPOSettings,
+    RecipeSettings,
+    ReplaySettings,
+    RFTSettings,
+    SFTSettings,
+)
 
 LIBRARY = Path(__file__).parent / "library"
 """The shipped studies."""
@@ -87,7 +96,19 @@ class _Shown(_Table):
 
 
 class SFTBranch(_Shown, SFTSettings):
-    """A branch trained by SFT."""
+    """A branch trained by SFT or DFT."""
+
+
+class RFTBranch(_Shown, RFTSettings):
+    """A branch trained by rejection sampling."""
+
+
+class ReplayBranch(_Shown, ReplaySettings):
+    """A branch trained by SFT with rehearsal."""
+
+
+class DPOBranch(_Shown, DPOSettings):
+    """A branch trained by DPO."""
 
 
 class PPOBranch(_Shown, PPOSettings):
@@ -98,7 +119,12 @@ class GroupBranch(_Shown, GroupSettings):
     """A branch trained by GRPO or RLOO."""
 
 
-Branch = Annotated[SFTBranch | PPOBranch | GroupBranch, Field(discriminator="recipe")]
+class DistillBranch(_Shown, DistillSettings):
+    """A branch trained by self-distillation."""
+
+
+AnyBranch = SFTBranch | RFTBranch | ReplayBranch | DPOBranch | PPOBranch | GroupBranch | DistillBranch
+Branch = Annotated[AnyBranch, Field(discriminator="recipe")]
 
 
 class _Setup(_Table):
@@ -176,6 +202,8 @@ class Study(_Setup):
         _known_split("init.train_on", self.init.train_on, self.splits)
         for name, branch in self.branches.items():
             _known_split(f"branches.{name}.train_on", branch.train_on, self.splits)
+            if isinstance(branch, ReplayBranch):
+                _known_split(f"branches.{name}.replay_on", branch.replay_on, self.splits)
         for split in self.evaluation.splits:
             _known_split("evaluation.splits", split, self.splits)
 

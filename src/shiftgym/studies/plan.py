@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shiftgym.studies.config import GroupBranch, Init, PPOBranch, SFTBranch, Study
+from shiftgym.studies.config import AnyBranch, Init, Study
 
 START = "init"
 """The name of the short SFT that all branches of a seed start from."""
@@ -15,7 +15,7 @@ class Branch:
 
     name: str
     seed: int
-    settings: Init | SFTBranch | PPOBranch | GroupBranch
+    settings: Init | AnyBranch
 
     @property
     def title(self) -> str:

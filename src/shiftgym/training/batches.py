@@ -28,7 +28,7 @@ class Sequence:
     spans: list[tuple[int, int]]
     """Start and stop of each answer, one a turn, its end token included."""
     advantages: list[float] = field(default_factory=list)
-    """Advantage of each turn; empty for SFT, as are the lists that follow."""
+    """Advantage of each answer token; empty for SFT, as are the lists that follow."""
     logprobs: list[float] = field(default_factory=list)
     """Log-probability of each answer token under the policy that sampled it."""
     reference: list[float] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Batch:
     turns: Places
     """Place of the token before each answer, (N,) each: where a turn's value is read."""
     advantages: Tensor
-    """(A,) float32, each turn's advantage at all of its tokens."""
+    """(A,) float32."""
     logprobs: Tensor
     """(A,) float32."""
     reference: Tensor
@@ -139,14 +139,7 @@ def collate(
         predictors=places(predictors),
         targets=torch.tensor(targets, dtype=torch.long, device=device),
         turns=places(turns),
-        advantages=flat(
-            [
-                advantage
-                for row in rows
-                for advantage, (start, stop) in zip(row.advantages, row.spans, strict=False)
-                for _ in range(start, stop)
-            ]
-        ),
+        advantages=flat([value for row in rows for value in row.advantages]),
         logprobs=flat([value for row in rows for value in row.logprobs]),
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),

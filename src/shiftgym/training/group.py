@@ -27,7 +27,8 @@ class Group:
         settings = self.settings
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
         problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
-        played = self._rollouts.play([problem for problem in problems for _ in range(size)], step)
+        several = [problem for problem in problems for _ in range(size)]
+        played = self._rollouts.play(settings.train_on, several, step, settings.limit)
         weights: list[list[float]] = []
         for start in range(0, len(played), size):
             # Episodes of one problem meet the same decisions, and each decision is compared with itself.

@@ -26,6 +26,11 @@ def kl_divergence(logprobs: Tensor, reference: Tensor) -> Tensor:
     return torch.exp(difference) - difference - 1
 
 
+def exact_kl(log_softmax: Tensor, reference: Tensor) -> Tensor:
+    """(A,) KL(model || reference) in nats, of next-token distributions whose (A, V) log-probabilities these are."""
+    return (log_softmax.exp() * (log_softmax - reference)).sum(-1)
+
+
 def value_loss(values: Tensor, returns: Tensor) -> Tensor:
     """(N,) half the squared error of each turn's value."""
     return 0.5 * (values - returns) ** 2

@@ -1,7 +1,7 @@
-"""What all reinforcement recipes share: episodes are played, transcripts become sequences, tokens get PPO's loss.
+"""What recipes share that learn from the model's own answers: episodes are played, transcripts become sequences, and in
+reinforcement tokens get PPO's loss.
 
-A whole conversation is one sequence. Prompt and feedback are context; each answer is one action, and all of its
-tokens have the advantage of their turn.
+A whole conversation is one sequence. Prompt and feedback are context; each answer is one action.
 """
 
 import copy
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from statistics import fmean
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,23 +23,20 @@ from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.training.batches import Batch, Sequence, passes
 from shiftgym.training.losses import clipped_policy_loss, kl_divergence
 from shiftgym.training.recipe import Context
-from shiftgym.training.settings import RolloutSettings
+from shiftgym.training.settings import RolloutSettings, SamplingSettings
+
+T = TypeVar("T")
 
 
-class Rollouts:
-    """Plays episodes with the model in training and weighs their tokens.
+class Player:
+    """Plays episodes with the model of its context."""
 
-    Log-probabilities under the sampling policy are those that generation recorded; they are never computed again.
-    """
-
-    def __init__(self, context: Context, settings: RolloutSettings, name: str) -> None:
+    def __init__(self, context: Context, settings: SamplingSettings, name: str) -> None:
         self.context = context
-        self.settings = settings
+        self._sampling = settings
         self._stream: list[str | int] = ["train", name]
         self._precision: torch.dtype = getattr(torch, settings.precision)
-        self._device = context.model.device
         self._trees = branching(context.model)
-        self._reference = _frozen(context.model) if settings.kl else None
         self._policy = ModelPolicy(
             context.model,
             context.form,
@@ -48,15 +46,20 @@ class Rollouts:
             ledger=context.ledger,
         )
 
-    def play(self, problems: list[int], step: int) -> list[Episode]:
-        """One episode on each of these problems of the training split, sampled from the current weights."""
-        task, settings = self.context.task, self.settings
-        stated = [task.problem(settings.train_on, index) for index in problems]
-        stream = [*self._stream, step]
-        return episodes.play(self._policy, task, stated, stream=stream, limit=settings.limit, ahead=True)
+    def play(self, split: str, problems: list[int], step: int, limit: int | None) -> list[Episode]:
+        """One episode on each of these problems of a split, sampled from the current weights.
+
+        Args:
+            step: names the random stream.
+            limit: attempts a decision; the task's own limit if None.
+        """
+        task = self.context.task
+        stated = [task.problem(split, index) for index in problems]
+        return episodes.play(self._policy, task, stated, stream=[*self._stream, step], limit=limit, ahead=True)
 
     def conversations(self, played: list[Episode]) -> list[Sequence]:
-        """The conversation of each decision, in order, with the log-probabilities it was sampled at."""
+        """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
+        generation recorded, which are never computed again."""
         sequences = []
         for episode in played:
             for record in episode.decisions:
@@ -65,29 +68,6 @@ class Rollouts:
                 logprobs = [value for answer in transcript.logprobs for value in answer]
                 sequences.append(Sequence(transcript.ids, transcript.spans, logprobs=logprobs))
                 self.context.ledger.tokens_prompt += len(transcript.ids) - len(logprobs)
-        return sequences
-
-    def judged(
-        self, conversations: list[Sequence], advantages: list[float], returns: list[float] | None = None
-    ) -> list[Sequence]:
-        """The same conversations, given the advantage (and return) of each of their turns, listed in order, and the
-        reference model's log-probabilities."""
-        references: list[list[float]] = [[] for _ in conversations]
-        if self._reference is not None:
-            sizes = [conversation.answer_tokens for conversation in conversations]
-            references = self.evaluate(conversations, self._reference_logprobs, sizes=sizes, head=True)
-        sequences, turn = [], 0
-        for conversation, reference in zip(conversations, references, strict=True):
-            turns = slice(turn, turn + len(conversation.spans))
-            turn = turns.stop
-            sequences.append(
-                replace(
-                    conversation,
-                    advantages=advantages[turns],
-                    reference=reference,
-                    returns=returns[turns] if returns else [],
-                )
-            )
         return sequences
 
     @torch.no_grad()
@@ -100,8 +80,8 @@ class Rollouts:
             head: whether `values` applies the output embeddings to the answer tokens, which the ledger must know.
         """
         results: list[list[float]] = [[] for _ in sequences]
-        size, pictures = self.settings.tokens_per_pass, self.context.form.pictures
-        for batch in passes(sequences, size, self._device, trees=self._trees, pictures=pictures):
+        size, pictures = self._sampling.tokens_per_pass, self.context.form.pictures
+        for batch in passes(sequences, size, self.context.model.device, trees=self._trees, pictures=pictures):
             flat, start = values(batch).tolist(), 0
             for member in batch.members:
                 results[member] = flat[start : start + sizes[member]]
@@ -112,10 +92,49 @@ class Rollouts:
             ledger.looked(self.context.form.flops(batch.packed.shown), learned=False)
         return results
 
+    def logprobs(self, sequences: list[Sequence], model: PreTrainedModel) -> list[list[float]]:
+        """Of every answer token under a model, at the sampling temperature."""
+        sizes = [sequence.answer_tokens for sequence in sequences]
+        return self.evaluate(sequences, lambda batch: self.score(model, batch).logprobs, sizes=sizes, head=True)
+
+    def score(self, model: PreTrainedModel, batch: Batch) -> Scores:
+        temperature = self._sampling.temperature
+        return score(model, batch.packed, batch.predictors, batch.targets, temperature, self._precision)
+
+
+class Rollouts(Player):
+    """Plays episodes with the model in training and weighs their tokens."""
+
+    def __init__(self, context: Context, settings: RolloutSettings, name: str) -> None:
+        super().__init__(context, settings, name)
+        self.settings = settings
+        self._reference = frozen(context.model) if settings.kl else None
+
+    def judged(
+        self, conversations: list[Sequence], advantages: list[float], returns: list[float] | None = None
+    ) -> list[Sequence]:
+        """The same conversations, given the advantage (and return) of each of their turns, listed in order, and the
+        reference model's log-probabilities. All tokens of an answer have the advantage of their turn."""
+        sequences, turn = [], 0
+        for conversation in conversations:
+            turns = slice(turn, turn + len(conversation.spans))
+            turn = turns.stop
+            weights = zip(advantages[turns], conversation.spans, strict=True)
+            tokens = [weight for weight, (start, stop) in weights for _ in range(start, stop)]
+            sequences.append(replace(conversation, advantages=tokens, returns=returns[turns] if returns else []))
+        return self.referred(sequences)
+
+    def referred(self, sequences: list[Sequence]) -> list[Sequence]:
+        """The same sequences with the reference model's log-probabilities, if there is a KL term."""
+        if self._reference is None:
+            return sequences
+        references = self.logprobs(sequences, self._reference)
+        return [replace(one, reference=reference) for one, reference in zip(sequences, references, strict=True)]
+
     def token_loss(self, batch: Batch) -> tuple[Scores, Tensor, dict[str, Tensor]]:
         """The loss that needs no value head, as this pass's share of the minibatch's mean over answer tokens."""
         settings, total = self.settings, batch.minibatch_answer_tokens
-        scores = self._score(self.context.model, batch)
+        scores = self.score(self.context.model, batch)
         policy, clipped = clipped_policy_loss(scores.logprobs, batch.logprobs, batch.advantages, settings.clip)
         loss = policy.sum() / total
         entropy = scores.entropy.sum() / total
@@ -132,25 +151,17 @@ class Rollouts:
         """(N, H) hidden states of the model at the token before each answer: what a value is read from."""
         return trunk_states(self.context.model, batch.packed, self._precision)[batch.turns]
 
-    def _reference_logprobs(self, batch: Batch) -> Tensor:
-        assert self._reference is not None
-        return self._score(self._reference, batch).logprobs
 
-    def _score(self, model: PreTrainedModel, batch: Batch) -> Scores:
-        temperature = self.settings.temperature
-        return score(model, batch.packed, batch.predictors, batch.targets, temperature, self._precision)
-
-
-def _frozen(model: PreTrainedModel) -> PreTrainedModel:
+def frozen(model: PreTrainedModel) -> PreTrainedModel:
     """A copy that keeps the weights of now."""
-    frozen = copy.deepcopy(model)
-    frozen.requires_grad_(False)
-    return frozen
+    kept = copy.deepcopy(model)
+    kept.requires_grad_(False)
+    return kept
 
 
-def by_episode(sequences: list[Sequence], played: list[Episode]) -> list[list[Sequence]]:
-    """The conversations, listed in order, as one list an episode."""
-    rest = iter(sequences)
+def by_episode(values: list[T], played: list[Episode]) -> list[list[T]]:
+    """What was found of each decision, listed in order, as one list an episode."""
+    rest = iter(values)
     return [list(islice(rest, len(episode.decisions))) for episode in played]
 
 

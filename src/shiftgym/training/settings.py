@@ -57,16 +57,79 @@ class TrainingSettings(Settings):
     changes memory and speed, not the result (beyond rounding)."""
 
 
-class SFTSettings(TrainingSettings):
-    """Supervised fine-tuning on the task's expert answers. One step is one optimizer step."""
+class SupervisedSettings(TrainingSettings):
+    """What every recipe has that raises the likelihood of given answers. One step is one optimizer step."""
 
-    recipe: Literal["sft"] = "sft"
+    batch: int = Field(default=64, gt=0)
+    """Problems an optimizer step."""
+    kl: float = Field(default=0.0, ge=0)
+    """Weight of the KL divergence from the model that the branch started with, over the whole vocabulary at each answer
+    token."""
+
+
+class SFTSettings(SupervisedSettings):
+    """Supervised fine-tuning on the task's expert answers."""
+
+    recipe: Literal["sft", "dft"] = "sft"
+    """`sft`: all answer tokens weigh alike. `dft`: each weighs as much as its probability."""
+
+
+class SamplingSettings(TrainingSettings):
+    """What every recipe has that learns from the model's own answers."""
+
+    max_new_tokens: int = Field(default=96, gt=0)
+    """Longest answer in tokens."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Sampling temperature; in reinforcement the log-probabilities that are trained are divided by it too."""
+
+
+class RFTSettings(SupervisedSettings, SamplingSettings):
+    """Rejection sampling: supervised fine-tuning on the model's own first answers that were right."""
+
+    recipe: Literal["rft"] = "rft"
+    """Which recipe these settings are for."""
+    group_size: int = Field(default=4, ge=1)
+    """Answers that are sampled for a problem."""
+    refresh: bool = False
+    """Sample at each step from the present model; otherwise once, before the first step, from the model that the branch
+    starts with."""
+
+    @model_validator(mode="after")
+    def _finite(self) -> "RFTSettings":
+        if self.problems is None and not self.refresh:
+            raise ValueError("problems: give a number, since each is sampled before the first step, or refresh = true")
+        return self
+
+
+class ReplaySettings(SupervisedSettings, SamplingSettings):
+    """Supervised fine-tuning with rehearsal: a share of every batch is what the model itself used to answer."""
+
+    recipe: Literal["replay"] = "replay"
+    """Which recipe these settings are for."""
+    share: float = Field(default=0.25, gt=0, lt=1)
+    """Share of every batch that is rehearsed."""
+    replay_on: str = "train"
+    """Name of the split whose problems are rehearsed, as many as `problems`."""
+    problems: int = Field(default=1000, gt=0)
+    """Size of the training set, and of what is rehearsed."""
+
+
+class DPOSettings(SamplingSettings):
+    """Direct preference optimisation on pairs of the model's own first answers, one right and one wrong."""
+
+    recipe: Literal["dpo"] = "dpo"
     """Which recipe these settings are for."""
     batch: int = Field(default=64, gt=0)
     """Problems an optimizer step."""
+    group_size: int = Field(default=8, ge=2)
+    """Answers that are sampled for a problem, once, before the first step."""
+    beta: float = Field(default=0.1, gt=0)
+    """How strongly the log-ratio to the model that the branch started with tells right from wrong."""
+    problems: int = Field(default=1000, gt=0)
+    """Size of the training set."""
 
 
-class RolloutSettings(TrainingSettings):
+class RolloutSettings(SamplingSettings):
     """What every reinforcement recipe has. One step is one iteration: play episodes, then learn from them."""
 
     episodes_per_iteration: int = Field(default=128, gt=0)
@@ -77,10 +140,6 @@ class RolloutSettings(TrainingSettings):
     """Passes over an iteration's episodes."""
     limit: int | None = Field(default=None, gt=0)
     """Attempts a decision in training; None is the task's own limit."""
-    max_new_tokens: int = Field(default=96, gt=0)
-    """Longest answer in tokens."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Sampling temperature; the log-probabilities that are trained are divided by it too."""
     clip: float = Field(default=0.2, gt=0)
     """A token's probability ratio beyond 1 -/+ this earns nothing more."""
     kl: float = Field(default=0.005, ge=0)
@@ -124,5 +183,16 @@ class GroupSettings(RolloutSettings):
         return self
 
 
-RecipeSettings = Annotated[SFTSettings | PPOSettings | GroupSettings, Field(discriminator="recipe")]
+class DistillSettings(RolloutSettings):
+    """On-policy self-distillation: first answers that failed are judged token by token by the model that has read the
+    feedback on them."""
+
+    recipe: Literal["distill"] = "distill"
+    """Which recipe these settings are for."""
+    limit: Literal[1] = 1
+    """Attempts a decision in training: only first answers are learned from."""
+
+
+AnySettings = SFTSettings | RFTSettings | ReplaySettings | DPOSettings | PPOSettings | GroupSettings | DistillSettings
+RecipeSettings = Annotated[AnySettings, Field(discriminator="recipe")]
 """The settings of any recipe, told apart by `recipe`."""

@@ -29,10 +29,24 @@ from shiftgym.training import checkpoints
 from shiftgym.training.batches import Sequence, passes
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.compute import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
+from shiftgym.training.distill import Distill
+from shiftgym.training.dpo import DPO
 from shiftgym.training.group import Group
 from shiftgym.training.ppo import PPO
 from shiftgym.training.recipe import Collection, Context, Recipe
-from shiftgym.training.settings import GroupSettings, PPOSettings, RolloutSettings, SFTSettings, TrainingSettings
+from shiftgym.training.replay import Replay
+from shiftgym.training.rft import RFT
+from shiftgym.training.settings import (
+    AnySettings,
+    DistillSettings,
+    DPOSettings,
+    GroupSettings,
+    PPOSettings,
+    ReplaySettings,
+    RFTSettings,
+    RolloutSettings,
+    SFTSettings,
+)
 from shiftgym.training.sft import SFT
 
 OnCheckpoint = Callable[[CheckpointInfo, PreTrainedModel], None]
@@ -52,7 +66,7 @@ def train(
     model: PreTrainedModel,
     form: ChatFormat,
     task: Task,
-    settings: SFTSettings | PPOSettings | GroupSettings,
+    settings: AnySettings,
     *,
     seed: int,
     folder: Path,
@@ -113,15 +127,24 @@ def train(
     return TrainingResult(loop.step, ledger, written)
 
 
-def _buffer_factor(settings: TrainingSettings, task: Task) -> float:
-    reinforces = isinstance(settings, RolloutSettings)
-    return PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR) if reinforces else 0.0
+def _buffer_factor(settings: AnySettings, task: Task) -> float:
+    """Answers that are sampled once, before the first step, are no part of the paper's formula."""
+    sampled = isinstance(settings, RolloutSettings) or (isinstance(settings, RFTSettings) and settings.refresh)
+    return PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR) if sampled else 0.0
 
 
-def _recipe(context: Context, settings: SFTSettings | PPOSettings | GroupSettings) -> Recipe:
+def _recipe(context: Context, settings: AnySettings) -> Recipe:
     match settings:
         case SFTSettings():
             return SFT(context, settings)
+        case RFTSettings():
+            return RFT(context, settings)
+        case ReplaySettings():
+            return Replay(context, settings)
+        case DPOSettings():
+            return DPO(context, settings)
+        case DistillSettings():
+            return Distill(context, settings)
         case PPOSettings():
             return PPO(context, settings)
         case GroupSettings():
@@ -134,7 +157,7 @@ class _Loop:
     def __init__(
         self,
         context: Context,
-        settings: SFTSettings | PPOSettings | GroupSettings,
+        settings: AnySettings,
         folder: Path,
         budget_flops: float | None,
         max_steps: int | None,
@@ -207,14 +230,14 @@ class _Loop:
         return metrics, collection.episodes
 
     def _learn(self, collection: Collection) -> dict[str, float]:
-        """All optimizer steps of one step; the mean of their metrics."""
+        """All optimizer steps of one step, none if there is nothing to learn from; the mean of their metrics."""
         recipe, size = self._recipe, self._recipe.minibatch
         updates: list[dict[str, float]] = []
         for epoch in range(recipe.epochs):
             order = seeds.rng(self._context.seed, "train", self._settings.recipe, self.step, "shuffle", epoch)
             shuffled = order.sample(collection.sequences, len(collection.sequences))
             updates += [self._update(shuffled[start : start + size]) for start in range(0, len(shuffled), size)]
-        return {name: fmean(update[name] for update in updates) for name in updates[0]}
+        return {name: fmean(update[name] for update in updates) for name in updates[0]} if updates else {}
 
     def _update(self, minibatch: list[list[Sequence]]) -> dict[str, float]:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""

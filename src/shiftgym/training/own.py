@@ -1,0 +1,56 @@
+"""A model's own first answers to some problems, judged: what rejection sampling, rehearsal and DPO learn from."""
+
+from dataclasses import replace
+
+from shiftgym.training.batches import Sequence
+from shiftgym.training.recipe import Context
+from shiftgym.training.rollouts import Player, by_episode, frozen
+from shiftgym.training.settings import DPOSettings, ReplaySettings, RFTSettings
+
+AT_ONCE = 128
+"""Answers that are sampled side by side, for problems of one decision."""
+
+Answered = list[list[tuple[Sequence, bool]]]
+"""Of one problem: for each decision some answers, and whether each was right."""
+
+
+def answer(player: Player, split: str, problems: list[int], group_size: int, step: int) -> list[Answered]:
+    """Sample `group_size` first answers to every decision of each problem.
+
+    Args:
+        step: names the random stream.
+    """
+    played = player.play(split, [index for index in problems for _ in range(group_size)], step, limit=1)
+    conversations = by_episode(player.conversations(played), played)
+    verdicts = [[record.solved for record in episode.decisions] for episode in played]
+    judged = [list(zip(*pair, strict=True)) for pair in zip(conversations, verdicts, strict=True)]
+    return [
+        [list(alike) for alike in zip(*judged[start : start + group_size], strict=True)]
+        for start in range(0, len(judged), group_size)
+    ]
+
+
+class Beforehand:
+    """Answers sampled once, before the first step, by the model that the branch starts with.
+
+    A branch that is resumed samples the same ones again, which its ledger does not count a second time.
+    """
+
+    def __init__(
+        self, context: Context, settings: RFTSettings | ReplaySettings | DPOSettings, split: str, group_size: int
+    ) -> None:
+        self._context = replace(context, model=frozen(context.model))
+        self._settings, self._split, self._group_size = settings, split, group_size
+
+    def answers(self, step: int) -> list[Answered]:
+        """To all problems of the training set, in their order.
+
+        Args:
+            step: the step that asks for them; only the first one pays.
+        """
+        paid = self._context if step == 1 else replace(self._context, ledger=replace(self._context.ledger))
+        player = Player(paid, self._settings, self._settings.recipe)
+        count, size = self._settings.problems, max(1, AT_ONCE // self._group_size)
+        assert count is not None
+        chunks = [list(range(count)[start : start + size]) for start in range(0, count, size)]
+        return [one for chunk in chunks for one in answer(player, self._split, chunk, self._group_size, chunk[0])]
