@@ -76,6 +76,20 @@ def test_the_headline_follows_the_intervals(make_run: Any, sft: Any, ppo: Any, v
     assert words.headline(analysis, "rule_ood").startswith(verdict)
 
 
+def test_everything_is_ranked_by_its_gain_under_the_shift(make_run: Any) -> None:
+    analysis = Analysis([load_run(make_run())])
+    ranking = analysis.ranking("rule_ood")
+    assert ranking[0].entry.name == "sft-diverse"
+    assert [ranked.away.value for ranked in ranking] == sorted((ranked.away.value for ranked in ranking), reverse=True)
+    for ranked in ranking:
+        views = analysis.changes(ranked.entry, analysis.start, "rule_ood").views.values()
+        assert ranked.away.value == pytest.approx(sum(view.value for view in views) / len(views), abs=1e-6)
+    # SFT and its diverse control are about as good at home; all but the best of each side is beaten at both.
+    front = {ranked.entry.name for ranked in ranking if ranked.front}
+    assert "sft-diverse" in front
+    assert front <= {"sft-diverse", "sft"}
+
+
 def test_every_control_that_ties_or_wins_is_named(make_run: Any) -> None:
     named = words.match(analysis_of(make_run()), "rule_ood")
     assert "SFT, random rules (beats it in" in named

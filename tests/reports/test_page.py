@@ -69,8 +69,8 @@ def test_the_page_is_well_formed_and_its_ids_are_unique(report: Path) -> None:
 def test_every_part_is_there_in_order(report: Path) -> None:
     sections = re.findall(r'<section id="(\w+)"', report.read_text(encoding="utf-8"))
     assert sections == [
-        "summary", "numbers", "trajectory", "compute", "differences", "reading", "outcomes", "styles", "episodes",
-        "backbone", "method", "settings", "environment",
+        "summary", "numbers", "trajectory", "compute", "differences", "ranking", "reading", "outcomes", "styles",
+        "episodes", "backbone", "method", "settings", "environment",
     ]  # fmt: skip
 
 
@@ -105,7 +105,14 @@ def test_the_episode_data_keep_what_a_reader_needs(report: Path) -> None:
 
 def test_paper_figures_are_written(report: Path) -> None:
     names = {path.name for path in (report.parent / "figures").iterdir()}
-    for stem in ("trajectory-rule_ood", "success-flops", "success-flops_paper", "reading-rule_ood", "outcomes-greedy"):
+    for stem in (
+        "trajectory-rule_ood",
+        "success-flops",
+        "success-flops_paper",
+        "reading-rule_ood",
+        "outcomes-greedy",
+        "pareto-rule_ood",
+    ):
         assert {f"{stem}.svg", f"{stem}.png"} <= names
     assert "<text" in (report.parent / "figures" / "success-flops.svg").read_text(encoding="utf-8")
 

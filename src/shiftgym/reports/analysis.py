@@ -20,6 +20,9 @@ EARLY = "sft stopped early"
 EARLY_MARGIN = 0.01
 """How far below RL's success at home it may stop: near the ceiling the last fractions of a point are chance."""
 
+REINFORCEMENT = ("ppo", "grpo", "rloo")
+"""Recipes that a main RL branch may have."""
+
 Direction = Literal["rose", "fell", "mixed", "unclear"]
 
 
@@ -62,6 +65,20 @@ class Change:
         if len(signs) == 2:
             return "mixed"
         return "rose" if signs == {1} else "fell"
+
+
+class Ranked(NamedTuple):
+    """An entry among all, by overall success: the mean of all views."""
+
+    entry: Entry
+    away: Interval
+    """Gain over the start on the shifted split."""
+    home: Interval
+    """Gain over the start at home."""
+    place: tuple[float, float]
+    """Overall success at home and on the shifted split."""
+    front: bool
+    """Whether nothing, the start included, is at least as good at both and better at one (Pareto)."""
 
 
 class Analysis:
@@ -135,12 +152,12 @@ class Analysis:
     @property
     def sft(self) -> Entry | None:
         """The SFT branch that the study is about."""
-        return _main(self.entries, sft=True)
+        return _main(self.entries, ("sft",))
 
     @property
     def rl(self) -> Entry | None:
         """The RL branch that the study is about: the first of the study file."""
-        return _main(self.entries, sft=False)
+        return _main(self.entries, REINFORCEMENT)
 
     @property
     def others(self) -> list[Entry]:
@@ -198,6 +215,27 @@ class Analysis:
         found = ((view, self.change(a, b, split, view.decoding, view.measure)) for view in self.views)
         return Change(a, b, split, {view: interval for view, interval in found if interval is not None})
 
+    def overall(self, entry: Entry, split: str) -> Floats:
+        """(clusters, problems) success, the mean of all views."""
+        views = [self.answers(entry, split, view.decoding, view.measure) for view in self.views]
+        mean: Floats = np.mean(views, axis=0)
+        return mean
+
+    def ranking(self, split: str) -> list["Ranked"]:
+        """Everything but the start by what it gained on a shifted split, the most first."""
+        start, home = self.start, self.home
+        if start is None or home is None:
+            return []
+        entries = self.entries
+        places = [[float(np.nanmean(self.overall(entry, each))) for each in (home, split)] for entry in entries]
+        found = []
+        for entry, place in zip(entries, places, strict=True):
+            away, kept = (self._interval(self.overall(entry, of), self.overall(start, of)) for of in (split, home))
+            if entry != start and away and kept:
+                beaten = any(other != place and other[0] >= place[0] and other[1] >= place[1] for other in places)
+                found.append(Ranked(entry, away, kept, (place[0], place[1]), not beaten))
+        return sorted(found, key=lambda ranked: -ranked.away.value)
+
     def measures(self, entry: Entry, split: str, decoding: str) -> list[Measures]:
         """The measures of an entry, one a seed of each run."""
         return [
@@ -223,7 +261,7 @@ class Analysis:
 
     def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
         """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run."""
-        sft, rl, home = _main(entries, sft=True), _main(entries, sft=False), self.home
+        sft, rl, home = _main(entries, ("sft",)), _main(entries, REINFORCEMENT), self.home
         if sft is None or rl is None or home is None:
             return None
         decoding = "sampled" if "sampled" in self.first.decodings else self.first.decodings[0]
@@ -239,8 +277,8 @@ class Analysis:
         return Entry(EARLY, f"{sft.label}, stopped early", "control", "sft", sft.branch, tuple(stops))
 
 
-def _main(entries: Sequence[Entry], *, sft: bool) -> Entry | None:
-    return next((entry for entry in entries if entry.role == "main" and (entry.recipe == "sft") == sft), None)
+def _main(entries: Sequence[Entry], recipes: Sequence[str]) -> Entry | None:
+    return next((entry for entry in entries if entry.role == "main" and entry.recipe in recipes), None)
 
 
 def _at(branch: Branch, fraction: float) -> Entry:

@@ -113,6 +113,11 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         )
         for split in analysis.shifted
     ]
+    found += [
+        PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
+        for split in analysis.shifted
+        if analysis.ranking(split)
+    ]
     if analysis.sees:
         found += [
             PaperFigure(
@@ -220,6 +225,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         words=words,
         rate_rows=_rate_rows,
         change_rows=_change_rows,
+        ranking_rows=_ranking_rows,
         share_rows=_share_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
@@ -266,12 +272,28 @@ def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, lis
     for a, b in analysis.comparisons:
         cells = []
         for view, interval in analysis.changes(a, b, split).views.items():
-            low, high = words.signed(interval.low), words.signed(interval.high)
             each = ", ".join(words.signed(value) for value in interval.each)
-            small = [f"[{low},\u00a0{high}]"] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
+            small = [words.limits(interval)] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
             cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
         found.append((a, b, cells))
     return found
+
+
+def _ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with its overall gains over the start, the largest gain on a shifted split first."""
+    return [
+        (
+            ranked.entry,
+            [
+                *(
+                    Cell(words.signed(gain.value), f"gain on {of}", [words.limits(gain)], gain.sign)
+                    for of, gain in ((split, ranked.away), (analysis.home, ranked.home))
+                ),
+                Cell("yes" if ranked.front else "", "on the front"),
+            ],
+        )
+        for ranked in analysis.ranking(split)
+    ]
 
 
 def _share_rows(

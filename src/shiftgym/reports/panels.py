@@ -129,6 +129,32 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
     return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
 
 
+def pareto(analysis: Analysis, split: str) -> Panel:
+    """Overall success at home (x) and on a shifted split (y) of every entry at its end, and the front: what nothing
+    beats at both."""
+
+    def draw(axes: Axes) -> None:
+        ranking = analysis.ranking(split)
+        drawn = []
+        for ranked in ranking:
+            x, y = 100 * ranked.place[0], 100 * ranked.place[1]
+            colour = colour_of(analysis, ranked.entry.branch)
+            axes.plot(x, y, MARKERS[SERIES.index(colour)], ms=6 if ranked.front else 4, color=colour, zorder=4)
+            drawn.append((x, y, ranked.entry.label, colour, ranked.front, 0.0))
+        if analysis.start is not None:
+            sides = (analysis.home or split, split)
+            spot = [100 * float(np.nanmean(analysis.overall(analysis.start, side))) for side in sides]
+            axes.plot(*spot, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
+        edge = sorted((100 * ranked.place[0], 100 * ranked.place[1]) for ranked in ranking if ranked.front)
+        axes.plot([x for x, _ in edge], [y for _, y in edge], color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=2)
+        axes.set_xlabel(f"success on {analysis.home}, %")
+        axes.set_ylabel(f"success on {split}, %")
+        axes.margins(0.12, 0.12)
+        _label_points(axes, drawn)
+
+    return Panel(f"{split}: mean of all measures", draw, right=WIDTH_OF_LETTER * _longest(analysis))
+
+
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
     """One measure of every branch along its training compute, with the band of its interval."""
 

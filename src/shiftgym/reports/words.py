@@ -48,6 +48,11 @@ def change(interval: Interval) -> str:
     return f"{signed(interval.value)} [{signed(interval.low)}, {signed(interval.high)}]"
 
 
+def limits(interval: Interval) -> str:
+    """The interval of a difference, in points, on one line."""
+    return f"[{signed(interval.low)},\u00a0{signed(interval.high)}]"
+
+
 def headline(analysis: Analysis, split: str) -> str:
     """Whether SFT lost and RL gained on a shifted split, in one sentence."""
     start, sft, rl = analysis.start, analysis.sft, analysis.rl
