@@ -84,7 +84,7 @@ def navigation(count: int) -> tuple[float, float]:
     given += [(step, text.replace("()", "( north )").replace("intersection", "cafe")) for step, text in given]
     verdicts, judge = timed(lambda: [step.judge(text) for step, text in given], len(given))
     assert all(verdict.correct for verdict in verdicts[: len(walk)])
-    characters = sum(len(step.text) for step in walk) / len(walk)
+    characters = sum(len(step.prompt[0]["content"]) for step in walk) / len(walk)
     print(f"{'routes':<22}{routes:>12,.0f} routes/s    {stops / count:.1f} decisions each (promised: 1,000 routes/s)")
     print(f"{'walking them':<22}{starts:>12,.0f} prompts/s   {characters:,.0f} characters each")
     print(f"{'judging steps':<22}{judge:>12,.0f} answers/s   (promised: 30,000)")

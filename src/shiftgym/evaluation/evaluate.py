@@ -54,10 +54,10 @@ def evaluate(
     """
     found = Evaluation()
     deal = [task.problem(split, index) for split in splits for index in range(problems)]
-    batches = list(_batches(task, deal))
+    dealt = list(batches(task, deal))
     for decoding in decodings:
         policy = policy_for(decoding)
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(dealt):
             # The stream names no checkpoint: all of them draw the same noise, which makes pairs more alike.
             stream = ["evaluation", decoding, number]
             for episode in play(policy, task, batch, stream=stream, ahead=True):
@@ -68,12 +68,12 @@ def evaluate(
     return found
 
 
-def _batches(task: Task, problems: Sequence[Any]) -> Iterator[list[Any]]:
-    """The problems in batches of about `BATCH` decisions."""
+def batches(task: Task, problems: Sequence[Any], times: int = 1) -> Iterator[list[Any]]:
+    """The problems in batches of about `BATCH` decisions, each of which is answered so many times."""
     batch: list[Any] = []
     size = 0
     for problem in problems:
-        count = sum(1 for _ in decisions(task, problem))
+        count = times * sum(1 for _ in decisions(task, problem))
         if batch and size + count > BATCH:
             yield batch
             batch, size = [], 0

@@ -226,6 +226,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         rate_rows=_rate_rows,
         change_rows=_change_rows,
         ranking_rows=_ranking_rows,
+        probe_rows=_probe_rows,
         share_rows=_share_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
@@ -294,6 +295,37 @@ def _ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell
         )
         for ranked in analysis.ranking(split)
     ]
+
+
+def _probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with what was measured of memorisation and forgetting: the mean over seeds, and each."""
+    found = []
+    for entry in analysis.entries:
+        rows = [
+            row
+            for run, fraction in zip(analysis.runs, entry.fractions, strict=True)
+            for row in run.probes(entry.branch, fraction, split)
+        ]
+        if not rows:
+            continue
+        columns: dict[str, list[float]] = {
+            "KL(start ‖ policy), nats": [row["kl_from_start"] for row in rows],
+            "KL(policy ‖ start), nats": [row["kl_to_start"] for row in rows],
+        }
+        cells = [_mean_cell(values, head, "{:.2f}") for head, values in columns.items()]
+        shares = {f"pass@{k}": [row["pass_at"][k] for row in rows] for k in rows[0]["pass_at"]}
+        shares["copied"] = [row["copied"] for row in rows]
+        for kind in rows[0].get("memorised", ()):
+            shares[f"memorised: {kind}"] = [row["memorised"][kind] for row in rows]
+        for head, values in shares.items():
+            cells.append(_mean_cell([100 * value for value in values], head, "{:.1f}"))
+        found.append((entry, cells))
+    return found
+
+
+def _mean_cell(values: Sequence[float], head: str, form: str) -> Cell:
+    each = [", ".join(form.format(value) for value in values)] if len(values) > 1 else []
+    return Cell(form.format(sum(values) / len(values)), head, each)
 
 
 def _share_rows(

@@ -113,6 +113,29 @@ class Run:
             if (branch.name, seed) not in done
         ]
 
+    def probes(self, branch: str, fraction: float, split: str) -> list[dict[str, Any]]:
+        """The measures of memorisation and forgetting of one checkpoint, one a seed; none if they were not taken."""
+        key = (branch, fraction, split)
+        return [row for row in self._probes if (row["branch"], row["fraction"], row["split"]) == key]
+
+    @cached_property
+    def _probes(self) -> list[dict[str, Any]]:
+        paths = [
+            self.folder / "branches" / f"{branch.name}-seed{seed}" / "probes.jsonl"
+            for branch, seed in itertools.product(self.branches, self.seeds)
+        ]
+        return [
+            _read_json(path, line, f":{number}")
+            for path in paths
+            if path.is_file()
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        ]
+
+    @property
+    def probed(self) -> list[str]:
+        """Splits on which memorisation and forgetting were measured."""
+        return list(self.study.get("probes", {}).get("splits", ()))
+
     def environment(self) -> dict[str, Any]:
         """What the run was made with; empty if it was not recorded."""
         path = self.folder / "environment.json"

@@ -2,11 +2,12 @@
 
 branches/ppo-seed0/
     metrics.jsonl timings.jsonl episodes.jsonl checkpoints/     written by the trainer
-    results.jsonl evaluation_episodes.jsonl                     whole checkpoints only, oldest first
+    results.jsonl evaluation_episodes.jsonl probes.jsonl        whole checkpoints only, oldest first
     done.json                                                   {"state": "done" or "stopped", "message": ...}
     log.txt                                                     what the process printed
 """
 
+import copy
 import ctypes
 import json
 import os
@@ -47,16 +48,25 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     model, form = load_policy(source)
     task = study.build_task()
 
+    probe = None
+    if study.probes is not None:
+        from shiftgym.studies.probes import Probe
+
+        probe = Probe(copy.deepcopy(model), form, study, branch)
+
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
         if checkpoint.step in evaluated_steps(folder):
             return
+        origin = _origin(branch, checkpoint)
+        if probe is not None:
+            _add(folder / "probes.jsonl", checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
         found = evaluate(
             model_policies(model, form, study.evaluation, branch.seed),
             task,
             splits=study.evaluation.splits,
             problems=study.evaluation.problems,
             decodings=study.evaluation.decodings,
-            origin=_origin(branch, checkpoint),
+            origin=origin,
         )
         # The results come last: they tell that this checkpoint is done.
         _add(folder / "evaluation_episodes.jsonl", checkpoint.step, found.episodes)

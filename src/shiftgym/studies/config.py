@@ -61,6 +61,17 @@ class Evaluation(_Table):
     """Longest answer, in tokens."""
 
 
+class Probes(_Table):
+    """Measures of memorisation and forgetting, of every checkpoint; see `docs/measures.md`."""
+
+    splits: tuple[str, ...] = Field(min_length=1)
+    """Splits that are probed."""
+    problems: int = Field(32, ge=1)
+    """Problems a split, the first ones."""
+    samples: int = Field(16, ge=1)
+    """First answers that are sampled for each decision: pass@k is told for k = 1, 2, 4 ... up to this many."""
+
+
 class Budget(_Table):
     """Compute of every branch, the same for all."""
 
@@ -185,6 +196,7 @@ class Study(_Setup):
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
     evaluation: Evaluation
+    probes: Probes | None = None
     budget: Budget
     init: Init
     branches: dict[Names, Branch] = Field(min_length=1)
@@ -206,6 +218,8 @@ class Study(_Setup):
                 _known_split(f"branches.{name}.replay_on", branch.replay_on, self.splits)
         for split in self.evaluation.splits:
             _known_split("evaluation.splits", split, self.splits)
+        for split in self.probes.splits if self.probes else ():
+            _known_split("probes.splits", split, self.splits)
 
 
 class Training(_Setup):

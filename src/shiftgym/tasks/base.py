@@ -8,7 +8,7 @@ task.expert(decision) -> answer              an answer that is judged correct
 task.diagnose(decision, answer) -> Diagnosis what the answer shows beyond its verdict
 
 What a task may have besides: `Line` (judged by `shiftgym verify`), `field` (the field of the answer object that a bare
-answer stands for), and the methods of `Drawn`.
+answer stands for), and the methods of `Drawn` and `Perturbed`.
 """
 
 from collections.abc import Mapping
@@ -90,6 +90,15 @@ class Drawn(Protocol):
 
     def figure(self, problem: Any, marks: Mapping[int, str]) -> str:
         """The problem as SVG; `marks` says what was answered wrong at which decision, counted from 0."""
+        ...
+
+
+@runtime_checkable
+class Perturbed(Protocol):
+    """A task whose problems have near neighbours."""
+
+    def perturbed(self, problem: Any) -> Mapping[str, Any]:
+        """Kind of change -> the problem changed a little in that way. Whoever can solve it can solve these."""
         ...
 
 

@@ -8,17 +8,20 @@ from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.solver import Tree, formula, value
 
 
-def prompt(ranks: Sequence[str], rule: Rule, target: int, picture: Picture | None = None) -> Messages:
+def prompt(
+    ranks: Sequence[str], rule: Rule, target: int, picture: Picture | None = None, *, reworded: bool = False
+) -> Messages:
     """The whole task as one user message; the rule is one sentence of it.
 
     Args:
         picture: shows the cards, which then are not named.
+        reworded: the rule is said in another way than ever in training.
     """
     cards = "the cards in the picture" if picture is not None else f"the cards {json.dumps(list(ranks))}"
     return [
         user(
             f"Make {target} from {cards}.\n"
-            f"{rule.sentence} An ace counts as one, a number card as its number.\n"
+            f"{rule.reworded if reworded else rule.sentence} An ace counts as one, a number card as its number.\n"
             "Use the value of every card exactly once, with plus, minus, times, divided by and brackets. Reply with "
             "a JSON object that holds the cards, the number each of them counts as, your steps if you like, and the "
             'formula: {"cards": [...], "number": [...], "steps": "...", "formula": "..."}',

@@ -38,6 +38,11 @@ class Rule:
         """The rule as one sentence of the prompt. All rules have the same form, so a shift changes nothing else."""
         return f"J counts as {self.jack}, Q as {self.queen} and K as {self.king}."
 
+    @property
+    def reworded(self) -> str:
+        """The same said the other way round."""
+        return f"K counts as {self.king}, Q as {self.queen} and J as {self.jack}."
+
 
 IN_ORDER = Rule(11, 12, 13)
 """The paper's shifted rule. It is never drawn: where it is used, it is used by name."""

@@ -1,7 +1,7 @@
 """GeneralPoints (paper, section 4.1 and appendix A): make the target from the values of the cards."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -12,7 +12,7 @@ from shiftgym.seeds import rng
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
-from shiftgym.tasks.points.deck import FACES, Card, Hands, Look, deal, kind_of_hand
+from shiftgym.tasks.points.deck import FACES, RANKS, Card, Hands, Look, deal, kind_of_hand
 from shiftgym.tasks.points.line import PointsLine
 from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
@@ -81,6 +81,8 @@ class Hand:
     rule: Rule
     target: int
     picture: HandPicture | None = None
+    reworded: bool = False
+    """The rule is said in another way than ever in training."""
 
     @property
     def ranks(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ class HandDecision:
     @property
     def prompt(self) -> Messages:
         hand = self.problem
-        return prompts.prompt(hand.ranks, hand.rule, hand.target, hand.picture)
+        return prompts.prompt(hand.ranks, hand.rule, hand.target, hand.picture, reworded=hand.reworded)
 
     def judge(self, answer: str) -> Verdict:
         return verifier.judge(answer, self.table, self.hint)
@@ -161,6 +163,30 @@ class PointsTask:
         setting: PointsSetting = self.splits[split]
         accidents = rng(self.seed, self.name, split, index, "picture").getrandbits(32)
         return HandPicture.of(cards, setting.look, setting.nuisance, self.options.size, accidents)
+
+    def perturbed(self, problem: Hand) -> dict[str, Hand]:
+        """The cards in another order, one card exchanged for another so that the hand can be solved as before, and the
+        rule in other words."""
+        stream = rng(self.seed, self.name, problem.split, problem.index, "perturbed")
+        other = list(problem.cards)
+        while tuple(other) == problem.cards:
+            stream.shuffle(other)
+        exchanged = problem.cards
+        while exchanged == problem.cards or not solvable(
+            problem.rule.values(tuple([card.rank for card in exchanged])), problem.target
+        ):
+            place, rank = stream.randrange(len(problem.cards)), stream.choice(RANKS)
+            card = Card(rank, problem.cards[place].suit)
+            if card not in problem.cards:
+                exchanged = (*problem.cards[:place], card, *problem.cards[place + 1 :])
+        return {
+            "reordered": self._dealt(problem, tuple(other)),
+            "one card exchanged": self._dealt(problem, exchanged),
+            "reworded": replace(problem, reworded=True),
+        }
+
+    def _dealt(self, problem: Hand, cards: tuple[Card, ...]) -> Hand:
+        return replace(problem, cards=cards, picture=self._picture(problem.split, problem.index, cards))
 
     def start(self, problem: Hand) -> HandDecision:
         return HandDecision(problem, self.options.hint)

@@ -1,0 +1,137 @@
+"""Memorisation and forgetting: how far a checkpoint is from the start, and whether it solves or recalls.
+
+What each measure is and where it comes from: `docs/measures.md`. Compute spent here is not part of any ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import comb
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from shiftgym.episodes import DecisionRecord, play
+from shiftgym.evaluation.evaluate import batches
+from shiftgym.models.chat import ChatFormat
+from shiftgym.models.generate import ModelPolicy
+from shiftgym.studies.config import Study
+from shiftgym.studies.plan import Branch
+from shiftgym.tasks.base import Perturbed
+from shiftgym.tasks.walk import decisions
+from shiftgym.training.batches import Sequence as Conversation
+from shiftgym.training.compute import Ledger, ModelShape
+from shiftgym.training.losses import exact_kl
+from shiftgym.training.own import Answered, answer
+from shiftgym.training.recipe import Context
+from shiftgym.training.rollouts import Player
+from shiftgym.training.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Probe:
+    """Probes the checkpoints of one branch.
+
+    Args:
+        start: the weights that the branch starts from; they are kept.
+    """
+
+    def __init__(self, start: "PreTrainedModel", form: ChatFormat, study: Study, branch: Branch) -> None:
+        assert study.probes is not None
+        self._settings, self._evaluation = study.probes, study.evaluation
+        self._start = start
+        self._context = Context(start, form, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
+        self._before = {split: _first(self._answers(start, split, 1)) for split in self._settings.splits}
+        learned = branch.settings
+        task = self._context.task
+        trained = [task.problem(learned.train_on, index) for index in range(learned.problems or 0)]
+        self._data = {task.expert(decision) for problem in trained for decision in decisions(task, problem)}
+
+    def measure(self, model: "PreTrainedModel") -> list[dict[str, Any]]:
+        """One row a split."""
+        return [{"split": split, **self._split(model, split)} for split in self._settings.splits]
+
+    def _split(self, model: "PreTrainedModel", split: str) -> dict[str, Any]:
+        task, size = self._context.task, self._settings.samples
+        sampled = self._answers(model, split, size)
+        right = [sum(verdict for _, verdict in samples) for problem in sampled for samples in problem]
+        problems = [task.problem(split, index) for index in range(self._settings.problems)]
+        greedy = self._greedy(model, problems)
+        measures = {
+            "kl_to_start": fmean(self._divergences(model, self._start, _first(sampled))),
+            "kl_from_start": fmean(self._divergences(self._start, model, self._before[split])),
+            "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
+            "copied": fmean(record.attempts[0].answer in self._data for record in greedy),
+        }
+        if not isinstance(task, Perturbed):
+            return measures
+        changed = [task.perturbed(problem) for problem in problems]
+        return {
+            **measures,
+            "memorised": {
+                kind: local_inconsistency(
+                    [record.solved for record in greedy],
+                    [record.solved for record in self._greedy(model, [each[kind] for each in changed])],
+                )
+                for kind in changed[0]
+            },
+        }
+
+    def _answers(self, model: "PreTrainedModel", split: str, size: int) -> list[Answered]:
+        player = self._player(model)
+        task = self._context.task
+        chunks = batches(task, [task.problem(split, index) for index in range(self._settings.problems)], size)
+        indices = [[problem.index for problem in chunk] for chunk in chunks]
+        return [one for chunk in indices for one in answer(player, split, chunk, size, chunk[0])]
+
+    def _greedy(self, model: "PreTrainedModel", problems: Sequence[Any]) -> list[DecisionRecord]:
+        settings, context = self._evaluation, self._context
+        policy = ModelPolicy(
+            model, context.form, temperature=0.0, max_new_tokens=settings.max_new_tokens, seed=context.seed
+        )
+        return [
+            record
+            for batch in batches(context.task, problems)
+            for episode in play(policy, context.task, batch, stream=["probe"], limit=1, ahead=True)
+            for record in episode.decisions
+        ]
+
+    def _divergences(
+        self, model: "PreTrainedModel", other: "PreTrainedModel", answers: list[Conversation]
+    ) -> list[float]:
+        """KL(model || other) of each of these answers of `model`, in nats."""
+        player = self._player(model)
+        sizes = [conversation.answer_tokens for conversation in answers]
+        found = player.evaluate(
+            answers,
+            lambda batch: exact_kl(player.score(model, batch).log_softmax, player.score(other, batch).log_softmax),
+            sizes=sizes,
+            head=True,
+        )
+        return [sum(tokens) for tokens in found]
+
+    def _player(self, model: "PreTrainedModel") -> Player:
+        settings = self._evaluation
+        sampling = SamplingSettings(temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
+        return Player(replace(self._context, model=model), sampling, "probe")
+
+
+def pass_at(samples: int, right: int, k: int) -> float:
+    """The chance that at least one of k answers, drawn from so many of which so many were right, is right: the unbiased
+    estimate of pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1)."""
+    return 1 - comb(samples - right, k) / comb(samples, k)
+
+
+def local_inconsistency(solved: Sequence[bool], perturbed: Sequence[bool]) -> float:
+    """Share of problems that are solved as they are but not when changed a little: accuracy times one minus the
+    consistency ratio (LiMem; Xie et al. 2024, arXiv 2410.23123, section 2.1)."""
+    return fmean(before and not after for before, after in zip(solved, perturbed, strict=True))
+
+
+def _first(answered: list[Answered]) -> list[Conversation]:
+    """The first answer to every decision."""
+    return [samples[0][0] for problem in answered for samples in problem]
+
+
+def _doubling(limit: int) -> list[int]:
+    return [1 << power for power in range(limit.bit_length())]

@@ -1,0 +1,99 @@
+"""Measures of memorisation and forgetting, on cases whose answer is known."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from shiftgym.models.load import load_policy
+from shiftgym.studies.config import load_study
+from shiftgym.studies.plan import plan
+from shiftgym.studies.probes import Probe, local_inconsistency, pass_at
+from shiftgym.tasks.registry import build_task
+from shiftgym.training.batches import Sequence
+
+
+def test_pass_at_k_is_the_chance_of_drawing_a_right_one() -> None:
+    assert pass_at(10, 3, 1) == pytest.approx(0.3)
+    assert pass_at(4, 2, 2) == pytest.approx(5 / 6)
+    assert pass_at(64, 0, 64) == 0
+    assert pass_at(64, 1, 64) == 1
+    assert pass_at(5, 3, 3) == 1, "three drawn of five cannot all be among two"
+
+
+def test_what_is_solved_but_not_when_changed_is_memorised() -> None:
+    # Accuracy 3/4, of the solved two thirds hold: 3/4 (1 - 2/3).
+    assert local_inconsistency([True, True, True, False], [True, True, False, True]) == pytest.approx(0.25)
+    assert local_inconsistency([False, False], [True, False]) == 0
+
+
+@pytest.fixture(scope="module")
+def probe(faulty_file: Path) -> Probe:
+    given = ['probes.splits=["train", "rule_ood"]', "probes.problems=3", "probes.samples=4", "branches.sft.problems=20"]
+    study = load_study(faulty_file, given)
+    model, form = load_policy(study.model)
+    return Probe(model, form, study, next(branch for branch in plan(study) if branch.name == "sft"))
+
+
+def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
+    rows = probe.measure(probe._start)
+    assert [row["split"] for row in rows] == ["train", "rule_ood"]
+    for row in rows:
+        assert row["kl_to_start"] == pytest.approx(0, abs=1e-5)
+        assert row["kl_from_start"] == pytest.approx(0, abs=1e-5)
+        assert list(row["pass_at"]) == ["1", "2", "4"]
+        assert set(row["memorised"]) == {"reordered", "one card exchanged", "reworded"}
+        assert row["copied"] == 0, "noise is no copy"
+
+
+def test_the_divergence_of_a_known_pair_is_the_closed_form(probe: Probe) -> None:
+    """Output weights of zero make a model uniform over its vocabulary, whatever it read."""
+    form = probe._context.form
+    uniform = copy.deepcopy(probe._start)
+    with torch.no_grad():
+        uniform.get_output_embeddings().weight.zero_()
+    written = uniform.get_output_embeddings().weight.shape[0]
+    ids = form.prompt([{"role": "user", "content": "Make 24"}])
+    answer = Sequence([*ids, 5, 6, form.end_id], [(len(ids), len(ids) + 3)])
+    logits = probe._start(input_ids=torch.tensor([answer.ids])).logits[0, len(ids) - 1 : -1].detach()
+    entropies = torch.distributions.Categorical(logits=logits).entropy()
+    (found,) = probe._divergences(probe._start, uniform, [answer])
+    assert found == pytest.approx((3 * math.log(written) - entropies.sum()).item(), rel=1e-4)
+
+
+def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = probe._context.task
+    problem = task.problem("train", 0)
+    written = task.expert(task.start(problem))
+    assert written in probe._data
+    monkeypatch.setattr("shiftgym.models.chat.ChatFormat.text", lambda self, ids: written)
+    rows = {row["split"]: row for row in probe.measure(probe._start)}
+    assert [row["copied"] for row in rows.values()] == [1, 1]
+    assert rows["train"]["pass_at"]["1"] == pytest.approx(1 / 3), "it is right for the one problem it belongs to"
+
+
+def test_neighbours_of_a_hand_can_be_solved_and_differ_in_one_thing() -> None:
+    splits = {
+        "black": {"look": "black"},
+        "rule_ood": {"rule": "faces_as_11_12_13", "faces": True},
+        "five": {"cards": 5},
+    }
+    task = build_task("points", options={"modality": "vision"}, splits=splits)
+    for split in splits:
+        for index in range(50):
+            hand = task.problem(split, index)
+            near = task.perturbed(hand)
+            assert near == task.perturbed(hand)
+            for other in near.values():
+                assert task.start(other).judge(task.expert(task.start(other))).correct
+            reordered, exchanged = near["reordered"].cards, near["one card exchanged"].cards
+            assert reordered != hand.cards
+            assert sorted(map(str, reordered)) == sorted(map(str, hand.cards))
+            assert sum(a != b for a, b in zip(hand.cards, exchanged, strict=True)) == 1
+            assert len(set(exchanged)) == len(exchanged)
+            assert [card[0] for card in near["reordered"].picture.cards] == [card.rank for card in reordered]
+            before, after = (task.start(each).prompt[0]["content"] for each in (hand, near["reworded"]))
+            assert before != after
+            assert sorted(before) == sorted(after)
