@@ -90,6 +90,17 @@ def test_everything_is_ranked_by_its_gain_under_the_shift(make_run: Any) -> None
     assert front <= {"sft-diverse", "sft"}
 
 
+def test_a_slope_is_the_change_from_rung_to_rung(make_run: Any) -> None:
+    analysis = Analysis([load_run(make_run())])
+    view, start = analysis.views[0], analysis.start
+    rates = [analysis.rate(start, split, view.decoding, view.measure).value for split in ("train", "id", "rule_ood")]
+    assert analysis.slope(start, ["id", "rule_ood"], view).value == pytest.approx(rates[2] - rates[1], abs=1e-6)
+    # Of three rungs only the outer ones matter to a line through them.
+    slope = analysis.slope(start, ["train", "id", "rule_ood"], view)
+    assert slope.value == pytest.approx((rates[2] - rates[0]) / 2, abs=1e-6)
+    assert slope.low < slope.value < slope.high
+
+
 def test_every_control_that_ties_or_wins_is_named(make_run: Any) -> None:
     named = words.match(analysis_of(make_run()), "rule_ood")
     assert "SFT, random rules (beats it in" in named

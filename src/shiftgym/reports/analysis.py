@@ -236,6 +236,13 @@ class Analysis:
                 found.append(Ranked(entry, away, kept, (place[0], place[1]), not beaten))
         return sorted(found, key=lambda ranked: -ranked.away.value)
 
+    def slope(self, entry: Entry, rungs: Sequence[str], view: View) -> Interval | None:
+        """Change of success from one rung of a ladder to the next, by least squares."""
+        steps = np.arange(len(rungs)) - (len(rungs) - 1) / 2
+        weights = steps / (steps**2).sum()
+        answers = [self.answers(entry, split, view.decoding, view.measure) for split in rungs]
+        return self._interval(np.tensordot(weights, np.stack(answers), axes=1))
+
     def measures(self, entry: Entry, split: str, decoding: str) -> list[Measures]:
         """The measures of an entry, one a seed of each run."""
         return [

@@ -118,6 +118,10 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         for split in analysis.shifted
         if analysis.ranking(split)
     ]
+    found += [
+        PaperFigure(f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.views], 2)
+        for name, rungs in analysis.first.ladders.items()
+    ]
     if analysis.sees:
         found += [
             PaperFigure(
@@ -227,6 +231,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         change_rows=_change_rows,
         ranking_rows=_ranking_rows,
         probe_rows=_probe_rows,
+        slope_rows=_slope_rows,
         share_rows=_share_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
@@ -295,6 +300,20 @@ def _ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell
         )
         for ranked in analysis.ranking(split)
     ]
+
+
+def _slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with its change of success from rung to rung."""
+    found = []
+    for entry in analysis.entries:
+        slopes = {view: analysis.slope(entry, rungs, view) for view in analysis.views}
+        cells = [
+            Cell(words.signed(slope.value), view.label, [words.limits(slope)], slope.sign)
+            for view, slope in slopes.items()
+            if slope
+        ]
+        found.append((entry, cells))
+    return found
 
 
 def _probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:

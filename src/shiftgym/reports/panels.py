@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from shiftgym.evaluation.metrics import pool
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.analysis import EARLY, Analysis, Entry
+from shiftgym.reports.analysis import EARLY, Analysis, Entry, View
 from shiftgym.reports.runs import START
 from shiftgym.tasks.registry import load_task
 
@@ -153,6 +153,36 @@ def pareto(analysis: Analysis, split: str) -> Panel:
         _label_points(axes, drawn)
 
     return Panel(f"{split}: mean of all measures", draw, right=WIDTH_OF_LETTER * _longest(analysis))
+
+
+def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
+    """Success of every entry on splits ever further from training."""
+
+    def draw(axes: Axes) -> None:
+        ends = []
+        for entry in analysis.entries:
+            points = [
+                (step, found)
+                for step, split in enumerate(rungs)
+                if (found := analysis.rate(entry, split, view.decoding, view.measure))
+            ]
+            if entry.name == EARLY or not points:
+                continue
+            colour, main = colour_of(analysis, entry.branch), entry.role == "main"
+            xs = [step for step, _ in points]
+            values, lows, highs = ([100 * getattr(of, name) for _, of in points] for name in ("value", "low", "high"))
+            if main:
+                axes.fill_between(xs, lows, highs, color=colour, alpha=0.15, lw=0)
+            axes.plot(
+                xs, values, color=colour, lw=1.9 if main else 1.0, ls="-" if main else (0, (4, 2)), marker="o", ms=3
+            )
+            ends.append((float(xs[-1]), values[-1], entry.label, colour, main))
+        axes.set_ylim(-3, 103)
+        axes.set_xticks(range(len(rungs)), rungs, rotation=18, ha="right", rotation_mode="anchor", fontsize=7)
+        axes.set_ylabel("%")
+        _label_ends(axes, ends)
+
+    return Panel(view.label, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:

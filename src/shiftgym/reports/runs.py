@@ -132,6 +132,11 @@ class Run:
         ]
 
     @property
+    def ladders(self) -> dict[str, list[str]]:
+        """What is shifted -> splits in the order of their distance from training."""
+        return dict(self.study.get("ladders", {}))
+
+    @property
     def probed(self) -> list[str]:
         """Splits on which memorisation and forgetting were measured."""
         return list(self.study.get("probes", {}).get("splits", ()))

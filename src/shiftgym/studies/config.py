@@ -197,6 +197,8 @@ class Study(_Setup):
     """Seeds of post-training; every branch runs once for each."""
     evaluation: Evaluation
     probes: Probes | None = None
+    ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
+    """Splits in the order of their distance from training, by what is shifted."""
     budget: Budget
     init: Init
     branches: dict[Names, Branch] = Field(min_length=1)
@@ -218,6 +220,9 @@ class Study(_Setup):
                 _known_split(f"branches.{name}.replay_on", branch.replay_on, self.splits)
         for split in self.evaluation.splits:
             _known_split("evaluation.splits", split, self.splits)
+        for name, rungs in self.ladders.items():
+            for split in rungs:
+                _known_split(f"ladders.{name}", split, self.evaluation.splits)
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
 

@@ -15,7 +15,7 @@ def prompt(
 
     Args:
         picture: shows the cards, which then are not named.
-        reworded: the rule is said in another way than ever in training.
+        reworded: the rule is said the other way round.
     """
     cards = "the cards in the picture" if picture is not None else f"the cards {json.dumps(list(ranks))}"
     return [

@@ -58,6 +58,8 @@ class PointsSetting(BaseModel):
     look: Look = "mixed"
     """The deck: black or red suits, or all four (mixed); in pictures, modern, handwritten and faint are all four suits
     in another design."""
+    reworded: bool = False
+    """The rule is said the other way round."""
     nuisance: float = Field(0.0, ge=0, le=1)
     """How far pictures stray from the plain layout, in position, turn, size, font, light and noise: 0 not at all."""
 
@@ -82,7 +84,7 @@ class Hand:
     target: int
     picture: HandPicture | None = None
     reworded: bool = False
-    """The rule is said in another way than ever in training."""
+    """The rule is said the other way round."""
 
     @property
     def ranks(self) -> tuple[str, ...]:
@@ -153,7 +155,8 @@ class PointsTask:
                 continue
             rule = draw_rule(setting.rule, stream)
             if solvable(rule.values(ranks), setting.target):
-                return Hand(split, index, cards, rule, setting.target, self._picture(split, index, cards))
+                picture = self._picture(split, index, cards)
+                return Hand(split, index, cards, rule, setting.target, picture, setting.reworded)
         raise ConfigError(f"splits.{split}: no solvable hand in {MAX_DEALS} deals; try another target or more cards")
 
     def _picture(self, split: str, index: int, cards: tuple[Card, ...]) -> HandPicture | None:
@@ -182,7 +185,7 @@ class PointsTask:
         return {
             "reordered": self._dealt(problem, tuple(other)),
             "one card exchanged": self._dealt(problem, exchanged),
-            "reworded": replace(problem, reworded=True),
+            "reworded": replace(problem, reworded=not problem.reworded),
         }
 
     def _dealt(self, problem: Hand, cards: tuple[Card, ...]) -> Hand:
