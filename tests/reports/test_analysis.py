@@ -101,6 +101,24 @@ def test_a_slope_is_the_change_from_rung_to_rung(make_run: Any) -> None:
     assert slope.low < slope.value < slope.high
 
 
+def test_a_branch_that_starts_from_another_begins_there(make_run: Any) -> None:
+    folder = make_run()
+    study = folder / "study.toml"
+    study.write_text(
+        study.read_text().replace("[branches.ppo-noisy]", '[branches.ppo-noisy]\nstart = "sft"\nstart_at = 0.4')
+    )
+    analysis = Analysis([load_run(folder)])
+    later = next(branch for branch in analysis.first.branches if branch.name == "ppo-noisy")
+    curve = analysis.curve(later)
+    assert [(entry.branch, entry.fractions) for entry in curve[:2]] == [("sft", (0.4,)), ("ppo-noisy", (0.1,))]
+    spent = analysis.first.cube.compute["flops"]
+    cube = analysis.first.cube
+    own = spent[cube.branches["ppo-noisy"], cube.fractions[0.1]].mean()
+    before = spent[cube.branches["sft"], cube.fractions[0.4]].mean()
+    assert analysis.compute(curve[1], "flops") == pytest.approx(own + before)
+    assert analysis.compute(curve[0], "flops") == pytest.approx(before)
+
+
 def test_every_control_that_ties_or_wins_is_named(make_run: Any) -> None:
     named = words.match(analysis_of(make_run()), "rule_ood")
     assert "SFT, random rules (beats it in" in named

@@ -69,8 +69,18 @@ label = "SFT on nothing"
 role = "control"
 recipe = "sft"
 train_on = "impossible"
+
+[branches.still]
+label = "SFT from half of SFT, hardly moving"
+role = "control"
+recipe = "sft"
+start = "sft"
+start_at = 0.5
+batch = 2
+optimizer = { learning_rate = 1e-20 }
 """
-"""Branches that cannot end well: weights that overflow, and a split without problems."""
+"""Branches that cannot end well, of weights that overflow and on a split without problems, and one that starts from
+another."""
 
 
 @pytest.fixture

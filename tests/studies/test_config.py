@@ -35,6 +35,12 @@ FAULTS = [
     ("budget.flops=-1", "budget.flops: should be greater than 0, not -1"),
     ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
     ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
+    ("branches.sft.start='pop'", "branches.sft.start: there is no other branch 'pop'; did you mean 'ppo'?"),
+    ("branches.sft.start='sft'", "branches.sft.start: there is no other branch 'sft'"),
+    ("branches.sft.start_at=0.5", "branches.sft.start_at: 'init' has one checkpoint only, at 1.0"),
+    ("branches.new={recipe='sft', label='x', start='sft', start_at=0.4}", "branches.new.start_at: sft has no such"),
+    ("ladders.rule=['train', 'id']", "ladders.rule: there is no split 'id'"),
+    ("probes.splits=['id']", "probes.splits: there is no split 'id'"),
     ("branches.Bad={recipe='sft', label='x'}", "branches.Bad: String should match pattern"),
 ]
 

@@ -9,8 +9,11 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
@@ -61,6 +64,16 @@ def test_a_branch_that_diverges_is_a_result_and_one_that_fails_is_not(whole: Fin
     assert list(whole.failed) == ["failing-seed0"]
     assert "splits.impossible: no solvable hand" in whole.failed["failing-seed0"]
     assert str(whole.folder / "branches" / "failing-seed0" / "log.txt") in whole.failed["failing-seed0"]
+
+
+def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> None:
+    def weights(branch: str, which: int) -> dict[str, Any]:
+        folder = sorted((whole.folder / "branches" / branch / "checkpoints").glob("step-*"))[which]
+        return load_file(folder / "model.safetensors")
+
+    half, end, still = weights("sft-seed0", 0), weights("sft-seed0", -1), weights("still-seed0", -1)
+    assert all(torch.equal(still[name], half[name]) for name in half)
+    assert not all(torch.equal(end[name], half[name]) for name in half)
 
 
 def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:

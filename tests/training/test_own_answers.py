@@ -120,19 +120,29 @@ def test_nothing_right_or_nothing_to_pair_is_said_in_one_line(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shiftgym.episodes.DecisionRecord.solved", False)
-    with pytest.raises(ConfigError, match="rft: none of the first answers to 12 problems was right"):
+    with pytest.raises(ConfigError, match="rft: none of the answers to 12 problems was right"):
         RFT(context, RFTSettings(**SMALL)).collect(1)
     with pytest.raises(ConfigError, match="dpo: no problem of 12 had both right and wrong answers"):
         DPO(context, DPOSettings(**SMALL)).collect(1)
     fresh = RFT(context, RFTSettings(batch=8, refresh=True, **SMALL)).collect(1)
-    assert (fresh.sequences, fresh.metrics) == ([], {"success_1": 0.0})
+    assert (fresh.sequences, fresh.metrics) == ([], {"success": 0.0})
+
+
+def test_trajectories_may_hold_failed_attempts_before_the_right_one(context: Context) -> None:
+    recipe = RFT(context, RFTSettings(batch=12, group_size=16, limit=3, **SMALL))
+    sequences = flat(recipe.collect(1).sequences)
+    assert max(len(sequence.spans) for sequence in sequences) > 1
+    for sequence in sequences:
+        last = replace(sequence, spans=sequence.spans[-1:])
+        assert right(context, last)
+        assert not any(right(context, replace(sequence, spans=[span])) for span in sequence.spans[:-1])
 
 
 def test_refreshed_answers_are_those_of_the_present_model(context: Context) -> None:
     recipe = RFT(context, RFTSettings(batch=8, group_size=16, refresh=True, **SMALL))
     before = recipe.collect(1)
     assert all(right(context, sequence) for sequence in flat(before.sequences))
-    assert 0 < before.metrics["success_1"] < 1
+    assert 0 < before.metrics["success"] < 1
     disturb(context)
     assert recipe.collect(1).metrics != before.metrics
 

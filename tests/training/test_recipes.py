@@ -162,6 +162,15 @@ def test_groups_share_a_problem_and_every_token_has_the_episodes_advantage(conte
     assert all(len(sequence.spans) <= 2 for (sequence,) in collection.sequences)
 
 
+def test_without_feedback_only_the_failure_is_told(context: Context) -> None:
+    told = {}
+    for feedback in (True, False):
+        recipe = PPO(context, PPOSettings(feedback=feedback, **SMALL))
+        between = [s.ids[s.spans[0][1] : s.spans[1][0]] for s in collected(recipe) if len(s.spans) > 1]
+        told[feedback] = {context.form.tokenizer.decode(ids) for ids in between}
+    assert told[True] != told[False]
+
+
 def test_everything_is_on_the_ledger(context: Context) -> None:
     sequences = collected(PPO(context, PPOSettings(**SMALL)))
     generated = sum(sequence.answer_tokens for sequence in sequences)

@@ -252,19 +252,25 @@ class Analysis:
         ]
 
     def curve(self, branch: Branch) -> list[Entry]:
-        """A branch at each of its checkpoints, the start first. For a single run."""
+        """A branch at each of its checkpoints, what it starts from first. For a single run."""
         (run,) = self.runs
-        fractions = run.cube.checkpoints(branch.name)
-        start = [self.start] if self.start and branch.name != START else []
-        return start + [_at(branch, fraction) for fraction in fractions]
+        checkpoints = [_at(branch, fraction) for fraction in run.cube.checkpoints(branch.name)]
+        if branch.name == START:
+            return checkpoints
+        source = next(each for each in self.first.branches if each.name == branch.start)
+        known = branch.start_at in run.cube.checkpoints(source.name)
+        return ([_at(source, branch.start_at)] if known else []) + checkpoints
 
     def compute(self, entry: Entry, axis: str) -> float:
-        """Mean FLOPs over the seeds of a single run since the start."""
+        """Mean FLOPs over the seeds of a single run since the common start, those of what it started from included."""
         (run,) = self.runs
         cube = run.cube
         if entry.branch == START:
             return 0.0
-        return float(np.nanmean(cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]))
+        spent = cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]
+        branch = next(each for each in self.first.branches if each.name == entry.branch)
+        source = next(each for each in self.first.branches if each.name == branch.start)
+        return float(np.nanmean(spent)) + self.compute(_at(source, branch.start_at), axis)
 
     def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
         """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run."""

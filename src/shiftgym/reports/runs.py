@@ -31,6 +31,10 @@ class Branch:
     role: str
     """`start`, `main` or `control`."""
     recipe: str
+    start: str = START
+    """The branch that it starts from."""
+    start_at: float = 0.0
+    """The checkpoint of that branch; the common start lies at 0."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,14 @@ class Run:
     def branches(self) -> list[Branch]:
         """The start and then every branch, in the order of the study file."""
         declared = [
-            Branch(name, table["label"], table["role"], table["recipe"])
+            Branch(
+                name,
+                table["label"],
+                table["role"],
+                table["recipe"],
+                start := table.get("start", START),
+                0.0 if start == START else table["start_at"],
+            )
             for name, table in self.study["branches"].items()
         ]
         return [Branch(START, "start", "start", "sft"), *declared]

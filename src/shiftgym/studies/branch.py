@@ -41,10 +41,12 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     folder = branch.folder(run)
     source = study.model
     if branch.start is not None:
-        before = existing(run / "branches" / branch.start)
+        assert not isinstance(branch.settings, Init)
+        at = branch.settings.start_at
+        before = [found for found in existing(run / "branches" / branch.start) if found.fraction >= at]
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
-        source = str(before[-1].path)
+        source = str(before[0].path)
     model, form = load_policy(source)
     task = study.build_task()
 

@@ -104,6 +104,10 @@ class _Shown(_Table):
     """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
     """What the report calls it."""
+    start: str = "init"
+    """The branch of the same seed that it starts from; `init` is the short SFT that all share."""
+    start_at: float = Field(default=1.0, gt=0, le=1)
+    """The checkpoint of that branch, as a fraction of its budget."""
 
 
 class SFTBranch(_Shown, SFTSettings):
@@ -216,6 +220,7 @@ class Study(_Setup):
         _known_split("init.train_on", self.init.train_on, self.splits)
         for name, branch in self.branches.items():
             _known_split(f"branches.{name}.train_on", branch.train_on, self.splits)
+            self._check_start(name, branch)
             if isinstance(branch, ReplayBranch):
                 _known_split(f"branches.{name}.replay_on", branch.replay_on, self.splits)
         for split in self.evaluation.splits:
@@ -225,6 +230,21 @@ class Study(_Setup):
                 _known_split(f"ladders.{name}", split, self.evaluation.splits)
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
+
+    def _check_start(self, name: str, branch: _Shown) -> None:
+        if branch.start == "init":
+            if branch.start_at != 1:
+                raise WrongValue(f"branches.{name}.start_at", "'init' has one checkpoint only, at 1.0")
+            return
+        others = [other for other in self.branches if other != name]
+        if branch.start not in others:
+            reason = f"there is no other branch {branch.start!r}{nearest(branch.start, ['init', *others])}"
+            raise WrongValue(f"branches.{name}.start", reason)
+        if self.branches[branch.start].start != "init":
+            raise WrongValue(f"branches.{name}.start", f"{branch.start!r} does not start from 'init' itself")
+        if branch.start_at not in self.budget.checkpoints:
+            known = ", ".join(map(str, self.budget.checkpoints))
+            raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")
 
 
 class Training(_Setup):

@@ -16,7 +16,7 @@ from shiftgym.studies.branch import model_policies, read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import Branch, plan
 
-NOT_TIMED = {"role", "label", "train_on", "optimizer", "steps"}
+NOT_TIMED = {"role", "label", "start", "start_at", "train_on", "optimizer", "steps"}
 """Settings that do not change how long a step takes; branches that differ only in these are measured once."""
 
 

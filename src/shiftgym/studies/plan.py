@@ -24,8 +24,8 @@ class Branch:
 
     @property
     def start(self) -> "str | None":
-        """Title of the branch whose last checkpoint this one starts from; None: from the study's model."""
-        return None if self.name == START else f"{START}-seed{self.seed}"
+        """Title of the branch that this one starts from; None: from the study's model."""
+        return None if isinstance(self.settings, Init) else f"{self.settings.start}-seed{self.seed}"
 
     def folder(self, run: Path) -> Path:
         return run / "branches" / self.title

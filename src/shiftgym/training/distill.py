@@ -30,7 +30,7 @@ class Distill:
         settings = self._settings
         count = settings.episodes_per_iteration
         problems = list(stream(self._context.seed, settings.train_on, settings.problems, (step - 1) * count, count))
-        played = self._rollouts.play(settings.train_on, problems, step, settings.limit)
+        played = self._rollouts.collect(problems, step)
         conversations = self._rollouts.conversations(played)
         attempts = [record.attempts[0] for episode in played for record in episode.decisions]
         failed = [place for place, attempt in enumerate(attempts) if not attempt.verdict.correct]

@@ -28,7 +28,7 @@ class Group:
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
         problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
         several = [problem for problem in problems for _ in range(size)]
-        played = self._rollouts.play(settings.train_on, several, step, settings.limit)
+        played = self._rollouts.collect(several, step)
         weights: list[list[float]] = []
         for start in range(0, len(played), size):
             # Episodes of one problem meet the same decisions, and each decision is compared with itself.

@@ -1,4 +1,4 @@
-"""A model's own first answers to some problems, judged: what rejection sampling, rehearsal and DPO learn from."""
+"""A model's own answers to some problems, judged: what rejection sampling, rehearsal and DPO learn from."""
 
 from dataclasses import replace
 
@@ -11,16 +11,19 @@ AT_ONCE = 128
 """Answers that are sampled side by side, for problems of one decision."""
 
 Answered = list[list[tuple[Sequence, bool]]]
-"""Of one problem: for each decision some answers, and whether each was right."""
+"""Of one problem: for each decision some conversations, and whether each ended with a right answer."""
 
 
-def answer(player: Player, split: str, problems: list[int], group_size: int, step: int) -> list[Answered]:
-    """Sample `group_size` first answers to every decision of each problem.
+def answer(
+    player: Player, split: str, problems: list[int], group_size: int, step: int, limit: int = 1
+) -> list[Answered]:
+    """Sample `group_size` conversations about every decision of each problem.
 
     Args:
         step: names the random stream.
+        limit: attempts a decision.
     """
-    played = player.play(split, [index for index in problems for _ in range(group_size)], step, limit=1)
+    played = player.play(split, [index for index in problems for _ in range(group_size)], step, limit)
     conversations = by_episode(player.conversations(played), played)
     verdicts = [[record.solved for record in episode.decisions] for episode in played]
     judged = [list(zip(*pair, strict=True)) for pair in zip(conversations, verdicts, strict=True)]
@@ -37,10 +40,15 @@ class Beforehand:
     """
 
     def __init__(
-        self, context: Context, settings: RFTSettings | ReplaySettings | DPOSettings, split: str, group_size: int
+        self,
+        context: Context,
+        settings: RFTSettings | ReplaySettings | DPOSettings,
+        split: str,
+        group_size: int,
+        limit: int = 1,
     ) -> None:
         self._context = replace(context, model=frozen(context.model))
-        self._settings, self._split, self._group_size = settings, split, group_size
+        self._settings, self._split, self._group_size, self._limit = settings, split, group_size, limit
 
     def answers(self, step: int) -> list[Answered]:
         """To all problems of the training set, in their order.
@@ -53,4 +61,8 @@ class Beforehand:
         count, size = self._settings.problems, max(1, AT_ONCE // self._group_size)
         assert count is not None
         chunks = [list(range(count)[start : start + size]) for start in range(0, count, size)]
-        return [one for chunk in chunks for one in answer(player, self._split, chunk, self._group_size, chunk[0])]
+        return [
+            one
+            for chunk in chunks
+            for one in answer(player, self._split, chunk, self._group_size, chunk[0], self._limit)
+        ]

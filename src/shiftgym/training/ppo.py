@@ -33,7 +33,7 @@ class PPO:
         settings = self.settings
         count = settings.episodes_per_iteration
         problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * count, count)
-        played = self._rollouts.play(settings.train_on, list(problems), step, settings.limit)
+        played = self._rollouts.collect(list(problems), step)
         conversations = self._rollouts.conversations(played)
         values = self._values(conversations)
 

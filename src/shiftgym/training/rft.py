@@ -13,7 +13,7 @@ from shiftgym.training.sft import Supervised
 
 
 class RFT(Supervised):
-    """On the model's own first answers that were right, each different one once a problem.
+    """On the model's own conversations that ended right, each different one once a problem.
 
     Raises:
         ConfigError: from the first step, if no answer to any problem of the training set was right.
@@ -24,7 +24,7 @@ class RFT(Supervised):
         self._settings = settings
         self._beforehand = None
         if not settings.refresh:
-            self._beforehand = Beforehand(context, settings, settings.train_on, settings.group_size)
+            self._beforehand = Beforehand(context, settings, settings.train_on, settings.group_size, settings.limit)
         self._right: list[list[Sequence]] = []
 
     def collect(self, step: int) -> Collection:
@@ -35,7 +35,7 @@ class RFT(Supervised):
             self._right = _right(self._beforehand.answers(step))
         if not self._right:
             raise ConfigError(
-                f"rft: none of the first answers to {settings.problems} problems was right, so there is nothing to "
+                f"rft: none of the answers to {settings.problems} problems was right, so there is nothing to "
                 "learn from; start from a model that is right sometimes, or raise group_size"
             )
         start = (step - 1) * settings.batch
@@ -47,13 +47,13 @@ class RFT(Supervised):
         player = Player(self.context, settings, settings.recipe)
         start = (step - 1) * settings.batch
         indices = stream(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
-        found = answer(player, settings.train_on, list(indices), settings.group_size, step)
+        found = answer(player, settings.train_on, list(indices), settings.group_size, step, settings.limit)
         verdicts = [right for problem in found for decision in problem for _, right in decision]
-        return Collection(_right(found), {"success_1": sum(verdicts) / len(verdicts)})
+        return Collection(_right(found), {"success": sum(verdicts) / len(verdicts)})
 
 
 def _right(found: list[Answered]) -> list[list[Sequence]]:
-    """Of every problem that has any, the different right answers."""
+    """Of every problem that has any, the different conversations that ended right."""
     problems = [
         list({tuple(sequence.ids): sequence for decision in problem for sequence, right in decision if right}.values())
         for problem in found

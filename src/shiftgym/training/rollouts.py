@@ -46,16 +46,20 @@ class Player:
             ledger=context.ledger,
         )
 
-    def play(self, split: str, problems: list[int], step: int, limit: int | None) -> list[Episode]:
+    def play(
+        self, split: str, problems: list[int], step: int, limit: int | None, *, feedback: bool = True
+    ) -> list[Episode]:
         """One episode on each of these problems of a split, sampled from the current weights.
 
         Args:
             step: names the random stream.
             limit: attempts a decision; the task's own limit if None.
+            feedback: whether the verifier's message is shown after a failed attempt.
         """
         task = self.context.task
         stated = [task.problem(split, index) for index in problems]
-        return episodes.play(self._policy, task, stated, stream=[*self._stream, step], limit=limit, ahead=True)
+        stream = [*self._stream, step]
+        return episodes.play(self._policy, task, stated, stream=stream, limit=limit, feedback=feedback, ahead=True)
 
     def conversations(self, played: list[Episode]) -> list[Sequence]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
@@ -109,6 +113,11 @@ class Rollouts(Player):
         super().__init__(context, settings, name)
         self.settings = settings
         self._reference = frozen(context.model) if settings.kl else None
+
+    def collect(self, problems: list[int], step: int) -> list[Episode]:
+        """One episode on each of these problems of the training split, as the settings have it."""
+        settings = self.settings
+        return self.play(settings.train_on, problems, step, settings.limit, feedback=settings.feedback)
 
     def judged(
         self, conversations: list[Sequence], advantages: list[float], returns: list[float] | None = None

@@ -84,12 +84,15 @@ class SamplingSettings(TrainingSettings):
 
 
 class RFTSettings(SupervisedSettings, SamplingSettings):
-    """Rejection sampling: supervised fine-tuning on the model's own first answers that were right."""
+    """Rejection sampling: supervised fine-tuning on the model's own conversations that ended with a right answer."""
 
     recipe: Literal["rft"] = "rft"
     """Which recipe these settings are for."""
     group_size: int = Field(default=4, ge=1)
-    """Answers that are sampled for a problem."""
+    """Conversations that are sampled for a problem."""
+    limit: int = Field(default=1, gt=0)
+    """Attempts a decision. With more than one, failed answers and the feedback on them are learned along with the right
+    answer that came in the end: the paper's sub-optimal trajectories (Fig. 15)."""
     refresh: bool = False
     """Sample at each step from the present model; otherwise once, before the first step, from the model that the branch
     starts with."""
@@ -140,6 +143,8 @@ class RolloutSettings(SamplingSettings):
     """Passes over an iteration's episodes."""
     limit: int | None = Field(default=None, gt=0)
     """Attempts a decision in training; None is the task's own limit."""
+    feedback: bool = True
+    """Whether the verifier's message is shown after a failed attempt in training; off, only that it failed."""
     clip: float = Field(default=0.2, gt=0)
     """A token's probability ratio beyond 1 -/+ this earns nothing more."""
     kl: float = Field(default=0.005, ge=0)
