@@ -8,8 +8,10 @@ from PIL import Image
 
 from shiftgym.errors import DataError
 from shiftgym.tasks.check import check_task
+from shiftgym.tasks.navigation.camera import Camera
 from shiftgym.tasks.navigation.cities import MAKERS
 from shiftgym.tasks.navigation.panorama import Panorama
+from shiftgym.tasks.navigation.styles import style_of
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 
@@ -86,6 +88,16 @@ def test_the_task_in_pictures_keeps_the_contract():
 
 
 COLOURS = {"front": (255, 0, 0), "right": (0, 255, 0), "back": (0, 0, 255), "left": (255, 255, 0)}
+
+
+def test_a_wall_seen_edge_on_is_not_painted():
+    canvas = Image.new("RGB", (96, 96))
+    camera = Camera(canvas, 0, style_of("new_york").air)
+    brick = [Image.new("RGB", (8, 8), "red")]
+    camera.wall(brick, (1.0, 10.0), (2.0, 20.0), height=10.0, shade=1.0)
+    assert canvas.getbbox() is None
+    camera.wall(brick, (1.0, 10.0), (2.5, 20.0), height=10.0, shade=1.0)
+    assert canvas.getbbox() is not None
 
 
 def panorama(path, rotation, headings=("back", "left", "front", "right", "back")):

@@ -166,7 +166,7 @@ class Camera:
         feet = [focal + EYE * scale for scale in scales]
         box = (int(first), max(0, int(min(tops))), math.ceil(last), min(self.side, math.ceil(max(feet))))
         size = box[2] - box[0], box[3] - box[1]
-        if size[0] < 1 or size[1] < 1:
+        if size[0] < 1 or size[1] < 1 or last <= first:  # out of sight, or seen edge on
             return
         fineness = (last - first) / ((high - low) * math.hypot(dx, dy)) * max(scales)
         level = round(math.log(TEXELS**2 / fineness, 4) - 0.25) if fineness < TEXELS**2 else 0
