@@ -36,6 +36,7 @@ FAULTS = [
     ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
     ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
     ("branches.sft.start='pop'", "branches.sft.start: there is no other branch 'pop'; did you mean 'ppo'?"),
+    ("branches.model={recipe='sft', label='x'}", "branches.model: 'model' is what the model as it is is called"),
     ("branches.sft.start='sft'", "branches.sft.start: there is no other branch 'sft'"),
     ("branches.sft.start_at=0.5", "branches.sft.start_at: 'init' has one checkpoint only, at 1.0"),
     ("branches.new={recipe='sft', label='x', start='sft', start_at=0.4}", "branches.new.start_at: sft has no such"),
@@ -110,7 +111,8 @@ def test_a_resolved_study_is_complete_and_reads_back_the_same(tiny_file: Path) -
     written = study.to_toml()
     values = tomllib.loads(written)
     assert values["task"] == {
-        "name": "points", "limit": 2, "hint": "outcome", "expert": "worked", "modality": "text", "size": 128
+        "name": "points", "limit": 2, "hint": "outcome", "expert": "worked", "form": "json", "modality": "text",
+        "size": 128,
     }  # fmt: skip
     assert values["splits"]["train"]["target"] == 24
     assert values["branches"]["ppo"]["gae_lambda"] == study.branches["ppo"].gae_lambda  # type: ignore[union-attr]

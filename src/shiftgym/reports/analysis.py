@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shiftgym.evaluation.metrics import Measures
 from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
-from shiftgym.reports.runs import START, Branch, Run
+from shiftgym.reports.runs import MODEL, START, Branch, Run
 
 EARLY = "sft stopped early"
 EARLY_MARGIN = 0.01
@@ -255,7 +255,7 @@ class Analysis:
         """A branch at each of its checkpoints, what it starts from first. For a single run."""
         (run,) = self.runs
         checkpoints = [_at(branch, fraction) for fraction in run.cube.checkpoints(branch.name)]
-        if branch.name == START:
+        if branch.name == START or branch.start == MODEL:
             return checkpoints
         source = next(each for each in self.first.branches if each.name == branch.start)
         known = branch.start_at in run.cube.checkpoints(source.name)
@@ -269,6 +269,8 @@ class Analysis:
             return 0.0
         spent = cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]
         branch = next(each for each in self.first.branches if each.name == entry.branch)
+        if branch.start == MODEL:
+            return float(np.nanmean(spent))
         source = next(each for each in self.first.branches if each.name == branch.start)
         return float(np.nanmean(spent)) + self.compute(_at(source, branch.start_at), axis)
 

@@ -19,7 +19,10 @@ from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 
 START = "init"
-"""The branch that all others start from."""
+"""The branch that all others start from, if they do not say otherwise."""
+
+MODEL = "model"
+"""What a branch is said to start from that starts from the study's model as it is."""
 
 
 @dataclass(frozen=True, slots=True)

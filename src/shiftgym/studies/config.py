@@ -33,6 +33,10 @@ Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """What becomes the name of a folder."""
 
 
+NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
+"""Names of starts that are no branches."""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -105,7 +109,8 @@ class _Shown(_Table):
     label: str = Field(min_length=1, max_length=40)
     """What the report calls it."""
     start: str = "init"
-    """The branch of the same seed that it starts from; `init` is the short SFT that all share."""
+    """The branch of the same seed that it starts from; `init` is the short SFT that all share, `model` the model as it
+    is."""
     start_at: float = Field(default=1.0, gt=0, le=1)
     """The checkpoint of that branch, as a fraction of its budget."""
 
@@ -215,8 +220,11 @@ class Study(_Setup):
         return seeds
 
     def check(self) -> None:
-        if "init" in self.branches:
-            raise WrongValue("branches.init", "'init' is what the shared start is called; give the branch another name")
+        for taken, what in NO_BRANCHES.items():
+            if taken in self.branches:
+                raise WrongValue(
+                    f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
+                )
         _known_split("init.train_on", self.init.train_on, self.splits)
         for name, branch in self.branches.items():
             _known_split(f"branches.{name}.train_on", branch.train_on, self.splits)
@@ -232,16 +240,16 @@ class Study(_Setup):
             _known_split("probes.splits", split, self.splits)
 
     def _check_start(self, name: str, branch: _Shown) -> None:
-        if branch.start == "init":
+        if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
-                raise WrongValue(f"branches.{name}.start_at", "'init' has one checkpoint only, at 1.0")
+                raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
             return
         others = [other for other in self.branches if other != name]
         if branch.start not in others:
-            reason = f"there is no other branch {branch.start!r}{nearest(branch.start, ['init', *others])}"
+            reason = f"there is no other branch {branch.start!r}{nearest(branch.start, [*NO_BRANCHES, *others])}"
             raise WrongValue(f"branches.{name}.start", reason)
-        if self.branches[branch.start].start != "init":
-            raise WrongValue(f"branches.{name}.start", f"{branch.start!r} does not start from 'init' itself")
+        if self.branches[branch.start].start not in NO_BRANCHES:
+            raise WrongValue(f"branches.{name}.start", f"{branch.start!r} starts from another branch itself")
         if branch.start_at not in self.budget.checkpoints:
             known = ", ".join(map(str, self.budget.checkpoints))
             raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")

@@ -25,7 +25,9 @@ class Branch:
     @property
     def start(self) -> "str | None":
         """Title of the branch that this one starts from; None: from the study's model."""
-        return None if isinstance(self.settings, Init) else f"{self.settings.start}-seed{self.seed}"
+        if isinstance(self.settings, Init) or self.settings.start == "model":
+            return None
+        return f"{self.settings.start}-seed{self.seed}"
 
     def folder(self, run: Path) -> Path:
         return run / "branches" / self.title

@@ -1,12 +1,14 @@
-"""Reading the answer object out of a model's text.
+"""Reading the answer out of a model's text, in the form that the prompt asks for.
 
-The answer is the first JSON object in the text. Small slips are tolerated because they say nothing about the task:
-code fences, prose around the object, single quotes, trailing commas, bare words as strings.
+As `json` the answer is the first JSON object in the text. Small slips are tolerated because they say nothing about the
+task: code fences, prose around the object, single quotes, trailing commas, bare words as strings. As `lines` it is one
+line a field, as in `formula: 1 + 2`.
 """
 
 import json
 import re
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 
 MAX_TEXT = 8000
 """Characters of an answer that are read; an object that is not complete by then is not found."""
@@ -20,8 +22,37 @@ _STRINGS = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTA
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 
 
+Form = Literal["json", "lines"]
+"""How an answer is written."""
+
+_LINE = re.compile(r"^[ \t]*([a-z]+)[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+
+
 class _Unreadable(Exception):
     pass
+
+
+def read_fields(text: str, form: Form, lists: Collection[str] = ()) -> dict[str, Any] | None:
+    """The fields of an answer, or None where there are none. Takes bounded time and never raises.
+
+    Args:
+        lists: fields that hold a list; in lines its items stand between blanks, whole numbers read as such.
+    """
+    if form == "json":
+        return read_object(text)
+    found: dict[str, Any] = {}
+    for name, value in _LINE.findall(text[:MAX_TEXT]):
+        items = [int(item) if re.fullmatch(r"-?[0-9]{1,9}", item) else item for item in value.split()]
+        found.setdefault(name, items if name in lists else value)
+    return found or None
+
+
+def write_fields(fields: Mapping[str, Any], form: Form) -> str:
+    """An answer with these fields."""
+    if form == "json":
+        return json.dumps(fields)
+    lines = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in fields.items()}
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
 
 
 def read_object(text: str) -> dict[str, Any] | None:

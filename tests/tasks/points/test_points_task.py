@@ -134,3 +134,19 @@ def test_perseveration_does_not_apply_where_it_cannot_show():
     assert all(task.diagnose(task.start(task.problem("id", i)), "{}").perseverated is None for i in range(20))
     untrained = build_task("points", splits={"rule_ood": SPLITS["rule_ood"]})
     assert untrained.diagnose(untrained.start(untrained.problem("rule_ood", 0)), "{}").perseverated is None
+
+
+def test_an_answer_in_lines_is_judged_like_one_in_json():
+    task = build_task("points", options={"form": "lines"}, splits=SPLITS)
+    json_task = build_task("points", splits=SPLITS)
+    for index in range(50):
+        hand = task.problem("rule_ood", index)
+        decision, twin = task.start(hand), json_task.start(hand)
+        assert decision.prompt != twin.prompt
+        written, other = task.expert(decision), json_task.expert(twin)
+        assert decision.judge(written).correct
+        assert decision.judge(other).outcome == "illegal", "the other form is not what was asked for"
+        assert twin.judge(written).outcome == "illegal"
+        assert task.diagnose(decision, written) == json_task.diagnose(twin, other)
+    wrong = "Well then.\nnumber: 1 2\nformula: 1 + 1\nformula: 24"
+    assert decision.judge(wrong).outcome == "wrong_numbers", "the first line of a name counts"

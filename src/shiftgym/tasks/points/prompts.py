@@ -4,12 +4,26 @@ import json
 from collections.abc import Sequence
 
 from shiftgym.messages import Messages, Picture, user
+from shiftgym.tasks.answer import Form, write_fields
 from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.solver import Tree, formula, value
 
+_REPLY: dict[Form, str] = {
+    "json": "a JSON object that holds the cards, the number each of them counts as, your steps if you like, and the "
+    'formula: {"cards": [...], "number": [...], "steps": "...", "formula": "..."}',
+    "lines": "one line each for the cards, the number each of them counts as, your steps if you like, and the formula:"
+    "\ncards: ...\nnumber: ...\nsteps: ...\nformula: ...",
+}
+
 
 def prompt(
-    ranks: Sequence[str], rule: Rule, target: int, picture: Picture | None = None, *, reworded: bool = False
+    ranks: Sequence[str],
+    rule: Rule,
+    target: int,
+    picture: Picture | None = None,
+    form: Form = "json",
+    *,
+    reworded: bool = False,
 ) -> Messages:
     """The whole task as one user message; the rule is one sentence of it.
 
@@ -23,23 +37,21 @@ def prompt(
             f"Make {target} from {cards}.\n"
             f"{rule.reworded if reworded else rule.sentence} An ace counts as one, a number card as its number.\n"
             "Use the value of every card exactly once, with plus, minus, times, divided by and brackets. Reply with "
-            "a JSON object that holds the cards, the number each of them counts as, your steps if you like, and the "
-            'formula: {"cards": [...], "number": [...], "steps": "...", "formula": "..."}',
+            f"{_REPLY[form]}",
             *([] if picture is None else [picture]),
         )
     ]
 
 
-def answer(ranks: Sequence[str], numbers: Sequence[int], tree: Tree, steps: bool) -> str:
-    """The answer object for a solution. `number` is given as it is, so that a corpus can hold misreadings."""
-    return json.dumps(
-        {
-            "cards": list(ranks),
-            "number": list(numbers),
-            **({"steps": worked_steps(numbers, tree)} if steps else {}),
-            "formula": formula(tree),
-        }
-    )
+def answer(ranks: Sequence[str], numbers: Sequence[int], tree: Tree, steps: bool, form: Form = "json") -> str:
+    """The answer for a solution. `number` is given as it is, so that a corpus can hold misreadings."""
+    fields = {
+        "cards": list(ranks),
+        "number": list(numbers),
+        **({"steps": worked_steps(numbers, tree)} if steps else {}),
+        "formula": formula(tree),
+    }
+    return write_fields(fields, form)
 
 
 def worked_steps(numbers: Sequence[int], tree: Tree) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.seeds import rng
-from shiftgym.tasks.answer import read_object
+from shiftgym.tasks.answer import Form
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
 from shiftgym.tasks.points.deck import FACES, RANKS, Card, Hands, Look, deal, kind_of_hand
@@ -34,6 +34,8 @@ class PointsOptions(BaseModel):
     """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
     expert: Literal["worked", "direct"] = "worked"
     """Whether expert answers show their steps before the formula."""
+    form: Form = "json"
+    """How answers are to be written: as a JSON object, or as one line a field. Shipped backbones only know JSON."""
     modality: Literal["text", "vision"] = "text"
     """Whether the prompt names the cards or shows a picture of them."""
     size: int = Field(128, ge=96, le=2048)
@@ -97,16 +99,17 @@ class HandDecision:
 
     problem: Hand
     hint: verifier.Hint
+    form: Form = "json"
 
     @property
     def table(self) -> verifier.Table:
         hand = self.problem
-        return verifier.Table(hand.ranks, hand.rule, hand.target, vision=hand.picture is not None)
+        return verifier.Table(hand.ranks, hand.rule, hand.target, hand.picture is not None, self.form)
 
     @property
     def prompt(self) -> Messages:
         hand = self.problem
-        return prompts.prompt(hand.ranks, hand.rule, hand.target, hand.picture, reworded=hand.reworded)
+        return prompts.prompt(hand.ranks, hand.rule, hand.target, hand.picture, self.form, reworded=hand.reworded)
 
     def judge(self, answer: str) -> Verdict:
         return verifier.judge(answer, self.table, self.hint)
@@ -192,7 +195,7 @@ class PointsTask:
         return replace(problem, cards=cards, picture=self._picture(problem.split, problem.index, cards))
 
     def start(self, problem: Hand) -> HandDecision:
-        return HandDecision(problem, self.options.hint)
+        return HandDecision(problem, self.options.hint, self.options.form)
 
     def expert(self, decision: HandDecision) -> str:
         """One of the plainest solutions of the hand, always the same for the same problem."""
@@ -200,10 +203,10 @@ class PointsTask:
         numbers = hand.rule.values(hand.ranks)
         trees = solutions(tuple(sorted(numbers)), hand.target)
         tree = rng(self.seed, self.name, "expert", hand.split, hand.index).choice(trees)
-        return prompts.answer(hand.ranks, numbers, tree, steps=self.options.expert == "worked")
+        return prompts.answer(hand.ranks, numbers, tree, self.options.expert == "worked", self.options.form)
 
     def diagnose(self, decision: HandDecision, answer: str) -> Diagnosis:
-        found = read_object(answer) or {}
+        found = verifier.read(answer, self.options.form)
         translated, perseverated = verifier.translation(found, decision.table, self.trained_rule)
         recognised = verifier.recognises(found, decision.table) if decision.table.vision else None
         return Diagnosis(verifier.is_legal(found), verifier.style(found), translated, perseverated, recognised)

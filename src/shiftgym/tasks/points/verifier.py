@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from shiftgym.tasks.answer import read_object
+from shiftgym.tasks.answer import Form, read_fields
 from shiftgym.tasks.points.deck import FACES
 from shiftgym.tasks.points.grammar import Formula, IllegalFormula, parse
 from shiftgym.tasks.points.rules import Rule
@@ -47,11 +47,18 @@ class Table:
     target: int
     vision: bool = False
     """Whether the cards were only to be seen in a picture, so that reading them is judged too."""
+    form: Form = "json"
+    """How the answer is to be written."""
+
+
+def read(answer: str, form: Form) -> dict[str, Any]:
+    """The fields of an answer; none if it is not in that form."""
+    return read_fields(answer, form, lists=("cards", "number")) or {}
 
 
 def judge(answer: str, table: Table, hint: Hint = "outcome") -> Verdict:
     """The verdict on `answer`."""
-    outcome, detail = _outcome(read_object(answer) or {}, table)
+    outcome, detail = _outcome(read(answer, table.form), table)
     return Verdict(outcome.value, REWARDS[outcome], _feedback(outcome, detail, table, hint), outcome is Outcome.CORRECT)
 
 
@@ -61,7 +68,7 @@ def _outcome(answer: dict[str, Any], table: Table) -> tuple[Outcome, str]:
         return Outcome.WRONG_VISION, "The cards that you name are not the cards in the picture."
     text = answer.get("formula")
     if not isinstance(text, str):
-        return Outcome.ILLEGAL, "There is no JSON object with a formula in your answer."
+        return Outcome.ILLEGAL, "There is no formula in your answer, in the form that was asked for."
     try:
         formula = parse(text)
     except IllegalFormula as reason:
