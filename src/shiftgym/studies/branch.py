@@ -8,9 +8,7 @@ branches/ppo-seed0/
 """
 
 import copy
-import ctypes
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +33,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     """
     # Only here, in the branch's own process, does torch come in.
     from shiftgym.models.load import load_policy
+    from shiftgym.models.memory import hand_back
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import train
 
@@ -88,26 +87,11 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
             max_steps=study.init.steps if is_start else None,
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
-            on_step=lambda _: _release_memory(),
+            on_step=lambda _: hand_back(),
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
     write_text(folder / "done.json", json.dumps(done))
-
-
-MOST_RESIDENT = 768 * 2**20
-"""Bytes that a branch's process may hold before it hands freed memory back."""
-
-
-def _release_memory() -> None:
-    """Hand freed memory back to the system once it is much. Batches have ever new shapes, so glibc's heap would grow to
-    gigabytes in each of the processes side by side, most of it holes; doing it at every step costs page faults."""
-    libc = ctypes.CDLL(None)
-    resident = Path("/proc/self/statm")
-    if not hasattr(libc, "malloc_trim"):
-        return
-    if not resident.exists() or int(resident.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
-        libc.malloc_trim(0)
 
 
 def model_policies(

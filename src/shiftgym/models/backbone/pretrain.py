@@ -28,6 +28,7 @@ from shiftgym.models.backbone.corpus import Corpus
 from shiftgym.models.backbone.eyes import Eyes, give_eyes, processor_of
 from shiftgym.models.backbone.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.memory import hand_back
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.prefixes import Packed, Tree, plant
 from shiftgym.models.score import Places
@@ -111,6 +112,7 @@ def pretrain(
             optimizer.step()
             optimizer.zero_grad()
             step += 1
+            hand_back()
             if step % 50 == 0:
                 progress(step, loss.item())
         partial = state.with_suffix(".tmp")

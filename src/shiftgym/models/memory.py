@@ -1,0 +1,19 @@
+"""Memory that torch freed but glibc keeps."""
+
+import ctypes
+import os
+from pathlib import Path
+
+MOST_RESIDENT = 768 * 2**20
+"""Bytes that a process may hold before it hands freed memory back."""
+
+
+def hand_back() -> None:
+    """Hand freed memory back to the system once it is much. Batches have ever new shapes, so glibc's heap would grow to
+    gigabytes in each of the processes side by side, most of it holes; doing it at every step costs page faults."""
+    libc = ctypes.CDLL(None)
+    resident = Path("/proc/self/statm")
+    if not hasattr(libc, "malloc_trim"):
+        return
+    if not resident.exists() or int(resident.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
+        libc.malloc_trim(0)
