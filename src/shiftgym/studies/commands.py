@@ -23,6 +23,7 @@ def run(
     /,
     *,
     overrides: Overrides = None,
+    scale: str | None = None,
     dry_run: bool = False,
     resume: Path | None = None,
     workers: Count | None = None,
@@ -36,7 +37,10 @@ def run(
     Parameters
     ----------
     name
-        A shipped study (see `shiftgym study list`) or the path of a study file. Not needed with --resume.
+        A shipped study or suite of studies (see `shiftgym study list`), or the path of a study file. Not needed with
+        --resume.
+    scale
+        Of a suite: a smaller size that it knows, such as smoke.
     dry_run
         Only print the plan: branches, steps, estimated time.
     resume
@@ -51,12 +55,24 @@ def run(
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
     from shiftgym.studies.run import resume_study, run_study
+    from shiftgym.studies.suite import run_suite, shipped_suites
 
     if resume is not None:
+        if _is_suite(resume):
+            return resume_run(resume, workers=workers, plain=plain)
         finished = resume_study(resume, source=name, overrides=overrides or (), workers=workers, plain=plain)
         return 1 if finished.failed else 0
     if name is None:
         raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
+    if name in shipped_suites():
+        if dry_run:
+            raise ConfigError(
+                f"study run {name}: --dry-run is for one study; a suite has several (see study show {name})"
+            )
+        ended = run_suite(name, scale=scale, overrides=overrides or (), runs=runs, workers=workers, plain=plain)
+        return int(any(finished.failed for finished in ended))
+    if scale is not None:
+        raise ConfigError(f"study run {name}: --scale is for suites: {', '.join(shipped_suites())}")
     chosen = load_study(name, overrides or ())
     if dry_run:
         print_plan(chosen, workers=workers)
@@ -80,20 +96,26 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
         A log instead of the live table.
     """
     from shiftgym.studies.run import resume_study
+    from shiftgym.studies.suite import resume_suite
 
+    if _is_suite(folder):
+        return int(any(finished.failed for finished in resume_suite(folder, workers=workers, plain=plain)))
     return 1 if resume_study(folder, workers=workers, plain=plain).failed else 0
 
 
 @study.command(name="list")
 def list_studies() -> None:
-    """List the shipped studies.
+    """List the shipped studies, and the suites of them.
 
     Example: shiftgym study list
     """
     from shiftgym.studies.config import load_study, shipped_studies
+    from shiftgym.studies.suite import load_suite, shipped_suites
 
     for name in shipped_studies():
         print(f"{name:24}{load_study(name).title}")
+    for name in shipped_suites():
+        print(f"{name:24}{load_suite(name).title} ({len(load_suite(name).studies)} studies)")
 
 
 @study.command
@@ -105,8 +127,16 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
     Parameters
     ----------
     name
-        A shipped study or the path of a study file.
+        A shipped study or suite, or the path of a study file.
     """
     from shiftgym.studies.config import load_study
+    from shiftgym.studies.suite import SUITES, shipped_suites
 
-    print(load_study(name, overrides or ()).to_toml(), end="")
+    if name in shipped_suites():
+        print((SUITES / f"{name}.toml").read_text(encoding="utf-8"), end="")
+    else:
+        print(load_study(name, overrides or ()).to_toml(), end="")
+
+
+def _is_suite(folder: Path) -> bool:
+    return (folder / "suite.toml").is_file()

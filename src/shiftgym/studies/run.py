@@ -52,8 +52,21 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
         workers: processes side by side, one thread each; by default as many as there are cores.
         plain: a log instead of a live table; always so where stdout is no terminal.
     """
-    folder = _new_folder(runs, study.name)
-    write_text(folder / "study.toml", study.to_toml())
+    return run_in(new_folder(runs, study.name), study, workers=workers, plain=plain)
+
+
+def run_in(folder: Path, study: Study, *, workers: int | None = None, plain: bool = False) -> Finished:
+    """Carry out `study` in this folder, or go on with it there.
+
+    Raises:
+        ConfigError: the folder holds another study, or is being worked on.
+    """
+    file = folder / "study.toml"
+    if file.is_file():
+        _check_same(folder, load_study(file), study)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(file, study.to_toml())
     return _carry_out(study, folder, workers, plain)
 
 
@@ -77,11 +90,14 @@ def resume_study(
     if not file.is_file():
         raise ConfigError(f"{folder}: no run folder (it has no study.toml)")
     study = load_study(file)
-    given = load_study(source or file, overrides)
+    _check_same(folder, study, load_study(source or file, overrides))
+    return _carry_out(study, folder, workers, plain)
+
+
+def _check_same(folder: Path, study: Study, given: Study) -> None:
     if given != study:
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
-    return _carry_out(study, folder, workers, plain)
 
 
 def _carry_out(study: Study, folder: Path, workers: int | None, plain: bool) -> Finished:
@@ -146,7 +162,8 @@ def _tell(finished: Finished, console: Console) -> None:
         console.print(f"Try again with: shiftgym study resume {finished.folder}", highlight=False, soft_wrap=True)
 
 
-def _new_folder(runs: Path, name: str) -> Path:
+def new_folder(runs: Path, name: str) -> Path:
+    """A folder of that name and the present second, which is new."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = runs / f"{name}-{stamp}{suffix}"
