@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: study test lint bench clean $(VENV) $(VENV)-bench
+.PHONY: study paper test lint bench clean $(VENV) $(VENV)-bench
 
 study: $(VENV)/.installed
 	$(BIN)/shiftgym study run points-text
