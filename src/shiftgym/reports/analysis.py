@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shiftgym.evaluation.metrics import Measures
 from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
-from shiftgym.reports.runs import MODEL, START, Branch, Run
+from shiftgym.reports.runs import START, Branch, Run
 
 EARLY = "sft stopped early"
 EARLY_MARGIN = 0.01
@@ -255,11 +255,8 @@ class Analysis:
         """A branch at each of its checkpoints, what it starts from first. For a single run."""
         (run,) = self.runs
         checkpoints = [_at(branch, fraction) for fraction in run.cube.checkpoints(branch.name)]
-        if branch.name == START or branch.start == MODEL:
-            return checkpoints
-        source = next(each for each in self.first.branches if each.name == branch.start)
-        known = branch.start_at in run.cube.checkpoints(source.name)
-        return ([_at(source, branch.start_at)] if known else []) + checkpoints
+        source = self._source(branch)
+        return [*([source] if source else []), *checkpoints]
 
     def compute(self, entry: Entry, axis: str) -> float:
         """Mean FLOPs over the seeds of a single run since the common start, those of what it started from included."""
@@ -268,11 +265,18 @@ class Analysis:
         if entry.branch == START:
             return 0.0
         spent = cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]
-        branch = next(each for each in self.first.branches if each.name == entry.branch)
-        if branch.start == MODEL:
-            return float(np.nanmean(spent))
-        source = next(each for each in self.first.branches if each.name == branch.start)
-        return float(np.nanmean(spent)) + self.compute(_at(source, branch.start_at), axis)
+        source = self._source(next(each for each in self.first.branches if each.name == entry.branch))
+        return float(np.nanmean(spent)) + (self.compute(source, axis) if source else 0.0)
+
+    def _source(self, branch: Branch) -> Entry | None:
+        """The checkpoint that a branch of a single run starts from; None if it is none, or was not evaluated yet."""
+        (run,) = self.runs
+        source = next((each for each in self.first.branches if each.name == branch.start), None)
+        if source is None or branch.name == START:
+            return None
+        # Milestones that one step passed together share a checkpoint, named after the last of them.
+        later = [fraction for fraction in run.cube.checkpoints(source.name) if fraction >= branch.start_at]
+        return _at(source, later[0]) if later else None
 
     def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
         """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run."""

@@ -21,9 +21,6 @@ from shiftgym.tasks.registry import build_task
 START = "init"
 """The branch that all others start from, if they do not say otherwise."""
 
-MODEL = "model"
-"""What a branch is said to start from that starts from the study's model as it is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -35,7 +32,7 @@ class Branch:
     """`start`, `main` or `control`."""
     recipe: str
     start: str = START
-    """The branch that it starts from."""
+    """The branch that it starts from; `model` is none."""
     start_at: float = 0.0
     """The checkpoint of that branch; the common start lies at 0."""
 
