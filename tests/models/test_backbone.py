@@ -120,7 +120,7 @@ def test_pretraining_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch):
 
 def test_shipped_backbones_load_and_fit_their_size():
     assert {"points-0", "points-1"} <= set(shipped())
-    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.*")) < 8e6
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.*")) < 25e6
     model, form = load_policy("points-0")
     assert model.num_parameters() < 1e6
     assert form.tokenizer.chat_template
