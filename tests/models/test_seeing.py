@@ -11,15 +11,19 @@ import torch
 from PIL import Image
 from torch import nn
 
+from shiftgym import episodes
 from shiftgym.errors import ConfigError
 from shiftgym.messages import recorded, user
 from shiftgym.models import pictures as module
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.load import load_policy
 from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import Packed, locate, plant
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
+from shiftgym.tasks.answer import read_object
+from shiftgym.tasks.navigation.verifier import reports_intersection
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.batches import Sequence, passes
@@ -304,3 +308,26 @@ def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) ->
             expected = [value for member in batch.members for turn in talks[member].logprobs for value in turn]
             assert scored == pytest.approx(expected, abs=1e-4)
         assert (nodes < 0.9 * fresh) == trees
+
+
+def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
+    """Unseen hands and routes of what they were trained on, greedy first answers: cards, then intersections."""
+    cards = build_task("points", options={"modality": "vision"}, splits={"id": {"look": "black", "hands": "test"}})
+    model, form = load_policy("points-vision-0")
+    policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=96, seed=0)
+    hands = episodes.play(policy, cards, [cards.problem("id", index) for index in range(40)], stream=["test"], limit=1)
+    read = [cards.diagnose(each.decisions[0].decision, each.decisions[0].attempts[0].answer) for each in hands]
+    assert sum(one.recognised or False for one in read) >= 0.95 * len(read)
+
+    streets = build_task("navigation", options={"modality": "vision"}, splits={"id": {"routes": "test"}})
+    model, form = load_policy("navigation-vision-0")
+    policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=64, seed=0)
+    walks = [streets.problem("id", index) for index in range(4)]
+    routes = episodes.play(policy, streets, walks, stream=["test"], limit=1, ahead=True)
+    right = []
+    for record in (record for route in routes for record in route.decisions):
+        seen = (read_object(record.attempts[0].answer) or {}).get("observation", "")
+        place = record.decision.place  # type: ignore[attr-defined]
+        right.append(reports_intersection(seen, place.landmark) == place.intersection)
+    assert len(right) > 30
+    assert sum(right) >= 0.9 * len(right)
