@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Picture
 
-CACHE_BYTES = 512 * 2**20
+CACHE_BYTES = 256 * 2**20
 """Encoder inputs that are kept; those used longest ago go first and are drawn again when they are needed."""
 
 
