@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +15,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from shiftgym.evaluation.metrics import pool, pool_success
-from shiftgym.evaluation.statistics import LEVEL, RESAMPLES, Interval
-from shiftgym.reports import panels, words
-from shiftgym.reports.analysis import Analysis, Entry
+from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
+from shiftgym.reports import panels, tables, words
+from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.runs import Run, check_poolable, load_run
-
-DIAGNOSES = {"translated": "translation", "perseverated": "perseveration", "recognised": "recognition"}
-"""Measures of how symbols and pictures were read, and what the report calls them."""
-
-
-PAPER_MEASURES = {"per_step": "per step", "whole": "whole problem"}
-"""Measures that the paper has where a problem is several decisions, and what the report calls them."""
 
 
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
@@ -156,7 +147,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             f"reading-{split}",
             [
                 panels.against_compute(analysis, split, decoding, measure, f"{word}, {decoding}", "flops")
-                for measure, word in _diagnoses(analysis).items()
+                for measure, word in tables.diagnoses(analysis).items()
                 for decoding in analysis.first.decodings
             ],
             len(analysis.first.decodings),
@@ -178,26 +169,11 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
     return found
 
 
-def _diagnoses(analysis: Analysis) -> dict[str, str]:
-    return {measure: word for measure, word in DIAGNOSES.items() if measure != "recognised" or analysis.sees}
-
-
 class Drawing(NamedTuple):
     """One panel on the page."""
 
     title: str
     svg: Markup
-
-
-class Cell(NamedTuple):
-    """One number of a table."""
-
-    text: str
-    head: str
-    """What it stands under."""
-    small: Sequence[str] = ()
-    """Its interval and other small print, line by line."""
-    sign: int = 0
 
 
 def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
@@ -227,12 +203,12 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
         singles=list(zip(singles, drawings, strict=True)),
         words=words,
-        rate_rows=_rate_rows,
-        change_rows=_change_rows,
-        ranking_rows=_ranking_rows,
-        probe_rows=_probe_rows,
-        slope_rows=_slope_rows,
-        share_rows=_share_rows,
+        rate_rows=tables.rate_rows,
+        change_rows=tables.change_rows,
+        ranking_rows=tables.ranking_rows,
+        probe_rows=tables.probe_rows,
+        slope_rows=tables.slope_rows,
+        share_rows=tables.share_rows,
         axes=panels.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
         outcomes=panels.outcome_fills(pooled),
@@ -247,137 +223,6 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         shown=len(episodes["episodes"]),
         left_out=left_out,
     )
-
-
-def _rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its success in each view, and what its first answers were like under each decoding."""
-    found = []
-    for entry in analysis.entries:
-        cells = []
-        for view in analysis.views:
-            rate = analysis.rate(entry, split, view.decoding, view.measure)
-            cells.append(_rate_cell(rate, view.label))
-        for decoding in analysis.first.decodings if analysis.several else ():
-            for measure, word in PAPER_MEASURES.items():
-                cells.append(_rate_cell(analysis.rate(entry, split, decoding, measure), f"{word}, {decoding}"))
-        for decoding in analysis.first.decodings:
-            for measure, word in {"valid": "valid", **_diagnoses(analysis)}.items():
-                if measure == "perseverated" and split not in analysis.shifted:
-                    continue
-                rate = analysis.rate(entry, split, decoding, measure)
-                cells.append(Cell(words.percent(rate.value) if rate else "n/a", f"{word}, {decoding}"))
-            tokens = [of.tokens for of in analysis.measures(entry, split, decoding)]
-            cells.append(Cell(f"{sum(tokens) / len(tokens):.0f}", f"tokens, {decoding}"))
-        found.append((entry, cells))
-    return found
-
-
-def _change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
-    """Every comparison with its paired difference in each view."""
-    found = []
-    for a, b in analysis.comparisons:
-        cells = []
-        for view, interval in analysis.changes(a, b, split).views.items():
-            each = ", ".join(words.signed(value) for value in interval.each)
-            small = [words.limits(interval)] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
-            cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
-        found.append((a, b, cells))
-    return found
-
-
-def _ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its overall gains over the start, the largest gain on a shifted split first."""
-    return [
-        (
-            ranked.entry,
-            [
-                *(
-                    Cell(words.signed(gain.value), f"gain on {of}", [words.limits(gain)], gain.sign)
-                    for of, gain in ((split, ranked.away), (analysis.home, ranked.home))
-                ),
-                Cell("yes" if ranked.front else "", "on the front"),
-            ],
-        )
-        for ranked in analysis.ranking(split)
-    ]
-
-
-def _slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its change of success from rung to rung."""
-    found = []
-    for entry in analysis.entries:
-        slopes = {view: analysis.slope(entry, rungs, view) for view in analysis.views}
-        cells = [
-            Cell(words.signed(slope.value), view.label, [words.limits(slope)], slope.sign)
-            for view, slope in slopes.items()
-            if slope
-        ]
-        found.append((entry, cells))
-    return found
-
-
-def _probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with what was measured of memorisation and forgetting: the mean over seeds, and each."""
-    found = []
-    for entry in analysis.entries:
-        rows = [
-            row
-            for run, fraction in zip(analysis.runs, entry.fractions, strict=True)
-            for row in run.probes(entry.branch, fraction, split)
-        ]
-        if not rows:
-            continue
-        columns: dict[str, list[float]] = {
-            "KL(start ‖ policy), nats": [row["kl_from_start"] for row in rows],
-            "KL(policy ‖ start), nats": [row["kl_to_start"] for row in rows],
-        }
-        cells = [_mean_cell(values, head, "{:.2f}") for head, values in columns.items()]
-        shares = {f"pass@{k}": [row["pass_at"][k] for row in rows] for k in rows[0]["pass_at"]}
-        shares["copied"] = [row["copied"] for row in rows]
-        for kind in rows[0].get("memorised", ()):
-            shares[f"memorised: {kind}"] = [row["memorised"][kind] for row in rows]
-        for head, values in shares.items():
-            cells.append(_mean_cell([100 * value for value in values], head, "{:.1f}"))
-        found.append((entry, cells))
-    return found
-
-
-def _mean_cell(values: Sequence[float], head: str, form: str) -> Cell:
-    each = [", ".join(form.format(value) for value in values)] if len(values) > 1 else []
-    return Cell(form.format(sum(values) / len(values)), head, each)
-
-
-def _share_rows(
-    analysis: Analysis, split: str, decoding: str, share: str, success: str
-) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the share of each style of first answers (or kind of decision), and the success within it."""
-    shares = {
-        entry: (of, pool(of, share)) for entry in analysis.entries if (of := analysis.measures(entry, split, decoding))
-    }
-    total: Counter[str] = Counter()
-    for _, found in shares.values():
-        total.update(found)
-    names = [name for name, _ in total.most_common()]
-    return [
-        (
-            entry,
-            [
-                Cell(
-                    words.percent(found.get(name, 0.0)),
-                    name,
-                    [f"success {words.percent(pool_success(of, share, success, name))}"] if name in found else [],
-                )
-                for name in names
-            ],
-        )
-        for entry, (of, found) in shares.items()
-    ]
-
-
-def _rate_cell(rate: Interval | None, head: str) -> Cell:
-    if rate is None:
-        return Cell("n/a", head)
-    return Cell(words.percent(rate.value), head, [f"{words.percent(rate.low)} to {words.percent(rate.high)}"])
 
 
 def _markdown(text: str | None) -> Markup | None:
