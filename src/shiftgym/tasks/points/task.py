@@ -172,22 +172,28 @@ class PointsTask:
 
     def perturbed(self, problem: Hand) -> dict[str, Hand]:
         """The cards in another order, one card exchanged for another so that the hand can be solved as before, and the
-        rule in other words."""
+        rule in other words.
+
+        Raises:
+            ConfigError: no exchange of one card leaves a hand that can be solved.
+        """
         stream = rng(self.seed, self.name, problem.split, problem.index, "perturbed")
         other = list(problem.cards)
         while tuple(other) == problem.cards:
             stream.shuffle(other)
-        exchanged = problem.cards
-        while exchanged == problem.cards or not solvable(
-            problem.rule.values(tuple([card.rank for card in exchanged])), problem.target
-        ):
-            place, rank = stream.randrange(len(problem.cards)), stream.choice(RANKS)
-            card = Card(rank, problem.cards[place].suit)
-            if card not in problem.cards:
-                exchanged = (*problem.cards[:place], card, *problem.cards[place + 1 :])
+        near = [
+            (*problem.cards[:place], card, *problem.cards[place + 1 :])
+            for place, old in enumerate(problem.cards)
+            for rank in RANKS
+            if (card := Card(rank, old.suit)) not in problem.cards
+        ]
+        values = problem.rule.values
+        near = [hand for hand in near if solvable(values(tuple([card.rank for card in hand])), problem.target)]
+        if not near:
+            raise ConfigError(f"splits.{problem.split}: hand {problem.index} has no neighbour that can be solved")
         return {
             "reordered": self._dealt(problem, tuple(other)),
-            "one card exchanged": self._dealt(problem, exchanged),
+            "one card exchanged": self._dealt(problem, stream.choice(near)),
             "reworded": replace(problem, reworded=not problem.reworded),
         }
 
