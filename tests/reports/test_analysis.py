@@ -101,6 +101,17 @@ def test_a_slope_is_the_change_from_rung_to_rung(make_run: Any) -> None:
     assert slope.low < slope.value < slope.high
 
 
+def test_the_gap_is_what_trained_problems_have_over_their_like(make_run: Any) -> None:
+    analysis = Analysis([load_run(make_run())])
+    view, start = analysis.views[0], analysis.start
+    trained, like = (analysis.rate(start, split, view.decoding, view.measure) for split in ("train", "id"))
+    gap = analysis.gap(start, view)
+    assert analysis.gapped
+    assert gap.value == pytest.approx(trained.value - like.value, abs=1e-6)
+    # Nothing pairs the two, so their variances add up: the interval is wider than that of either.
+    assert gap.high - gap.low > max(trained.high - trained.low, like.high - like.low)
+
+
 def test_a_branch_that_starts_from_another_begins_there(make_run: Any) -> None:
     folder = make_run()
     study = folder / "study.toml"

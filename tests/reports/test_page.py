@@ -175,13 +175,14 @@ def test_ladders_and_probes_have_a_section_each(make_run: Any) -> None:
         )
     )
     row = {"branch": "sft", "fraction": 1.0, "split": "id", "kl_to_start": 1.25, "kl_from_start": 2.5}
-    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "copied": 0.125, "memorised": {"reordered": 0.25}}
+    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "retained": 0.875, "copied": 0.125, "memorised": {"reordered": 0.25}}
     for seed, shift in ((0, 0.0), (1, 1.0)):
         with (folder / "branches" / f"sft-seed{seed}" / "probes.jsonl").open("w") as lines:
             lines.write(json.dumps({**row, "kl_to_start": row["kl_to_start"] + shift}) + "\n")
     page = build_report(folder).read_text(encoding="utf-8")
     probes = page[page.index('<section id="probes"') : page.index('<section id="outcomes"')]
-    for said in ("1.75", "1.25, 2.25", "2.50", "pass@2", "75.0", "12.5", "memorised: reordered", "25.0"):
+    heads = ("pass@2", "retained", "copied", "memorised: reordered")
+    for said in (*heads, "1.75", "1.25, 2.25", "2.50", "75.0", "87.5", "12.5", "25.0"):
         assert said in probes, said
     ladders = page[page.index('<section id="ladders"') : page.index('<section id="probes"')]
     assert ladders.count("<svg") == 4

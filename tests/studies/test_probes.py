@@ -10,7 +10,7 @@ import torch
 from shiftgym.models.load import load_policy
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
-from shiftgym.studies.probes import Probe, local_inconsistency, pass_at
+from shiftgym.studies.probes import Probe, local_inconsistency, pass_at, retention
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.batches import Sequence
 
@@ -27,6 +27,11 @@ def test_what_is_solved_but_not_when_changed_is_memorised() -> None:
     # Accuracy 3/4, of the solved two thirds hold: 3/4 (1 - 2/3).
     assert local_inconsistency([True, True, True, False], [True, True, False, True]) == pytest.approx(0.25)
     assert local_inconsistency([False, False], [True, False]) == 0
+
+
+def test_what_was_solved_before_and_is_still_is_retained() -> None:
+    assert retention([True, True, True, True, False], [True, False, True, True, True]) == pytest.approx(0.75)
+    assert retention([False, False], [True, False]) is None
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +102,30 @@ def test_neighbours_of_a_hand_can_be_solved_and_differ_in_one_thing() -> None:
             before, after = (task.start(each).prompt[0]["content"] for each in (hand, near["reworded"]))
             assert before != after
             assert sorted(before) == sorted(after)
+
+
+def test_neighbours_of_a_route_go_the_same_way_and_differ_in_one_thing() -> None:
+    task = build_task("navigation", splits={"train": {}, "relative": {"rule": "relative", "routes": "test"}})
+    differ = dict.fromkeys(("reworded", "other landmarks"), 0)
+    for split in task.splits:
+        for index in range(20):
+            route = task.problem(split, index)
+            near = task.perturbed(route)
+            assert near == task.perturbed(route)
+            for kind, other in near.items():
+                differ[kind] += other != route
+                assert [(s.x, s.y, s.heading, s.expected) for s in other.stops] == [
+                    (s.x, s.y, s.heading, s.expected) for s in route.stops
+                ]
+                assert other.rule == route.rule
+            assert near["other landmarks"].wordings == route.wordings
+    assert min(differ.values()) > 30, "nearly every route has neighbours"
+
+
+@pytest.mark.parametrize("name", ["points", "navigation"])
+def test_a_split_may_ask_for_experts_of_another_style(name: str) -> None:
+    task = build_task(name, splits={"train": {}, "short": {"expert": "direct"}})
+    for split, steps in (("train", True), ("short", False)):
+        decision = task.start(task.problem(split, 0))
+        assert ('"steps"' in task.expert(decision)) == steps
+        assert decision.judge(task.expert(decision)).correct

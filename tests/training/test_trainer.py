@@ -146,6 +146,19 @@ def test_a_budget_ends_the_run_and_sets_the_milestones(run: Train, tmp_path: Pat
         assert spent.get(number - 1, 0) < fraction * 9.5 * step <= spent[number]
 
 
+@pytest.mark.parametrize("settings", [SFT, PPO], ids=["sft", "ppo"])
+@pytest.mark.parametrize(("accounting", "spent"), [("executed", "flops"), ("paper", "flops_paper")])
+def test_a_budget_can_speak_of_either_flops(
+    run: Train, tmp_path: Path, settings: Any, accounting: str, spent: str
+) -> None:
+    run(settings, tmp_path / "one", max_steps=1)
+    (first,) = lines(tmp_path / "one")
+    budget = 2.5 * first[spent]
+    run(settings, tmp_path / "all", budget_flops=budget, accounting=accounting)
+    *before, last = [step[spent] for step in lines(tmp_path / "all")]
+    assert max(before) < budget <= last
+
+
 def test_milestones_passed_in_one_step_share_a_checkpoint(run: Train, tmp_path: Path) -> None:
     result, _ = run(SFT, tmp_path, max_steps=2, milestones=(0.1, 0.4, 0.5))
     assert [(info.step, info.fraction) for info in result.checkpoints] == [(1, 0.5), (2, 1.0)]

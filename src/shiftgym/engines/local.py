@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,9 @@ State = Literal["waiting", "running", "done", "failed", "skipped"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN keeps code for
 every shape of matrix that it has met, gigabytes where batches are of ever new lengths; hence the cap."""
+
+IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
+"""What nearly every job imports, torch among it: seconds that are spent once, not once a job."""
 
 POLL = 0.5
 """Seconds between two looks at the running jobs."""
@@ -55,7 +58,7 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, watch: Callable[[dict[str, St
         watch: called with the state of every job about twice a second, and once at the end.
     """
     states: dict[str, State] = {job.name: "waiting" for job in jobs}
-    running: dict[str, SpawnProcess] = {}
+    running: dict[str, ForkServerProcess] = {}
     try:
         with _one_thread():
             while True:
@@ -81,9 +84,12 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, watch: Callable[[dict[str, St
             process.join()
 
 
-def _start(job: Job) -> SpawnProcess:
-    # Spawned, not forked: a fork copies the locks of whatever threads the parent has.
-    process = multiprocessing.get_context("spawn").Process(target=_child, args=(job,), name=job.name)
+def _start(job: Job) -> ForkServerProcess:
+    # Forked, so that what takes seconds to import is imported once; but from a server that does nothing else, since a
+    # fork copies the locks of whatever threads its parent has.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*IMPORTED])
+    process = context.Process(target=_child, args=(job,), name=job.name)
     process.start()
     return process
 

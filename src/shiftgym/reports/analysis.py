@@ -236,6 +236,17 @@ class Analysis:
                 found.append(Ranked(entry, away, kept, (place[0], place[1]), not beaten))
         return sorted(found, key=lambda ranked: -ranked.away.value)
 
+    @property
+    def gapped(self) -> bool:
+        """Whether problems that were trained on were played, and problems of the same kind that were not."""
+        return {"train", "id"} <= set(self.splits)
+
+    def gap(self, entry: Entry, view: View) -> Interval | None:
+        """Success on problems that were trained on minus that on their like. Problem i of one is put beside problem i
+        of the other, which have nothing in common, so the interval is that of two independent means."""
+        trained, held_out = (self.answers(entry, split, view.decoding, view.measure) for split in ("train", "id"))
+        return self._interval(trained, held_out)
+
     def slope(self, entry: Entry, rungs: Sequence[str], view: View) -> Interval | None:
         """Change of success from one rung of a ladder to the next, by least squares."""
         steps = np.arange(len(rungs)) - (len(rungs) - 1) / 2

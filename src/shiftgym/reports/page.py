@@ -140,7 +140,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             ],
             len(analysis.splits),
         )
-        for axis in panels.AXES
+        for axis in words.AXES
     ]
     found += [
         PaperFigure(
@@ -207,9 +207,11 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,
         probe_rows=tables.probe_rows,
+        compute_rows=tables.compute_rows,
+        gap_rows=tables.gap_rows,
         slope_rows=tables.slope_rows,
         share_rows=tables.share_rows,
-        axes=panels.AXES,
+        axes=words.AXES,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
         outcomes=panels.outcome_fills(pooled),
         level=f"{100 * LEVEL:.0f} %",

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from shiftgym.evaluation.metrics import pool
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.reports import words
 from shiftgym.reports.analysis import EARLY, Analysis, Entry, View
 from shiftgym.reports.runs import START
 from shiftgym.tasks.registry import load_task
@@ -31,9 +32,6 @@ PANEL = (3.9, 2.9)
 WIDTH_OF_LETTER = 4.6
 """Points, in labels."""
 
-AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
-"""Compute axis -> its name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -50,6 +48,13 @@ def colour_of(analysis: Analysis, branch: str) -> str:
     """Ink for the start, and a series colour for each branch in the order of the study file."""
     names = [each.name for each in analysis.first.branches if each.name != START]
     return SERIES[names.index(branch) % len(SERIES)] if branch in names else INK
+
+
+def marker_of(analysis: Analysis, branch: str) -> str:
+    """A marker that no other branch of the same colour has."""
+    names = [each.name for each in analysis.first.branches if each.name != START]
+    place = names.index(branch)
+    return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
 
 
 class Side(NamedTuple):
@@ -78,7 +83,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
                 continue
             colour, main = colour_of(analysis, branch.name), branch.role == "main"
             xs, ys = 100 * np.array(points).T
-            marker = MARKERS[SERIES.index(colour)]
+            marker = marker_of(analysis, branch.name)
             axes.plot(xs, ys, color=colour, lw=2.2 if main else 1.1, ls="-" if main else (0, (4, 2)), zorder=3)
             axes.plot(xs[1:-1], ys[1:-1], ls="", marker=marker, ms=3.5, color=colour, zorder=4)
             axes.annotate(
@@ -138,8 +143,9 @@ def pareto(analysis: Analysis, split: str) -> Panel:
         drawn = []
         for ranked in ranking:
             x, y = 100 * ranked.place[0], 100 * ranked.place[1]
-            colour = colour_of(analysis, ranked.entry.branch)
-            axes.plot(x, y, MARKERS[SERIES.index(colour)], ms=6 if ranked.front else 4, color=colour, zorder=4)
+            branch = ranked.entry.branch
+            colour = colour_of(analysis, branch)
+            axes.plot(x, y, marker_of(analysis, branch), ms=6 if ranked.front else 4, color=colour, zorder=4)
             drawn.append((x, y, ranked.entry.label, colour, ranked.front, 0.0))
         if analysis.start is not None:
             sides = (analysis.home or split, split)
@@ -210,14 +216,14 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
                 color=colour,
                 lw=1.9 if main else 1.0,
                 ls="-" if main else (0, (4, 2)),
-                marker=MARKERS[SERIES.index(colour)],
+                marker=marker_of(analysis, branch.name),
                 ms=3.5 if main else 2.5,
             )
             ends.append((xs[-1], values[-1], branch.label, colour, main))
         axes.set_ylim(-3, 103)
         axes.set_xlim(left=0)
         axes.set_ylabel("%")
-        axes.set_xlabel(AXES[axis])
+        axes.set_xlabel(words.AXES[axis])
         _label_ends(axes, ends)
 
     return Panel(title, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))

@@ -17,6 +17,7 @@ from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
 from shiftgym.models.backbone import WEIGHTS
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
+from shiftgym.training.settings import FLOPS
 
 START = "init"
 """The branch that all others start from, if they do not say otherwise."""
@@ -112,6 +113,11 @@ class Run:
     def limit(self) -> int:
         """Attempts a decision."""
         return int(self.study["task"]["limit"])
+
+    @property
+    def equal(self) -> str:
+        """The axis of compute on which all branches end at the same place."""
+        return FLOPS[self.study["budget"].get("accounting", "executed")]
 
     @cached_property
     def unfinished(self) -> list[str]:

@@ -4,10 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from matplotlib.ticker import EngFormatter
+
 from shiftgym.evaluation.metrics import pool, pool_success
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis, Entry
+
+FLOPS = EngFormatter(places=2, sep=" ")
+"""5.5e12 as 5.50 T."""
 
 DIAGNOSES = {"translated": "translation", "perseverated": "perseveration", "recognised": "recognition"}
 """Measures of how symbols and pictures were read, and what the report calls them."""
@@ -81,6 +86,20 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
     ]
 
 
+def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with its success on what it was trained on minus that on its like."""
+    found = []
+    for entry in analysis.entries:
+        gaps = {view: analysis.gap(entry, view) for view in analysis.views}
+        cells = [
+            Cell(words.signed(gap.value), view.label, [words.limits(gap)], gap.sign)
+            for view, gap in gaps.items()
+            if gap
+        ]
+        found.append((entry, cells))
+    return found
+
+
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
     found = []
@@ -112,18 +131,29 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
         }
         cells = [_mean_cell(values, head, "{:.2f}") for head, values in columns.items()]
         shares = {f"pass@{k}": [row["pass_at"][k] for row in rows] for k in rows[0]["pass_at"]}
+        # Where the start solved nothing, nothing could be retained.
+        shares["retained"] = [row["retained"] for row in rows if row["retained"] is not None]
         shares["copied"] = [row["copied"] for row in rows]
         for kind in rows[0].get("memorised", ()):
             shares[f"memorised: {kind}"] = [row["memorised"][kind] for row in rows]
-        for head, values in shares.items():
-            cells.append(_mean_cell([100 * value for value in values], head, "{:.1f}"))
+        cells += [_mean_cell([100 * value for value in values], head, "{:.1f}") for head, values in shares.items()]
         found.append((entry, cells))
     return found
 
 
 def _mean_cell(values: Sequence[float], head: str, form: str) -> Cell:
+    if not values:
+        return Cell("n/a", head)
     each = [", ".join(form.format(value) for value in values)] if len(values) > 1 else []
     return Cell(form.format(sum(values) / len(values)), head, each)
+
+
+def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry of a single run with what it had spent, in either way to count."""
+    return [
+        (entry, [Cell(FLOPS(analysis.compute(entry, axis)), name) for axis, name in words.AXES.items()])
+        for entry in analysis.entries
+    ]
 
 
 def share_rows(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.analysis import EARLY, Analysis, Direction, Entry
 
+AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
+"""What the ways to count compute are called."""
+
 CLAUSES: dict[Direction, str] = {
     "rose": "rose",
     "fell": "fell",

@@ -84,6 +84,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
             seed=branch.seed,
             folder=folder,
             budget_flops=None if is_start else study.budget.flops,
+            accounting=study.budget.accounting,
             max_steps=study.init.steps if is_start else None,
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,

@@ -16,6 +16,7 @@ from shiftgym.studies.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
+    Accounting,
     DistillSettings,
     DPOSettings,
     GroupSettings,
@@ -80,7 +81,10 @@ class Budget(_Table):
     """Compute of every branch, the same for all."""
 
     flops: float = Field(gt=0)
-    """Forward and backward FLOPs of training and generation, as executed; evaluation is not counted."""
+    """Forward and backward FLOPs of training and generation; evaluation is not counted."""
+    accounting: Accounting = "executed"
+    """`executed`: FLOPs of all that was run, padding and prompts included. `paper`: the paper's formula, 6ND for
+    training and a fixed multiple of it for generation."""
     checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
     """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
 
@@ -187,7 +191,8 @@ class _Setup(_Table):
             raise WrongValue("task.name", str(error)) from None
         options = typed(task.Options, self.task.model_extra or {}, "task").model_dump()
         splits = {
-            name: typed(task.Setting, setting, "splits", name).model_dump() for name, setting in self.splits.items()
+            name: typed(task.Setting, setting, "splits", name).model_dump(exclude_none=True)
+            for name, setting in self.splits.items()
         }
         return self.model_copy(update={"task": TaskTable(name=self.task.name, **options), "splits": splits})
 

@@ -1,6 +1,7 @@
 """What a study will take: a step of every kind of branch and one evaluation, measured on this machine just now."""
 
 import json
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from rich.table import Table
 from shiftgym.engines.local import Job, cores, run_jobs
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.reports.words import AXES
 from shiftgym.studies.branch import model_policies, read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import Branch, plan
+from shiftgym.training.settings import FLOPS
 
 NOT_TIMED = {"role", "label", "start", "start_at", "train_on", "optimizer", "steps"}
 """Settings that do not change how long a step takes; branches that differ only in these are measured once."""
@@ -27,6 +30,10 @@ class Estimate:
     branch: Branch
     steps: int
     seconds: float
+    flops: float
+    """As executed, at the end."""
+    flops_paper: float
+    """By the paper's formula, at the end."""
 
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
@@ -36,19 +43,19 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     branches = plan(study)
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
-        f"{study.budget.flops:.3g} FLOPs each, up to {workers} side by side.\n"
+        f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} side by side.\n"
         "Measuring a step of each kind of branch and an evaluation ...",
         highlight=False,
     )
     estimates = estimate(study)
-    table = Table("branch", "seed", "role", "recipe", "trained on", box=None, pad_edge=False)
-    table.add_column("steps", justify="right")
-    table.add_column("minutes", justify="right")
+    table = Table("branch", "seed", "role", "recipe", box=None, pad_edge=False)
+    for head in ("steps", "TFLOP", "paper's", "minutes"):
+        table.add_column(head, justify="right")
     for one in estimates:
         settings = one.branch.settings
         role = "start" if isinstance(settings, Init) else settings.role
-        row = (one.branch.name, str(one.branch.seed), role, settings.recipe, settings.train_on, f"{one.steps}")
-        table.add_row(*row, f"{one.seconds / 60:.1f}")
+        numbers = f"{one.flops / 1e12:.3g}", f"{one.flops_paper / 1e12:.3g}", f"{one.seconds / 60:.1f}"
+        table.add_row(one.branch.name, str(one.branch.seed), role, settings.recipe, f"{one.steps}", *numbers)
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)
@@ -68,9 +75,11 @@ def estimate(study: Study) -> list[Estimate]:
         if isinstance(branch.settings, Init):
             steps, evaluations = branch.settings.steps, 1
         else:
-            steps, evaluations = round(study.budget.flops / cost["flops"]), len(study.budget.checkpoints)
+            # A branch ends with the first step that has spent the budget.
+            steps = math.ceil(study.budget.flops / cost[FLOPS[study.budget.accounting]])
+            evaluations = len(study.budget.checkpoints)
         seconds = measured["start"] + steps * cost["seconds"] + evaluations * measured["evaluation"]
-        estimates.append(Estimate(branch, max(steps, 1), seconds))
+        estimates.append(Estimate(branch, steps, seconds, steps * cost["flops"], steps * cost["flops_paper"]))
     return estimates
 
 
@@ -112,10 +121,8 @@ def _measure(study: Study, scratch: Path) -> None:
         train(model, form, task, branch.settings, seed=0, folder=folder, max_steps=2)
         first, second = read_lines(folder / "metrics.jsonl")
         seconds = read_lines(folder / "timings.jsonl")[1]
-        kinds[_kind(branch)] = {
-            "flops": second["flops"] - first["flops"],
-            "seconds": seconds["collect"] + seconds["learn"],
-        }
+        spent: dict[str, float] = {name: second[name] - first[name] for name in FLOPS.values()}
+        kinds[_kind(branch)] = {**spent, "seconds": seconds["collect"] + seconds["learn"]}
     write_text(scratch / "measured.json", json.dumps({**measured, "kinds": kinds}))
 
 

@@ -43,6 +43,7 @@ class Probe:
         self._context = Context(start, form, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
         self._before = {split: _first(self._answers(start, split, 1)) for split in self._settings.splits}
         learned = branch.settings
+        self._solved = {split: self._greedy(start, self._problems(split)) for split in self._settings.splits}
         task = self._context.task
         trained = [task.problem(learned.train_on, index) for index in range(learned.problems or 0)]
         self._data = {task.expert(decision) for problem in trained for decision in decisions(task, problem)}
@@ -55,12 +56,14 @@ class Probe:
         task, size = self._context.task, self._settings.samples
         sampled = self._answers(model, split, size)
         right = [sum(verdict for _, verdict in samples) for problem in sampled for samples in problem]
-        problems = [task.problem(split, index) for index in range(self._settings.problems)]
+        problems = self._problems(split)
         greedy = self._greedy(model, problems)
+        solved = [record.solved for record in greedy]
         measures = {
             "kl_to_start": fmean(self._divergences(model, self._start, _first(sampled))),
             "kl_from_start": fmean(self._divergences(self._start, model, self._before[split])),
             "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
+            "retained": retention([record.solved for record in self._solved[split]], solved),
             "copied": fmean(record.attempts[0].answer in self._data for record in greedy),
         }
         if not isinstance(task, Perturbed):
@@ -70,17 +73,20 @@ class Probe:
             **measures,
             "memorised": {
                 kind: local_inconsistency(
-                    [record.solved for record in greedy],
+                    solved,
                     [record.solved for record in self._greedy(model, [each[kind] for each in changed])],
                 )
                 for kind in changed[0]
             },
         }
 
+    def _problems(self, split: str) -> list[Any]:
+        return [self._context.task.problem(split, index) for index in range(self._settings.problems)]
+
     def _answers(self, model: "PreTrainedModel", split: str, size: int) -> list[Answered]:
         player = self._player(model)
         task = self._context.task
-        chunks = batches(task, [task.problem(split, index) for index in range(self._settings.problems)], size)
+        chunks = batches(task, self._problems(split), size)
         indices = [[problem.index for problem in chunk] for chunk in chunks]
         return [one for chunk in indices for one in answer(player, split, chunk, size, chunk[0])]
 
@@ -126,6 +132,12 @@ def local_inconsistency(solved: Sequence[bool], perturbed: Sequence[bool]) -> fl
     """Share of problems that are solved as they are but not when changed a little: accuracy times one minus the
     consistency ratio (LiMem; Xie et al. 2024, arXiv 2410.23123, section 2.1)."""
     return fmean(before and not after for before, after in zip(solved, perturbed, strict=True))
+
+
+def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
+    """Share of what was solved before that is solved still; None if nothing was."""
+    kept = [still for once, still in zip(before, now, strict=True) if once]
+    return fmean(kept) if kept else None
 
 
 def _first(answered: list[Answered]) -> list[Conversation]:

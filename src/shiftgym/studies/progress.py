@@ -20,6 +20,7 @@ from shiftgym.engines.local import State
 from shiftgym.studies.branch import read_lines
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import Branch
+from shiftgym.training.settings import FLOPS
 
 TAIL = 4096
 """Bytes read from the end of a metrics file; one line is far shorter."""
@@ -44,8 +45,13 @@ class Progress:
         if last:
             self.step = int(last["step"])
             settings = self.branch.settings
-            whole = settings.steps if isinstance(settings, Init) else self._study.budget.flops
-            self.fraction = min(1.0, last["step" if isinstance(settings, Init) else "flops"] / whole)
+            budget = self._study.budget
+            done, whole = (
+                (last["step"], settings.steps)
+                if isinstance(settings, Init)
+                else (last[FLOPS[budget.accounting]], budget.flops)
+            )
+            self.fraction = min(1.0, done / whole)
         results = self._folder / "results.jsonl"
         size = results.stat().st_size if results.is_file() else 0
         if size == self._size:

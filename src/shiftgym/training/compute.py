@@ -95,7 +95,7 @@ class Ledger:
 
     @property
     def flops(self) -> int:
-        """FLOPs as executed: the axis on which branches are given equal compute."""
+        """FLOPs as executed: what branches are given equally, unless a study's budget speaks of the paper's."""
         return self.forward_flops + self.backward_flops
 
     @property

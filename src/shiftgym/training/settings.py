@@ -8,6 +8,13 @@ WARMUP_START = 0.1
 """Rate at the start of a warm-up, as a share of the peak: above zero, so that the first step is not wasted."""
 
 
+Accounting = Literal["executed", "paper"]
+"""Which FLOPs a budget speaks of: those that were executed, or those of the paper's formula."""
+
+FLOPS: dict[Accounting, Literal["flops", "flops_paper"]] = {"executed": "flops", "paper": "flops_paper"}
+"""What each of them is called in a ledger, in metrics.jsonl and in results.jsonl."""
+
+
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

@@ -37,6 +37,8 @@ from shiftgym.training.recipe import Collection, Context, Recipe
 from shiftgym.training.replay import Replay
 from shiftgym.training.rft import RFT
 from shiftgym.training.settings import (
+    FLOPS,
+    Accounting,
     AnySettings,
     DistillSettings,
     DPOSettings,
@@ -71,6 +73,7 @@ def train(
     seed: int,
     folder: Path,
     budget_flops: float | None = None,
+    accounting: Accounting = "executed",
     max_steps: int | None = None,
     milestones: Several[float] = (1.0,),
     on_checkpoint: OnCheckpoint | None = None,
@@ -80,7 +83,8 @@ def train(
 
     Args:
         model: the weights that the branch starts from, also when it is resumed: KL is measured from them.
-        budget_flops: the branch ends with the first step that has spent this much, as its ledger counts.
+        budget_flops: the branch ends with the first step that has spent this much.
+        accounting: the FLOPs that `budget_flops` speaks of.
         max_steps: the branch ends after this many steps. At least one of the two; with both, the first that is reached.
         milestones: fractions of the run at whose end a checkpoint is written; the end always is one. Milestones that
             one step passes together share a checkpoint, named after the last of them.
@@ -105,7 +109,7 @@ def train(
     written = checkpoints.existing(folder)
     ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(model), _buffer_factor(settings, task))
     context = Context(model, form, task, seed, ledger)
-    loop = _Loop(context, settings, folder, budget_flops, max_steps)
+    loop = _Loop(context, settings, folder, budget_flops, accounting, max_steps)
     if written:
         loop.resume(written[-1])
         if on_checkpoint is not None:
@@ -160,11 +164,12 @@ class _Loop:
         settings: AnySettings,
         folder: Path,
         budget_flops: float | None,
+        accounting: Accounting,
         max_steps: int | None,
     ) -> None:
         self.step = 0
         self._context, self._settings, self._folder = context, settings, folder
-        self._budget_flops, self._max_steps = budget_flops, max_steps
+        self._budget_flops, self._accounting, self._max_steps = budget_flops, accounting, max_steps
         self._recipe = _recipe(context, settings)
         self._modules: list[nn.Module] = [context.model]
         rates = [1.0]
@@ -185,7 +190,7 @@ class _Loop:
         """How much of the run is done, by the limit that is nearer."""
         done = [0.0]
         if self._budget_flops is not None:
-            done.append(self._context.ledger.flops / self._budget_flops)
+            done.append(getattr(self._context.ledger, FLOPS[self._accounting]) / self._budget_flops)
         if self._max_steps is not None:
             done.append(self.step / self._max_steps)
         return min(max(done), 1.0)

@@ -1,6 +1,7 @@
 """V-IRL navigation in text (paper, section 4.2 and appendix B): follow instructions along a route, step by step."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,8 @@ class NavigationSetting(BaseModel):
     """Most stops on a leg at which one only goes on."""
     passing: bool = False
     """Hard mode: intersections that are merely passed by are stops and are reported too."""
+    expert: Literal["worked", "direct"] | None = None
+    """Expert answers on this split in another style than the task's."""
     wordings: dict[Wording, float] = {"relative": 0.25, "compass": 0.25, "both": 0.2, "landmark": 0.3}
     """Weights of how a turn is put: by relative word, compass word, both, or towards a landmark.
     Where no landmark lies in the new direction another wording is drawn: of 0.3, about 0.1 is left."""
@@ -194,8 +197,24 @@ class NavigationTask:
             ConfigError: the city has no such route.
             DataError: its file cannot be read, or lacks a street view that is to be shown.
         """
+        return self._route(split, index, partial(rng, self.seed, self.name, split, index))
+
+    def perturbed(self, problem: Route) -> dict[str, Route]:
+        """The same way with its instructions put in other words, and with other landmarks along it (those of an archive
+        are as recorded)."""
+
+        def again(*drawn: str) -> Route:
+            streams = partial(rng, self.seed, self.name, problem.split, problem.index)
+            return self._route(
+                problem.split,
+                problem.index,
+                lambda name: streams(name, "perturbed") if name in drawn else streams(name),
+            )
+
+        return {"reworded": again("words", "phrases"), "other landmarks": again("sights")}
+
+    def _route(self, split: str, index: int, streams: Callable[[str], random.Random]) -> Route:
         setting = self.splits[split]
-        streams = partial(rng, self.seed, self.name, split, index)
         rule = draw_rule(setting.rule, streams("rule"))
         city = draw_city(setting.city, streams("city"))
         if virl_files.is_archive(Path(city)):
@@ -218,7 +237,9 @@ class NavigationTask:
         return RouteDecision(problem, 0, past, self.options, views(problem, 0, self.options))
 
     def expert(self, decision: RouteDecision) -> str:
-        return prompts.answer(decision.stop, SPACES[decision.problem.rule], steps=self.options.expert == "worked")
+        route = decision.problem
+        style = self.splits[route.split].expert or self.options.expert
+        return prompts.answer(decision.stop, SPACES[route.rule], steps=style == "worked")
 
     def diagnose(self, decision: RouteDecision, answer: str) -> Diagnosis:
         found = read_object(answer) or {}

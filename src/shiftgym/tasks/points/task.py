@@ -62,6 +62,8 @@ class PointsSetting(BaseModel):
     in another design."""
     reworded: bool = False
     """The rule is said the other way round."""
+    expert: Literal["worked", "direct"] | None = None
+    """Expert answers on this split in another style than the task's."""
     nuisance: float = Field(0.0, ge=0, le=1)
     """How far pictures stray from the plain layout, in position, turn, size, font, light and noise: 0 not at all."""
 
@@ -209,7 +211,8 @@ class PointsTask:
         numbers = hand.rule.values(hand.ranks)
         trees = solutions(tuple(sorted(numbers)), hand.target)
         tree = rng(self.seed, self.name, "expert", hand.split, hand.index).choice(trees)
-        return prompts.answer(hand.ranks, numbers, tree, self.options.expert == "worked", self.options.form)
+        style = self.splits[hand.split].expert or self.options.expert
+        return prompts.answer(hand.ranks, numbers, tree, style == "worked", self.options.form)
 
     def diagnose(self, decision: HandDecision, answer: str) -> Diagnosis:
         found = verifier.read(answer, self.options.form)
