@@ -46,11 +46,13 @@ def test_a_claim_about_nothing_is_refused(analysis: Analysis, changed: dict[str,
 
 def test_the_page_names_verdict_figure_interval_and_n(make_run: Any) -> None:
     claims = [LOSS, LOSS.model_copy(update={"study": "other", "text": "Nobody looked"})]
-    page = claims_page("All claims", claims, {"synthetic": make_run()}, "the command")
+    analyses = {"synthetic": Analysis([load_run(make_run())])}
+    page = claims_page("All claims", claims, analyses, "the command", {"synthetic": ["figures/one.svg"]})
     (row,) = [line for line in page.splitlines() if "SFT loses" in line]
     found = hold(LOSS, Analysis([load_run(make_run())])).found
     assert found is not None
     assert f"{100 * found.value:+.1f}".replace("-", "−") in row
     assert "**reproduced**" in row
     assert "no data" in next(line for line in page.splitlines() if "Nobody looked" in line)
+    assert "![synthetic: one](figures/one.svg)" in page
     assert "Made by `the command`. 1 reproduced, 1 no data, of 2 claims." in page

@@ -1,5 +1,7 @@
 """Suites of studies: the paper's, at toy size."""
 
+import re
+
 import pytest
 
 from shiftgym.errors import ConfigError
@@ -42,6 +44,9 @@ def test_the_whole_paper_runs_at_toy_size(tmp_path) -> None:
     finished = run_suite("paper", scale="smoke", overrides=(), runs=tmp_path, workers=2, plain=True)
     assert [one.failed for one in finished] == [{}] * len(load_suite("paper").studies)
     (folder,) = tmp_path.iterdir()
-    page = (folder / "claims.md").read_text(encoding="utf-8")
+    page = (folder / "paper-study.md").read_text(encoding="utf-8")
     assert "shiftgym study run paper --scale smoke" in page
     assert "no data" not in page, "every claim was held against a run"
+    shown = re.findall(r"\]\((.*?)\)", page)
+    assert len(shown) == sum(map(len, load_suite("paper").figures.values()))
+    assert all((folder / path).is_file() for path in shown)

@@ -12,7 +12,7 @@ from shiftgym.errors import DataError
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.runs import START, load_run
+from shiftgym.reports.runs import START
 
 Judgement = Literal["reproduced", "not reproduced", "undecided", "no data"]
 
@@ -82,14 +82,20 @@ def hold(claim: Claim, analysis: Analysis | None) -> Tested:
     return Tested(claim, judgement, found, start.value, len(found.each) or 1, found.problems)
 
 
-def claims_page(title: str, claims: Sequence[Claim], folders: Mapping[str, Path], command: str) -> str:
-    """A page of Markdown: the verdict on every claim, and below, what each study found in words.
+def claims_page(
+    title: str,
+    claims: Sequence[Claim],
+    analyses: Mapping[str, Analysis],
+    command: str,
+    figures: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """A page of Markdown: the verdict on every claim, and below, what each study found in words and pictures.
 
     Args:
-        folders: run folders of the studies that have results.
+        analyses: study -> its results, of the studies that have some.
         command: what made the runs.
+        figures: study -> paths of its figures, from where the page will stand.
     """
-    analyses = {study: Analysis([load_run(folder)]) for study, folder in folders.items()}
     tested = [hold(claim, analyses.get(claim.study)) for claim in claims]
     counts = Counter(one.judgement for one in tested)
     lines = [
@@ -125,4 +131,5 @@ def claims_page(title: str, claims: Sequence[Claim], folders: Mapping[str, Path]
         lines += [f"## {study}", "", analysis.first.study["title"] + ".", ""]
         lines += [f"* {words.headline(analysis, split)}. {words.match(analysis, split)}" for split in analysis.shifted]
         lines += ["", words.scope(analysis), ""]
+        lines += [f"![{study}: {Path(path).stem}]({path})\n" for path in (figures or {}).get(study, ())]
     return "\n".join(lines)

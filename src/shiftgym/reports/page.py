@@ -154,6 +154,17 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         )
         for split in analysis.shifted
     ]
+    found.append(
+        PaperFigure(
+            "validity",
+            [
+                panels.against_compute(analysis, split, decoding, "valid", f"{split}: valid, {decoding}", "flops")
+                for decoding in analysis.first.decodings
+                for split in analysis.splits
+            ],
+            len(analysis.splits),
+        )
+    )
     found += [
         PaperFigure(
             f"outcomes-{decoding}",

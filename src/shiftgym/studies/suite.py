@@ -3,9 +3,10 @@
 runs/<suite>-<yyyymmdd-hhmmss>/
     suite.toml      which suite, at which scale, with which overrides
     <study>/        the run folder of each study
-    claims.md       the verdict on every claim, written again after every study
+    <suite>-study.md, figures/<suite>/      the verdict on every claim, written again after every study
 """
 
+import shutil
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict
 
 from shiftgym.errors import ConfigError
+from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import Claim, claims_page
+from shiftgym.reports.runs import load_run
 from shiftgym.studies.branch import write_text
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.reading import WrongValue, nearest, typed
@@ -59,6 +62,8 @@ class Suite(BaseModel):
     studies: tuple[str, ...]
     """Shipped studies, in the order in which they are run."""
     claims: tuple[Claim, ...]
+    figures: dict[str, tuple[str, ...]] = {}
+    """Study -> figures of its report that the page of claims shows."""
     scales: dict[str, Scale] = {}
 
 
@@ -96,15 +101,25 @@ def resume_suite(folder: Path, *, workers: int | None = None, plain: bool = Fals
     """Go on with a suite where it stood."""
     record = tomllib.loads((folder / RECORD).read_text(encoding="utf-8"))
     suite = load_suite(record["suite"])
+    scale = f" --scale {record['scale']}" if "scale" in record else ""
+    command = f"shiftgym study run {record['suite']}{scale}" + "".join(f" --set {one}" for one in record["overrides"])
+    shown = Path("figures") / record["suite"]
+    (folder / shown).mkdir(parents=True, exist_ok=True)
+    page = folder / f"{record['suite']}-study.md"
     finished: list[Finished] = []
+    analyses: dict[str, Analysis] = {}
+    figures: dict[str, list[str]] = {}
     for name, study in _studies(suite, record).items():
         finished.append(run_in(folder / name, study, workers=workers, plain=plain))
-        done = {each: folder / each for each in suite.studies if (folder / each / "report.html").is_file()}
-        scale = f" --scale {record['scale']}" if "scale" in record else ""
-        changed = "".join(f" --set {override}" for override in record["overrides"])
-        page = claims_page(suite.title, suite.claims, done, f"shiftgym study run {record['suite']}{scale}{changed}")
-        write_text(folder / "claims.md", page)
-    print(f"Claims: {folder / 'claims.md'}")
+        if not (folder / name / "report.html").is_file():
+            continue
+        analyses[name] = Analysis([load_run(folder / name)])
+        for figure in suite.figures.get(name, ()):
+            path = shown / f"{name}-{figure}.png"
+            shutil.copyfile(folder / name / "figures" / f"{figure}.png", folder / path)
+            figures.setdefault(name, []).append(str(path))
+        write_text(page, claims_page(suite.title, suite.claims, analyses, command, figures))
+    print(f"Claims: {page}")
     return finished
 
 
