@@ -1,7 +1,7 @@
 """The tables of the page as rows of cells: an entry, or a difference of two, and its numbers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.ticker import EngFormatter
@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter
 from shiftgym.evaluation.metrics import pool, pool_success
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
-from shiftgym.reports.analysis import Analysis, Entry
+from shiftgym.reports.analysis import Analysis, Entry, View
 
 FLOPS = EngFormatter(places=2, sep=" ")
 """5.5e12 as 5.50 T."""
@@ -88,30 +88,25 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its success on what it was trained on minus that on its like."""
-    found = []
-    for entry in analysis.entries:
-        gaps = {view: analysis.gap(entry, view) for view in analysis.views}
-        cells = [
-            Cell(words.signed(gap.value), view.label, [words.limits(gap)], gap.sign)
-            for view, gap in gaps.items()
-            if gap
-        ]
-        found.append((entry, cells))
-    return found
+    return [
+        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views})) for entry in analysis.entries
+    ]
 
 
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
-    found = []
-    for entry in analysis.entries:
-        slopes = {view: analysis.slope(entry, rungs, view) for view in analysis.views}
-        cells = [
-            Cell(words.signed(slope.value), view.label, [words.limits(slope)], slope.sign)
-            for view, slope in slopes.items()
-            if slope
-        ]
-        found.append((entry, cells))
-    return found
+    return [
+        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.views}))
+        for entry in analysis.entries
+    ]
+
+
+def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
+    return [
+        Cell(words.signed(interval.value), view.label, [words.limits(interval)], interval.sign)
+        for view, interval in found.items()
+        if interval
+    ]
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:

@@ -42,9 +42,8 @@ class Probe:
         self._start = start
         self._context = Context(start, form, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
         self._before = {split: _first(self._answers(start, split, 1)) for split in self._settings.splits}
-        learned = branch.settings
-        self._solved = {split: self._greedy(start, self._problems(split)) for split in self._settings.splits}
-        task = self._context.task
+        self._solved = {split: _solved(self._greedy(start, self._problems(split))) for split in self._settings.splits}
+        learned, task = branch.settings, self._context.task
         trained = [task.problem(learned.train_on, index) for index in range(learned.problems or 0)]
         self._data = {task.expert(decision) for problem in trained for decision in decisions(task, problem)}
 
@@ -58,12 +57,12 @@ class Probe:
         right = [sum(verdict for _, verdict in samples) for problem in sampled for samples in problem]
         problems = self._problems(split)
         greedy = self._greedy(model, problems)
-        solved = [record.solved for record in greedy]
+        solved = _solved(greedy)
         measures = {
             "kl_to_start": fmean(self._divergences(model, self._start, _first(sampled))),
             "kl_from_start": fmean(self._divergences(self._start, model, self._before[split])),
             "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
-            "retained": retention([record.solved for record in self._solved[split]], solved),
+            "retained": retention(self._solved[split], solved),
             "copied": fmean(record.attempts[0].answer in self._data for record in greedy),
         }
         if not isinstance(task, Perturbed):
@@ -72,10 +71,7 @@ class Probe:
         return {
             **measures,
             "memorised": {
-                kind: local_inconsistency(
-                    solved,
-                    [record.solved for record in self._greedy(model, [each[kind] for each in changed])],
-                )
+                kind: local_inconsistency(solved, _solved(self._greedy(model, [each[kind] for each in changed])))
                 for kind in changed[0]
             },
         }
@@ -138,6 +134,10 @@ def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
     """Share of what was solved before that is solved still; None if nothing was."""
     kept = [still for once, still in zip(before, now, strict=True) if once]
     return fmean(kept) if kept else None
+
+
+def _solved(records: Sequence[DecisionRecord]) -> list[bool]:
+    return [record.solved for record in records]
 
 
 def _first(answered: list[Answered]) -> list[Conversation]:
