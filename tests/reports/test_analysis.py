@@ -78,7 +78,7 @@ def test_the_headline_follows_the_intervals(make_run: Any, sft: Any, ppo: Any, v
 
 def test_everything_is_ranked_by_its_gain_under_the_shift(make_run: Any) -> None:
     analysis = Analysis([load_run(make_run())])
-    ranking = analysis.ranking("rule_ood")
+    ranking = analysis.rankings["rule_ood"]
     assert ranking[0].entry.name == "sft-diverse"
     assert [ranked.away.value for ranked in ranking] == sorted((ranked.away.value for ranked in ranking), reverse=True)
     for ranked in ranking:

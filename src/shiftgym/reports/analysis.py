@@ -221,8 +221,12 @@ class Analysis:
         mean: Floats = np.mean(views, axis=0)
         return mean
 
-    def ranking(self, split: str) -> list["Ranked"]:
-        """Everything but the start by what it gained on a shifted split, the most first."""
+    @cached_property
+    def rankings(self) -> dict[str, list["Ranked"]]:
+        """Of each shifted split, everything but the start by what it gained there, the most first."""
+        return {split: self._ranking(split) for split in self.shifted}
+
+    def _ranking(self, split: str) -> list["Ranked"]:
         start, home = self.start, self.home
         if start is None or home is None:
             return []

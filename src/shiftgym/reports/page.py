@@ -107,7 +107,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
     found += [
         PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
         for split in analysis.shifted
-        if analysis.ranking(split)
+        if analysis.rankings[split]
     ]
     found += [
         PaperFigure(f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.views], 2)

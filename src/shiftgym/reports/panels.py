@@ -139,7 +139,7 @@ def pareto(analysis: Analysis, split: str) -> Panel:
     beats at both."""
 
     def draw(axes: Axes) -> None:
-        ranking = analysis.ranking(split)
+        ranking = analysis.rankings[split]
         drawn = []
         for ranked in ranking:
             x, y = 100 * ranked.place[0], 100 * ranked.place[1]

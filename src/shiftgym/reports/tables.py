@@ -82,7 +82,7 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
                 Cell("yes" if ranked.front else "", "on the front"),
             ],
         )
-        for ranked in analysis.ranking(split)
+        for ranked in analysis.rankings[split]
     ]
 
 
