@@ -126,8 +126,8 @@ def claims_page(
         )
     lines += [
         "",
-        "Answers are sampled as in training, but for the last column, where the likeliest token is always taken. n is seeds "
-        "× problems, the same on both sides; *from* is the latter of the two, in percent.",
+        "Answers are sampled as in training, but for the last column, where the likeliest token is always taken. n is "
+        "seeds × problems, the same on both sides; *from* is the latter of the two, in percent.",
         "",
     ]
     for study, analysis in analyses.items():
