@@ -87,7 +87,7 @@ def train(
     out
         Folder for checkpoints and metrics.
     steps
-        Optimizer steps (sft) or iterations (the others).
+        Iterations in reinforcement and self-distillation, optimizer steps in every other recipe.
     seed
         Of this training.
     task

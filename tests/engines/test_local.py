@@ -38,13 +38,14 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:
     jobs = [
+        Job("last", print, (), tmp_path / "last.txt", needs="after bad"),
         Job("bad", int, ("no number",), tmp_path / "bad.txt"),
         Job("good", print, (), tmp_path / "good.txt"),
         Job("after bad", print, (), tmp_path / "after_bad.txt", needs="bad"),
         Job("after good", print, (), tmp_path / "after_good.txt", needs="good"),
     ]
     states = run_jobs(jobs, workers=2, watch=lambda _: None)
-    assert states == {"bad": "failed", "good": "done", "after bad": "skipped", "after good": "done"}
+    assert states == {"bad": "failed", "good": "done", "after bad": "skipped", "after good": "done", "last": "skipped"}
     assert "ValueError" in (tmp_path / "bad.txt").read_text()
 
 

@@ -174,15 +174,17 @@ def test_ladders_and_probes_have_a_section_each(make_run: Any) -> None:
             "[budget]", '[ladders]\nrule = ["id", "rule_ood"]\n[probes]\nsplits = ["id"]\n[budget]'
         )
     )
-    row = {"branch": "sft", "fraction": 1.0, "split": "id", "kl_to_start": 1.25, "kl_from_start": 2.5}
-    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "retained": 0.875, "copied": 0.125, "memorised": {"reordered": 0.25}}
+    row: dict[str, Any] = {"branch": "sft", "fraction": 1.0, "split": "id", "kl_from_start": 2.5}
+    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "copied": 0.125, "memorised": {"reordered": 0.25}}
     for seed, shift in ((0, 0.0), (1, 1.0)):
         with (folder / "branches" / f"sft-seed{seed}" / "probes.jsonl").open("w") as lines:
-            lines.write(json.dumps({**row, "kl_to_start": row["kl_to_start"] + shift}) + "\n")
+            for index, retained in enumerate((1.0, None, 0.75)):
+                changed = {"seed": seed, "index": index, "retained": retained, "kl_to_start": 1.25 + shift}
+                lines.write(json.dumps({**row, **changed}) + "\n")
     page = build_report(folder).read_text(encoding="utf-8")
     probes = page[page.index('<section id="probes"') : page.index('<section id="outcomes"')]
     heads = ("pass@2", "retained", "copied", "memorised: reordered")
-    for said in (*heads, "1.75", "1.25, 2.25", "2.50", "75.0", "87.5", "12.5", "25.0"):
+    for said in (*heads, "1.75", "1.25 to 2.25", "2.50", "75.0", "87.5", "12.5", "25.0"):
         assert said in probes, said
     ladders = page[page.index('<section id="ladders"') : page.index('<section id="probes"')]
     assert ladders.count("<svg") == 4

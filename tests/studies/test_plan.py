@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shiftgym.studies.config import Init, load_study
-from shiftgym.studies.estimate import Estimate, makespan, print_plan
+from shiftgym.studies.estimate import Estimate, estimate, makespan, print_plan
 from shiftgym.studies.plan import plan
 
 
@@ -52,3 +52,11 @@ def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
     for name in ("sft", "ppo"):
         steps, spent = rows[name][0], 1e12 * rows[name][column]
         assert spent * (steps - 1) / steps < 2e8 <= 1.01 * spent, "the last step reaches the budget"
+
+
+def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) -> None:
+    own = "branches.own={recipe='replay', label='own', problems=64, batch=2, max_new_tokens=8}"
+    study = load_study(faulty_file, ["branches.failing.train_on=train", "budget.flops=1", own])
+    one_step = {each.branch.name: each for each in estimate(study)}
+    assert (one_step["own"].steps, one_step["sft"].steps) == (1, 1)
+    assert one_step["own"].flops > 10 * one_step["sft"].flops

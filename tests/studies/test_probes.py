@@ -11,6 +11,7 @@ from shiftgym.models.load import load_policy
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
 from shiftgym.studies.probes import Probe, local_inconsistency, pass_at, retention
+from shiftgym.tasks.points.deck import FACES, kind_of_hand
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.batches import Sequence
 
@@ -44,7 +45,9 @@ def probe(faulty_file: Path) -> Probe:
 
 def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
     rows = probe.measure(probe._start)
-    assert [row["split"] for row in rows] == ["train", "rule_ood"]
+    assert [(row["split"], row["index"]) for row in rows] == [("train", k) for k in range(3)] + [
+        ("rule_ood", k) for k in range(3)
+    ]
     for row in rows:
         assert row["kl_to_start"] == pytest.approx(0, abs=1e-5)
         assert row["kl_from_start"] == pytest.approx(0, abs=1e-5)
@@ -55,17 +58,26 @@ def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
 
 def test_the_divergence_of_a_known_pair_is_the_closed_form(probe: Probe) -> None:
     """Output weights of zero make a model uniform over its vocabulary, whatever it read."""
-    form = probe._context.form
     uniform = copy.deepcopy(probe._start)
     with torch.no_grad():
         uniform.get_output_embeddings().weight.zero_()
-    written = uniform.get_output_embeddings().weight.shape[0]
-    ids = form.prompt([{"role": "user", "content": "Make 24"}])
-    answer = Sequence([*ids, 5, 6, form.end_id], [(len(ids), len(ids) + 3)])
-    logits = probe._start(input_ids=torch.tensor([answer.ids])).logits[0, len(ids) - 1 : -1].detach()
-    entropies = torch.distributions.Categorical(logits=logits).entropy()
-    (found,) = probe._divergences(probe._start, uniform, [answer])
-    assert found == pytest.approx((3 * math.log(written) - entropies.sum()).item(), rel=1e-4)
+    log_size = math.log(uniform.get_output_embeddings().weight.shape[0])
+
+    def expected(sequence: Sequence, *, of_start: bool) -> float:
+        """KL(start || uniform) is log V - H(start), and KL(uniform || start) is -log V - the mean of log start."""
+        ((start, stop),) = sequence.spans
+        logs = probe._start(input_ids=torch.tensor([sequence.ids])).logits[0, start - 1 : stop - 1].log_softmax(-1)
+        steps = log_size + (logs.exp() * logs).sum(-1) if of_start else -log_size - logs.mean(-1)
+        return steps.sum().item()
+
+    rows = probe.measure(uniform)
+    drawn = {split: probe._answers(uniform, split, 4) for split in probe._before}
+    for row in rows:
+        (((from_start, _), *_),) = probe._before[row["split"]][row["index"]]
+        (((to_start, _), *_),) = drawn[row["split"]][row["index"]]
+        assert row["kl_from_start"] == pytest.approx(expected(from_start, of_start=True), rel=1e-3)
+        assert row["kl_to_start"] == pytest.approx(expected(to_start, of_start=False), rel=1e-3)
+        assert row["kl_from_start"] != pytest.approx(row["kl_to_start"], rel=1e-2)
 
 
 def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,15 +86,26 @@ def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pyt
     written = task.expert(task.start(problem))
     assert written in probe._data
     monkeypatch.setattr("shiftgym.models.chat.ChatFormat.text", lambda self, ids: written)
-    rows = {row["split"]: row for row in probe.measure(probe._start)}
-    assert [row["copied"] for row in rows.values()] == [1, 1]
-    assert rows["train"]["pass_at"]["1"] == pytest.approx(1 / 3), "it is right for the one problem it belongs to"
+    rows = probe.measure(probe._start)
+    assert [row["copied"] for row in rows] == [1] * 6
+    right = [row["pass_at"]["1"] for row in rows if row["split"] == "train"]
+    assert right == [1, 0, 0], "it is right for the one problem it belongs to"
+
+
+@pytest.mark.parametrize("branch", ["ppo", "sft"])
+def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str) -> None:
+    small = ['probes.splits=["train"]', "probes.problems=1", "probes.samples=1"]
+    study = load_study(faulty_file, small)
+    model, form = load_policy(study.model)
+    probe = Probe(model, form, study, next(each for each in plan(study) if each.name == branch))
+    assert (probe._data is None) == (branch == "ppo")
+    assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]
 
 
 def test_neighbours_of_a_hand_can_be_solved_and_differ_in_one_thing() -> None:
     splits = {
         "black": {"look": "black"},
-        "rule_ood": {"rule": "faces_as_11_12_13", "faces": True},
+        "rule_ood": {"rule": "faces_as_11_12_13", "faces": True, "hands": "test"},
         "five": {"cards": 5},
     }
     task = build_task("points", options={"modality": "vision"}, splits=splits)
@@ -98,6 +121,9 @@ def test_neighbours_of_a_hand_can_be_solved_and_differ_in_one_thing() -> None:
             assert sorted(map(str, reordered)) == sorted(map(str, hand.cards))
             assert sum(a != b for a, b in zip(hand.cards, exchanged, strict=True)) == 1
             assert len(set(exchanged)) == len(exchanged)
+            assert kind_of_hand(near["one card exchanged"].ranks) == kind_of_hand(hand.ranks), "no test hand is trained"
+            assert split != "rule_ood" or {*FACES} & {*near["one card exchanged"].ranks}, "the rule still matters"
+            assert near["reordered"].ranks != hand.ranks, "one sees it in words, too"
             assert [card[0] for card in near["reordered"].picture.cards] == [card.rank for card in reordered]
             before, after = (task.start(each).prompt[0]["content"] for each in (hand, near["reworded"]))
             assert before != after

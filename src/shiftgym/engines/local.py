@@ -74,7 +74,7 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, watch: Callable[[dict[str, St
                         running[job.name] = _start(job)
                         states[job.name] = "running"
                 watch(states)
-                if not running:
+                if not running and "waiting" not in states.values():
                     return states
                 wait([process.sentinel for process in running.values()], timeout=POLL)
     finally:

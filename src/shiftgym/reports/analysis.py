@@ -4,10 +4,10 @@ An *entry* is what a table row or a bar speaks of: the start, a branch at the en
 which is a checkpoint of the SFT branch and is compared like a control.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,10 +240,32 @@ class Analysis:
                 found.append(Ranked(entry, away, kept, (place[0], place[1]), not beaten))
         return sorted(found, key=lambda ranked: -ranked.away.value)
 
+    def probed(
+        self, entry: Entry, split: str, read: Callable[[dict[str, Any]], dict[str, float | None]]
+    ) -> dict[str, Interval | None]:
+        """What was measured of memorisation and forgetting, by name, as `read` takes it from a row of probes.jsonl."""
+        clusters = [
+            [read(row) for row in run.probes(entry.branch, fraction, split) if row["seed"] == seed]
+            for run, fraction in zip(self.runs, entry.fractions, strict=True)
+            for seed in run.cube.seeds
+        ]
+        full = max(clusters, key=len)
+        nothing = [dict.fromkeys(full[0])] * len(full) if full else []
+        return {
+            name: self._interval(np.array([[row[name] for row in rows or nothing] for rows in clusters], dtype=float))
+            for name in (full[0] if full else ())
+        }
+
     @property
     def gapped(self) -> bool:
         """Whether problems that were trained on were played, and problems of the same kind that were not."""
         return {"train", "id"} <= set(self.splits)
+
+    def trains(self, entry: Entry) -> bool:
+        """Whether an entry is trained on the split `train`."""
+        study = self.first.study
+        table = study["init"] if entry.branch == START else study["branches"][entry.branch]
+        return bool(table.get("train_on", "train") == "train")
 
     def gap(self, entry: Entry, view: View) -> Interval | None:
         """Success on problems that were trained on minus that on their like. Problem i of one is put beside problem i

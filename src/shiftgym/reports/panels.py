@@ -158,7 +158,7 @@ def pareto(analysis: Analysis, split: str) -> Panel:
         axes.margins(0.12, 0.12)
         _label_points(axes, drawn)
 
-    return Panel(f"{split}: mean of all measures", draw, right=WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(f"{split}: mean of all ways to ask", draw, right=WIDTH_OF_LETTER * _longest(analysis))
 
 
 def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:

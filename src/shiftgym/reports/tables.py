@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.ticker import EngFormatter
 
@@ -87,9 +87,11 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its success on what it was trained on minus that on its like."""
+    """Every entry that was trained on the split `train`, with its success there minus that on its like."""
     return [
-        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views})) for entry in analysis.entries
+        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views}))
+        for entry in analysis.entries
+        if analysis.trains(entry)
     ]
 
 
@@ -110,37 +112,30 @@ def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with what was measured of memorisation and forgetting: the mean over seeds, and each."""
+    """Every entry with what was measured of memorisation and forgetting."""
     found = []
     for entry in analysis.entries:
-        rows = [
-            row
-            for run, fraction in zip(analysis.runs, entry.fractions, strict=True)
-            for row in run.probes(entry.branch, fraction, split)
+        measured = analysis.probed(entry, split, _probe_columns)
+        cells = [
+            _number_cell(interval, name) if name in DIVERGENCES.values() else _rate_cell(interval, name)
+            for name, interval in measured.items()
         ]
-        if not rows:
-            continue
-        columns: dict[str, list[float]] = {
-            "KL(start ‖ policy), nats": [row["kl_from_start"] for row in rows],
-            "KL(policy ‖ start), nats": [row["kl_to_start"] for row in rows],
-        }
-        cells = [_mean_cell(values, head, "{:.2f}") for head, values in columns.items()]
-        shares = {f"pass@{k}": [row["pass_at"][k] for row in rows] for k in rows[0]["pass_at"]}
-        # Where the start solved nothing, nothing could be retained.
-        shares["retained"] = [row["retained"] for row in rows if row["retained"] is not None]
-        shares["copied"] = [row["copied"] for row in rows]
-        for kind in rows[0].get("memorised", ()):
-            shares[f"memorised: {kind}"] = [row["memorised"][kind] for row in rows]
-        cells += [_mean_cell([100 * value for value in values], head, "{:.1f}") for head, values in shares.items()]
-        found.append((entry, cells))
+        if cells:
+            found.append((entry, cells))
     return found
 
 
-def _mean_cell(values: Sequence[float], head: str, form: str) -> Cell:
-    if not values:
-        return Cell("n/a", head)
-    each = [", ".join(form.format(value) for value in values)] if len(values) > 1 else []
-    return Cell(form.format(sum(values) / len(values)), head, each)
+DIVERGENCES = {"kl_from_start": "KL(start ‖ policy), nats", "kl_to_start": "KL(policy ‖ start), nats"}
+"""Measures of how far a policy has moved, and what the report calls them."""
+
+
+def _probe_columns(row: dict[str, Any]) -> dict[str, float | None]:
+    return {
+        **{name: row[measure] for measure, name in DIVERGENCES.items()},
+        **{f"pass@{k}": value for k, value in row["pass_at"].items()},
+        **{measure: row[measure] for measure in ("retained", "copied")},
+        **{f"memorised: {kind}": value for kind, value in row["memorised"].items()},
+    }
 
 
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
@@ -182,6 +177,12 @@ def _rate_cell(rate: Interval | None, head: str) -> Cell:
     if rate is None:
         return Cell("n/a", head)
     return Cell(words.percent(rate.value), head, [f"{words.percent(rate.low)} to {words.percent(rate.high)}"])
+
+
+def _number_cell(found: Interval | None, head: str) -> Cell:
+    if found is None:
+        return Cell("n/a", head)
+    return Cell(f"{found.value:.2f}", head, [f"{found.low:.2f} to {found.high:.2f}"])
 
 
 def diagnoses(analysis: Analysis) -> dict[str, str]:

@@ -59,6 +59,8 @@ def run(
 
     if resume is not None:
         if _is_suite(resume):
+            if name or overrides or scale:
+                raise ConfigError(f"study run --resume {resume}: a suite goes on as it began; give nothing besides")
             return resume_run(resume, workers=workers, plain=plain)
         finished = resume_study(resume, source=name, overrides=overrides or (), workers=workers, plain=plain)
         return 1 if finished.failed else 0
@@ -133,6 +135,8 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
     from shiftgym.studies.suite import SUITES, shipped_suites
 
     if name in shipped_suites():
+        if overrides:
+            raise ConfigError(f"study show {name}: --set is for one study; a suite is shown as it ships")
         print((SUITES / f"{name}.toml").read_text(encoding="utf-8"), end="")
     else:
         print(load_study(name, overrides or ()).to_toml(), end="")

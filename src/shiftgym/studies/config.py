@@ -17,6 +17,7 @@ from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
     Accounting,
+    AnySettings,
     DistillSettings,
     DPOSettings,
     GroupSettings,
@@ -230,12 +231,10 @@ class Study(_Setup):
                 raise WrongValue(
                     f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
                 )
-        _known_split("init.train_on", self.init.train_on, self.splits)
+        _known_splits("init", self.init, self.splits)
         for name, branch in self.branches.items():
-            _known_split(f"branches.{name}.train_on", branch.train_on, self.splits)
+            _known_splits(f"branches.{name}", branch, self.splits)
             self._check_start(name, branch)
-            if isinstance(branch, ReplayBranch):
-                _known_split(f"branches.{name}.replay_on", branch.replay_on, self.splits)
         for split in self.evaluation.splits:
             _known_split("evaluation.splits", split, self.splits)
         for name, rungs in self.ladders.items():
@@ -265,11 +264,11 @@ class Training(_Setup):
 
     seed: int = Field(0, ge=0)
     steps: int = Field(100, ge=1)
-    """Optimizer steps (SFT) or iterations (RL)."""
+    """Steps: iterations in reinforcement and self-distillation, optimizer steps in every other recipe."""
     recipe: RecipeSettings
 
     def check(self) -> None:
-        _known_split("recipe.train_on", self.recipe.train_on, self.splits)
+        _known_splits("recipe", self.recipe, self.splits)
 
 
 Setup = TypeVar("Setup", bound=_Setup)
@@ -313,6 +312,13 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
         at = f"{wrong.path}."
         overridden = any(at.startswith(f"{key}.") or f"{key}.".startswith(at) for key in changed)
         raise ConfigError(f"{'--set' if overridden else source}: {wrong.path}: {wrong.reason}") from None
+
+
+def _known_splits(path: str, settings: AnySettings, splits: Collection[str]) -> None:
+    """Every split that a recipe learns from is there."""
+    for key in ("train_on", "replay_on"):
+        if hasattr(settings, key):
+            _known_split(f"{path}.{key}", getattr(settings, key), splits)
 
 
 def _known_split(path: str, split: str, splits: Collection[str]) -> None:

@@ -1,5 +1,7 @@
-"""What a study will take: a step of every kind of branch and one evaluation, measured on this machine just now."""
+"""What a study will take: two steps of every kind of branch and one checkpoint's evaluation, measured on this machine
+just now."""
 
+import copy
 import json
 import math
 import tempfile
@@ -19,7 +21,7 @@ from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import Branch, plan
 from shiftgym.training.settings import FLOPS
 
-NOT_TIMED = {"role", "label", "start", "start_at", "train_on", "optimizer", "steps"}
+NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
 """Settings that do not change how long a step takes; branches that differ only in these are measured once."""
 
 
@@ -44,7 +46,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} side by side.\n"
-        "Measuring a step of each kind of branch and an evaluation ...",
+        "Measuring two steps of each kind of branch and an evaluation ...",
         highlight=False,
     )
     estimates = estimate(study)
@@ -62,7 +64,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
 
 
 def estimate(study: Study) -> list[Estimate]:
-    """Steps and seconds of every branch, extrapolated from a step of each kind, one process with one thread."""
+    """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         log = Path(scratch) / "log.txt"
         states = run_jobs([Job("measure", _measure, (study, Path(scratch)), log)], workers=1, watch=lambda _: None)
@@ -75,11 +77,13 @@ def estimate(study: Study) -> list[Estimate]:
         if isinstance(branch.settings, Init):
             steps, evaluations = branch.settings.steps, 1
         else:
-            # A branch ends with the first step that has spent the budget.
-            steps = math.ceil(study.budget.flops / cost[FLOPS[study.budget.accounting]])
+            # A branch ends with the first step that has spent the budget; the first may pay for what is sampled once.
+            counted = FLOPS[study.budget.accounting]
+            steps = 1 + max(0, math.ceil((study.budget.flops - cost["first"][counted]) / cost["later"][counted]))
             evaluations = len(study.budget.checkpoints)
-        seconds = measured["start"] + steps * cost["seconds"] + evaluations * measured["evaluation"]
-        estimates.append(Estimate(branch, steps, seconds, steps * cost["flops"], steps * cost["flops_paper"]))
+        total = {name: cost["first"][name] + (steps - 1) * later for name, later in cost["later"].items()}
+        seconds = measured["start"] + total["seconds"] + evaluations * measured["checkpoint"]
+        estimates.append(Estimate(branch, steps, seconds, total["flops"], total["flops_paper"]))
     return estimates
 
 
@@ -96,6 +100,7 @@ def _measure(study: Study, scratch: Path) -> None:
     """In a process of its own: write what a step of each kind of branch takes, in seconds and FLOPs."""
     began = time.perf_counter()
     from shiftgym.models.load import load_policy
+    from shiftgym.studies.probes import Probe
     from shiftgym.training.trainer import train
 
     task = study.build_task()
@@ -110,19 +115,21 @@ def _measure(study: Study, scratch: Path) -> None:
         decodings=study.evaluation.decodings,
         origin={},
     )
-    measured["evaluation"] = time.perf_counter() - began
+    if study.probes is not None:
+        Probe(copy.deepcopy(model), form, study, plan(study)[0]).measure(model)
+    measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
         model, _ = load_policy(study.model)
         folder = branch.folder(scratch)
-        # The first step also warms up; the second is timed.
         train(model, form, task, branch.settings, seed=0, folder=folder, max_steps=2)
         first, second = read_lines(folder / "metrics.jsonl")
-        seconds = read_lines(folder / "timings.jsonl")[1]
-        spent: dict[str, float] = {name: second[name] - first[name] for name in FLOPS.values()}
-        kinds[_kind(branch)] = {**spent, "seconds": seconds["collect"] + seconds["learn"]}
+        times = [times["collect"] + times["learn"] for times in read_lines(folder / "timings.jsonl")]
+        spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}
+        more: dict[str, float] = {name: second[name] - first[name] for name in FLOPS.values()}
+        kinds[_kind(branch)] = {"first": {"seconds": times[0], **spent}, "later": {"seconds": times[1], **more}}
     write_text(scratch / "measured.json", json.dumps({**measured, "kinds": kinds}))
 
 

@@ -36,7 +36,8 @@ class Branch:
 def plan(study: Study) -> list[Branch]:
     """Every branch of a study, in the order in which they are started and their results are written.
 
-    First what others start from, then seed by seed, so that a study that is cut short has whole seeds to compare.
+    First the short SFT that others start from, then seed by seed, so that a study that is cut short has whole seeds to
+    compare.
     """
     starts = [Branch(START, seed, study.init) for seed in study.seeds]
     return starts + [Branch(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]

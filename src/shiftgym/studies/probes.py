@@ -17,13 +17,12 @@ from shiftgym.studies.config import Study
 from shiftgym.studies.plan import Branch
 from shiftgym.tasks.base import Perturbed
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Sequence as Conversation
 from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.losses import exact_kl
 from shiftgym.training.own import Answered, answer
 from shiftgym.training.recipe import Context
 from shiftgym.training.rollouts import Player
-from shiftgym.training.settings import SamplingSettings
+from shiftgym.training.settings import ReplaySettings, SamplingSettings, SFTSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,40 +40,51 @@ class Probe:
         self._settings, self._evaluation = study.probes, study.evaluation
         self._start = start
         self._context = Context(start, form, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
-        self._before = {split: _first(self._answers(start, split, 1)) for split in self._settings.splits}
-        self._solved = {split: _solved(self._greedy(start, self._problems(split))) for split in self._settings.splits}
+        self._before = {split: self._answers(start, split, 1) for split in self._settings.splits}
+        self._solved = {split: self._greedy(start, self._problems(split)) for split in self._settings.splits}
+        self._data = self._learned(branch)
+
+    def _learned(self, branch: Branch) -> set[str] | None:
+        """The expert's answers that the branch learns from; None if it does not, or if they never come again."""
         learned, task = branch.settings, self._context.task
-        trained = [task.problem(learned.train_on, index) for index in range(learned.problems or 0)]
-        self._data = {task.expert(decision) for problem in trained for decision in decisions(task, problem)}
+        if not isinstance(learned, SFTSettings | ReplaySettings) or learned.problems is None:
+            return None
+        problems = [task.problem(learned.train_on, index) for index in range(learned.problems)]
+        return {task.expert(decision) for problem in problems for decision in decisions(task, problem)}
 
     def measure(self, model: "PreTrainedModel") -> list[dict[str, Any]]:
-        """One row a split."""
-        return [{"split": split, **self._split(model, split)} for split in self._settings.splits]
+        """One row a problem of each split; values are means over its decisions."""
+        return [row for split in self._settings.splits for row in self._split(model, split)]
 
-    def _split(self, model: "PreTrainedModel", split: str) -> dict[str, Any]:
+    def _split(self, model: "PreTrainedModel", split: str) -> list[dict[str, Any]]:
         task, size = self._context.task, self._settings.samples
-        sampled = self._answers(model, split, size)
-        right = [sum(verdict for _, verdict in samples) for problem in sampled for samples in problem]
         problems = self._problems(split)
+        sampled = self._answers(model, split, size)
         greedy = self._greedy(model, problems)
-        solved = _solved(greedy)
-        measures = {
-            "kl_to_start": fmean(self._divergences(model, self._start, _first(sampled))),
-            "kl_from_start": fmean(self._divergences(self._start, model, self._before[split])),
-            "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
-            "retained": retention(self._solved[split], solved),
-            "copied": fmean(record.attempts[0].answer in self._data for record in greedy),
-        }
-        if not isinstance(task, Perturbed):
-            return measures
-        changed = [task.perturbed(problem) for problem in problems]
-        return {
-            **measures,
-            "memorised": {
-                kind: local_inconsistency(solved, _solved(self._greedy(model, [each[kind] for each in changed])))
-                for kind in changed[0]
-            },
-        }
+        changed = [task.perturbed(problem) if isinstance(task, Perturbed) else {} for problem in problems]
+        near = {kind: self._greedy(model, [each[kind] for each in changed]) for kind in changed[0]}
+        to_start = self._divergences(model, self._start, sampled)
+        from_start = self._divergences(self._start, model, self._before[split])
+        rows = []
+        for place, records in enumerate(greedy):
+            right = [sum(verdict for _, verdict in samples) for samples in sampled[place]]
+            solved = _solved(records)
+            copied = [record.attempts[0].answer in self._data for record in records] if self._data else None
+            rows.append(
+                {
+                    "split": split,
+                    "index": place,
+                    "kl_to_start": to_start[place],
+                    "kl_from_start": from_start[place],
+                    "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
+                    "retained": retention(_solved(self._solved[split][place]), solved),
+                    "copied": fmean(copied) if copied else None,
+                    "memorised": {
+                        kind: local_inconsistency(solved, _solved(after[place])) for kind, after in near.items()
+                    },
+                }
+            )
+        return rows
 
     def _problems(self, split: str) -> list[Any]:
         return [self._context.task.problem(split, index) for index in range(self._settings.problems)]
@@ -86,23 +96,21 @@ class Probe:
         indices = [[problem.index for problem in chunk] for chunk in chunks]
         return [one for chunk in indices for one in answer(player, split, chunk, size, chunk[0])]
 
-    def _greedy(self, model: "PreTrainedModel", problems: Sequence[Any]) -> list[DecisionRecord]:
+    def _greedy(self, model: "PreTrainedModel", problems: Sequence[Any]) -> list[list[DecisionRecord]]:
         settings, context = self._evaluation, self._context
         policy = ModelPolicy(
             model, context.form, temperature=0.0, max_new_tokens=settings.max_new_tokens, seed=context.seed
         )
         return [
-            record
+            list(episode.decisions)
             for batch in batches(context.task, problems)
             for episode in play(policy, context.task, batch, stream=["probe"], limit=1, ahead=True)
-            for record in episode.decisions
         ]
 
-    def _divergences(
-        self, model: "PreTrainedModel", other: "PreTrainedModel", answers: list[Conversation]
-    ) -> list[float]:
-        """KL(model || other) of each of these answers of `model`, in nats."""
+    def _divergences(self, model: "PreTrainedModel", other: "PreTrainedModel", answered: list[Answered]) -> list[float]:
+        """KL(model || other) in nats an answer, of each problem, by the first answers of `model` to its decisions."""
         player = self._player(model)
+        answers = [samples[0][0] for problem in answered for samples in problem]
         sizes = [conversation.answer_tokens for conversation in answers]
         found = player.evaluate(
             answers,
@@ -110,7 +118,8 @@ class Probe:
             sizes=sizes,
             head=True,
         )
-        return [sum(tokens) for tokens in found]
+        divergences = iter([sum(tokens) for tokens in found])
+        return [fmean(next(divergences) for _ in problem) for problem in answered]
 
     def _player(self, model: "PreTrainedModel") -> Player:
         settings = self._evaluation
@@ -138,11 +147,6 @@ def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
 
 def _solved(records: Sequence[DecisionRecord]) -> list[bool]:
     return [record.solved for record in records]
-
-
-def _first(answered: list[Answered]) -> list[Conversation]:
-    """The first answer to every decision."""
-    return [samples[0][0] for problem in answered for samples in problem]
 
 
 def _doubling(limit: int) -> list[int]:

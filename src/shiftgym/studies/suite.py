@@ -114,12 +114,14 @@ def resume_suite(folder: Path, *, workers: int | None = None, plain: bool = Fals
         if not (folder / name / "report.html").is_file():
             continue
         analyses[name] = Analysis([load_run(folder / name)])
-        for figure in suite.figures.get(name, ()):
-            path = shown / f"{name}-{figure}.png"
-            shutil.copyfile(folder / name / "figures" / f"{figure}.png", folder / path)
-            figures.setdefault(name, []).append(str(path))
+        # With overrides a study may lack a figure, such as one of another way to draw answers.
+        drawn = [folder / name / "figures" / f"{figure}.png" for figure in suite.figures.get(name, ())]
+        drawn = [path for path in drawn if path.is_file()]
+        for path in drawn:
+            shutil.copyfile(path, folder / shown / f"{name}-{path.name}")
+        figures[name] = [str(shown / f"{name}-{path.name}") for path in drawn]
         write_text(page, claims_page(suite.title, suite.claims, analyses, command, figures))
-    print(f"Claims: {page}")
+        print(f"Claims: {page}")
     return finished
 
 

@@ -76,6 +76,12 @@ class PointsSetting(BaseModel):
             raise ValueError(str(error)) from None
         return name
 
+    def deals(self, ranks: tuple[str, ...]) -> bool:
+        """Whether a hand of these ranks belongs to the split."""
+        if self.hands not in ("all", kind_of_hand(ranks)):
+            return False
+        return not self.faces or any(rank in FACES for rank in ranks)
+
 
 @dataclass(frozen=True, slots=True)
 class Hand:
@@ -154,9 +160,7 @@ class PointsTask:
         for _ in range(MAX_DEALS):
             cards = deal(stream, setting.cards, setting.look)
             ranks = tuple([card.rank for card in cards])
-            if setting.hands != "all" and kind_of_hand(ranks) != setting.hands:
-                continue
-            if setting.faces and not any(rank in FACES for rank in ranks):
+            if not setting.deals(ranks):
                 continue
             rule = draw_rule(setting.rule, stream)
             if solvable(rule.values(ranks), setting.target):
@@ -173,15 +177,15 @@ class PointsTask:
         return HandPicture.of(cards, setting.look, setting.nuisance, self.options.size, accidents)
 
     def perturbed(self, problem: Hand) -> dict[str, Hand]:
-        """The cards in another order, one card exchanged for another so that the hand can be solved as before, and the
-        rule in other words.
+        """The cards in another order (unless all are alike), one card exchanged for another so that the hand belongs to
+        the split and can be solved as before, and the rule in other words.
 
         Raises:
-            ConfigError: no exchange of one card leaves a hand that can be solved.
+            ConfigError: no exchange of one card leaves such a hand.
         """
         stream = rng(self.seed, self.name, problem.split, problem.index, "perturbed")
         other = list(problem.cards)
-        while tuple(other) == problem.cards:
+        while len(set(problem.ranks)) > 1 and tuple([card.rank for card in other]) == problem.ranks:
             stream.shuffle(other)
         near = [
             (*problem.cards[:place], card, *problem.cards[place + 1 :])
@@ -189,8 +193,13 @@ class PointsTask:
             for rank in RANKS
             if (card := Card(rank, old.suit)) not in problem.cards
         ]
-        values = problem.rule.values
-        near = [hand for hand in near if solvable(values(tuple([card.rank for card in hand])), problem.target)]
+        ranks = [tuple([card.rank for card in hand]) for hand in near]
+        setting, values = self.splits[problem.split], problem.rule.values
+        near = [
+            hand
+            for hand, of in zip(near, ranks, strict=True)
+            if setting.deals(of) and solvable(values(of), problem.target)
+        ]
         if not near:
             raise ConfigError(f"splits.{problem.split}: hand {problem.index} has no neighbour that can be solved")
         return {
