@@ -1,12 +1,14 @@
 """Claims held against synthetic runs."""
 
+import json
 from typing import Any
 
 import pytest
 
 from shiftgym.errors import DataError
+from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.claims import Claim, claims_page, hold
+from shiftgym.reports.claims import Claim, _bounded, claims_page, hold
 from shiftgym.reports.runs import load_run
 
 LOSS = Claim(text="SFT loses", paper="it does", study="synthetic", a="sft", split="rule_ood", expect="fall")
@@ -30,7 +32,38 @@ def test_a_claim_is_judged_by_its_interval(analysis: Analysis, changed: dict[str
     tested = hold(LOSS.model_copy(update=changed), analysis)
     assert tested.judgement == judgement
     assert tested.found is not None
-    assert (tested.seeds, tested.problems) == (len(analysis.first.seeds), analysis.first.problems)
+    assert (len(tested.found.each), tested.found.problems) == (len(analysis.first.seeds), analysis.first.problems)
+
+
+@pytest.mark.parametrize(("bound", "judgement"), [(0.999, "reproduced"), (0.001, "not reproduced")])
+def test_a_claim_may_be_a_bound(analysis: Analysis, bound: float, judgement: str) -> None:
+    tested = hold(LOSS.model_copy(update={"below": bound}), analysis)
+    assert (tested.judgement, tested.start) == (judgement, None)
+    start = next(entry for entry in analysis.entries if entry.name == "sft")
+    rate = analysis.rate(start, "rule_ood", "sampled", "success")
+    assert rate is not None and tested.found is not None
+    assert tested.found.value == rate.value
+
+
+def test_answers_that_are_all_wrong_are_not_certainly_so() -> None:
+    nothing = Interval(0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 64)
+    # Wilson's upper limit of 0 of 192 is z^2 / (n + z^2).
+    upper = 1.959964**2 / (192 + 1.959964**2)
+    judgement, found = _bounded(nothing, 0.05)
+    assert (judgement, found.low, found.high) == ("reproduced", 0.0, pytest.approx(upper, abs=1e-4))
+    assert _bounded(nothing, 0.004)[0] == "undecided"
+
+
+def test_a_branch_that_did_not_reach_its_end_gives_no_data(make_run: Any) -> None:
+    folder = make_run()
+    for path in (folder / "branches").glob("sft-seed*/results.jsonl"):
+        rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["fraction"] < 1]
+        path.write_text("".join(rows))
+    (folder / "results.jsonl").unlink(missing_ok=True)
+    analysis = Analysis([load_run(folder)])
+    assert hold(LOSS, analysis).judgement == "no data"
+    page = claims_page("All claims", [LOSS], {"synthetic": analysis}, "the command")
+    assert "This run is unfinished" in page
 
 
 def test_without_a_run_there_is_no_verdict(analysis: Analysis) -> None:

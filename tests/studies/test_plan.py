@@ -55,8 +55,8 @@ def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
 
 
 def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) -> None:
-    own = "branches.own={recipe='replay', label='own', problems=64, batch=2, max_new_tokens=8}"
-    study = load_study(faulty_file, ["branches.failing.train_on=train", "budget.flops=1", own])
-    one_step = {each.branch.name: each for each in estimate(study)}
-    assert (one_step["own"].steps, one_step["sft"].steps) == (1, 1)
-    assert one_step["own"].flops > 10 * one_step["sft"].flops
+    own = "branches.{}={{recipe='replay', label='own', problems={}, batch=2, max_new_tokens=8}}"
+    given = ["branches.failing.train_on=train", "budget.flops=1", own.format("few", 2), own.format("many", 64)]
+    plans = {each.branch.name: each for each in estimate(load_study(faulty_file, given))}
+    assert (plans["few"].steps, plans["many"].steps) == (1, 1)
+    assert plans["many"].flops > 1.3 * plans["few"].flops
