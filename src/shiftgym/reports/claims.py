@@ -148,7 +148,7 @@ NOTES = (
 
 def _cells(one: Tested, greedy: Tested) -> list[str]:
     claim, found = one.claim, one.found
-    what = claim.a if claim.below is not None else f"{claim.a} − {claim.b}"
+    what = f"{claim.a} − {claim.b}" if claim.below is None else f"{claim.a} below {100 * claim.below:g} %"
     told = [claim.text, claim.paper, f"{claim.study}: {what}, {claim.split}, {claim.measure}"]
     if found is None:
         return [*told, "", "", "", "", one.judgement, ""]
