@@ -137,11 +137,21 @@ def test_every_control_that_ties_or_wins_is_named(make_run: Any) -> None:
 
 
 def test_early_sft_is_named_when_it_ties(make_run: Any) -> None:
-    same = (0.8, 0.35, 0.25)
-    rates = {"init": START, "sft": same, "ppo": same, "sft-diverse": (0.5, 0.02, 0.7), "ppo-noisy": (0.5, 0.02, 0.7)}
+    fast = (0.97, 0.35, 0.25)
+    poor = (0.5, 0.02, 0.7)
+    rates = {"init": START, "sft": fast, "ppo": (0.65, 0.35, 0.25), "sft-diverse": poor, "ppo-noisy": poor}
     named = words.match(analysis_of(make_run(rates=rates)), "rule_ood")
     assert "SFT, stopped early" in named
     assert "random rules" not in named
+
+
+def test_early_sft_is_no_entry_of_its_own_where_it_is_the_end(make_run: Any) -> None:
+    never = {"init": START, "sft": (0.5, 0.1, 0.25), "ppo": (0.9, 0.35, 0.25)}
+    rates = {**never, "sft-diverse": (0.5, 0.02, 0.7), "ppo-noisy": (0.5, 0.02, 0.7)}
+    analysis = analysis_of(make_run(rates=rates))
+    best = max(analysis.first.cube.checkpoints("sft"), key=lambda at: at)
+    assert analysis.sft is not None and analysis.sft.fractions == (best,)
+    assert EARLY not in [entry.name for entry in analysis.entries]
 
 
 def test_an_unfinished_run_says_what_is_missing(make_run: Any) -> None:

@@ -316,7 +316,8 @@ class Analysis:
         return _at(source, later[0]) if later else None
 
     def _stopped_early(self, entries: Sequence[Entry]) -> Entry | None:
-        """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run."""
+        """The first SFT checkpoint whose sampled one-attempt success at home came up to RL's end, in each run; None if
+        that is the last one everywhere."""
         sft, rl, home = _main(entries, ("sft",)), _main(entries, REINFORCEMENT), self.home
         if sft is None or rl is None or home is None:
             return None
@@ -330,6 +331,8 @@ class Analysis:
                 [float(np.nanmean(answers)) for answers in curve], float(np.nanmean(target)) - EARLY_MARGIN
             )
             stops.append(fractions[reached])
+        if tuple(stops) == sft.fractions:
+            return None
         return Entry(EARLY, f"{sft.label}, stopped early", "control", "sft", sft.branch, tuple(stops))
 
 
