@@ -14,7 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 study: $(VENV)/.installed
 	$(BIN)/shiftgym study run points-text
 
-# Every experiment of the paper and what goes beyond it. Goes on where it was with: shiftgym study resume runs/paper-...
+# Every experiment of the paper and what goes beyond it, under three hours. Goes on where it was with:
+#   shiftgym study resume runs/paper-...
 paper: $(VENV)/.installed
 	$(BIN)/shiftgym study run paper
 
