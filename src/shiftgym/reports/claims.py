@@ -129,9 +129,15 @@ def claims_page(
         lines.append(f"| {' | '.join(_cells(one, greedy))} |")
     lines += ["", NOTES, ""]
     for study, analysis in analyses.items():
-        lines += [f"## {study}", "", analysis.first.study["title"] + ".", ""]
+        lines += [f"## {study}", "", analysis.first.study["title"], ""]
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
-        lines += [f"* {words.headline(analysis, split)}. {words.match(analysis, split)}" for split in analysis.shifted]
+        # Of the rungs of a ladder the figure says more than a sentence each.
+        rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}
+        lines += [
+            f"* {words.headline(analysis, split)}. {words.match(analysis, split)}"
+            for split in analysis.shifted
+            if split not in rungs
+        ]
         lines += ["", words.scope(analysis), ""]
         lines += [f"![{study}: {Path(path).stem}]({path})\n" for path in (figures or {}).get(study, ())]
     return "\n".join(lines)

@@ -135,30 +135,45 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
 
 
 def pareto(analysis: Analysis, split: str) -> Panel:
-    """Overall success at home (x) and on a shifted split (y) of every entry at its end, and the front: what nothing
-    beats at both."""
+    """Overall success at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
+    what nothing beats at both. What lies far below the others is only listed, so that these can be told apart."""
 
     def draw(axes: Axes) -> None:
         ranking = analysis.rankings[split]
-        drawn = []
-        for ranked in ranking:
-            x, y = 100 * ranked.place[0], 100 * ranked.place[1]
-            branch = ranked.entry.branch
-            colour = colour_of(analysis, branch)
-            axes.plot(x, y, marker_of(analysis, branch), ms=6 if ranked.front else 4, color=colour, zorder=4)
-            drawn.append((x, y, ranked.entry.label, colour, ranked.front, 0.0))
+        places = 100 * np.array([ranked.place for ranked in ranking])
+        shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
+        for rank, ranked in enumerate(ranking, 1):
+            colour, (x, y) = colour_of(analysis, ranked.entry.branch), places[rank - 1]
+            name = f"{rank}  {ranked.entry.label}"
+            if shown[rank - 1]:
+                axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
+                axes.annotate(f"{rank}", xy=(x, y), ha="center", va="center", color="white", fontsize=6.5, zorder=4)
+            else:
+                name = f"{name} (at {x:.0f}, {y:.0f})"
+            axes.annotate(
+                name,
+                xy=(1.05, 1 - (rank - 0.5) / max(len(ranking), 8)),
+                xycoords="axes fraction",
+                va="center",
+                color=colour,
+                fontsize=7.5,
+                fontweight="bold" if ranked.front else "normal",
+            )
         if analysis.start is not None:
             sides = (analysis.home or split, split)
             spot = [100 * float(np.nanmean(analysis.overall(analysis.start, side))) for side in sides]
-            axes.plot(*spot, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
-        edge = sorted((100 * ranked.place[0], 100 * ranked.place[1]) for ranked in ranking if ranked.front)
+            axes.plot(*spot, "o", ms=13, mfc="none", mec=INK, mew=1.6, zorder=6)
+        edge = sorted(tuple(place) for place, ranked in zip(places, ranking, strict=True) if ranked.front)
         axes.plot([x for x, _ in edge], [y for _, y in edge], color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=2)
         axes.set_xlabel(f"success on {analysis.home}, %")
         axes.set_ylabel(f"success on {split}, %")
         axes.margins(0.12, 0.12)
-        _label_points(axes, drawn)
 
-    return Panel(f"{split}: mean of all ways to ask", draw, right=WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(f"{split}: mean of all ways to ask", draw, right=14 + WIDTH_OF_LETTER * (4 + _longest(analysis)))
+
+
+FAR_BELOW = 30.0
+"""Points below the median from which on an entry is off the axes."""
 
 
 def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:

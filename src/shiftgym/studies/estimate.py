@@ -15,7 +15,6 @@ from rich.table import Table
 from shiftgym.engines.local import Job, cores, run_jobs
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.reports.words import AXES
 from shiftgym.studies.branch import model_policies, read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import Branch, plan
@@ -40,6 +39,8 @@ class Estimate:
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
     """Every branch with its steps and time, and the time of the whole study. Trains nothing that is kept."""
+    from shiftgym.reports.words import AXES
+
     console = Console()
     workers = workers or cores()
     branches = plan(study)
