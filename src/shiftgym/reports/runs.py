@@ -131,7 +131,7 @@ class Run:
         ]
 
     def probes(self, branch: str, fraction: float, split: str) -> list[dict[str, Any]]:
-        """The measures of memorisation and forgetting of one checkpoint, one a seed; none if they were not taken."""
+        """The measures of memorisation and forgetting of one checkpoint, one a seed and problem; none if not taken."""
         key = (branch, fraction, split)
         return [row for row in self._probes if (row["branch"], row["fraction"], row["split"]) == key]
 

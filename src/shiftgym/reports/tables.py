@@ -1,7 +1,7 @@
 """The tables of the page as rows of cells: an entry, or a difference of two, and its numbers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.ticker import EngFormatter
@@ -11,8 +11,11 @@ from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis, Entry, View
 
-FLOPS = EngFormatter(places=2, sep=" ")
+PREFIXED = EngFormatter(places=2, sep=" ")
 """5.5e12 as 5.50 T."""
+
+DIVERGENCES = {"kl_from_start": "KL(start ‖ policy), nats", "kl_to_start": "KL(policy ‖ start), nats"}
+"""Measures of how far a policy has moved, and what the report calls them."""
 
 DIAGNOSES = {"translated": "translation", "perseverated": "perseveration", "recognised": "recognition"}
 """Measures of how symbols and pictures were read, and what the report calls them."""
@@ -117,16 +120,12 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
     for entry in analysis.entries:
         measured = analysis.probed(entry, split, _probe_columns)
         cells = [
-            _number_cell(interval, name) if name in DIVERGENCES.values() else _rate_cell(interval, name)
+            _rate_cell(interval, name, "{:.2f}".format if name in DIVERGENCES.values() else words.percent)
             for name, interval in measured.items()
         ]
         if cells:
             found.append((entry, cells))
     return found
-
-
-DIVERGENCES = {"kl_from_start": "KL(start ‖ policy), nats", "kl_to_start": "KL(policy ‖ start), nats"}
-"""Measures of how far a policy has moved, and what the report calls them."""
 
 
 def _probe_columns(row: dict[str, Any]) -> dict[str, float | None]:
@@ -141,7 +140,7 @@ def _probe_columns(row: dict[str, Any]) -> dict[str, float | None]:
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry of a single run with what it had spent, in either way to count."""
     return [
-        (entry, [Cell(FLOPS(analysis.compute(entry, axis)), name) for axis, name in words.AXES.items()])
+        (entry, [Cell(PREFIXED(analysis.compute(entry, axis)), name) for axis, name in words.AXES.items()])
         for entry in analysis.entries
     ]
 
@@ -173,16 +172,10 @@ def share_rows(
     ]
 
 
-def _rate_cell(rate: Interval | None, head: str) -> Cell:
+def _rate_cell(rate: Interval | None, head: str, told: Callable[[float], str] = words.percent) -> Cell:
     if rate is None:
         return Cell("n/a", head)
-    return Cell(words.percent(rate.value), head, [f"{words.percent(rate.low)} to {words.percent(rate.high)}"])
-
-
-def _number_cell(found: Interval | None, head: str) -> Cell:
-    if found is None:
-        return Cell("n/a", head)
-    return Cell(f"{found.value:.2f}", head, [f"{found.low:.2f} to {found.high:.2f}"])
+    return Cell(told(rate.value), head, [f"{told(rate.low)} to {told(rate.high)}"])
 
 
 def diagnoses(analysis: Analysis) -> dict[str, str]:

@@ -59,12 +59,11 @@ def limits(interval: Interval) -> str:
 def headline(analysis: Analysis, split: str) -> str:
     """Whether SFT lost and RL gained on a shifted split, in one sentence."""
     start, sft, rl = analysis.start, analysis.sft, analysis.rl
-    if start and rl and sft is None:
-        return f"On {split}, {rl.label} {CLAUSES[analysis.changes(rl, start, split).direction]}"
-    if start and sft and rl is None:
-        return f"On {split}, {sft.label} {CLAUSES[analysis.changes(sft, start, split).direction]}"
-    if not (start and sft and rl):
+    either = rl or sft
+    if start is None or either is None:
         return "Nothing to compare yet: the start and a main branch are needed"
+    if sft is None or rl is None:
+        return f"On {split}, {either.label} {CLAUSES[analysis.changes(either, start, split).direction]}"
     of_sft = analysis.changes(sft, start, split).direction
     of_rl = analysis.changes(rl, start, split).direction
     gap = analysis.changes(rl, sft, split).direction

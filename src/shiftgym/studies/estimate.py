@@ -1,7 +1,6 @@
 """What a study will take: two steps of every kind of branch and one checkpoint's evaluation, measured on this machine
 just now."""
 
-import copy
 import json
 import math
 import tempfile
@@ -117,7 +116,7 @@ def _measure(study: Study, scratch: Path) -> None:
         origin={},
     )
     if study.probes is not None:
-        Probe(copy.deepcopy(model), form, study, plan(study)[0]).measure(model)
+        Probe(model, form, study, plan(study)[0]).measure(model)
     measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):

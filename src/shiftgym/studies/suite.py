@@ -116,10 +116,10 @@ def resume_suite(folder: Path, *, workers: int | None = None, plain: bool = Fals
         analyses[name] = Analysis([load_run(folder / name)])
         # With overrides a study may lack a figure, such as one of another way to draw answers.
         drawn = [folder / name / "figures" / f"{figure}.png" for figure in suite.figures.get(name, ())]
-        drawn = [path for path in drawn if path.is_file()]
-        for path in drawn:
-            shutil.copyfile(path, folder / shown / f"{name}-{path.name}")
-        figures[name] = [str(shown / f"{name}-{path.name}") for path in drawn]
+        copies = {path: shown / f"{name}-{path.name}" for path in drawn if path.is_file()}
+        for path, copy in copies.items():
+            shutil.copyfile(path, folder / copy)
+        figures[name] = [str(copy) for copy in copies.values()]
         write_text(page, claims_page(suite.title, suite.claims, analyses, command, figures))
         print(f"Claims: {page}")
     return finished

@@ -1,9 +1,8 @@
 """V-IRL navigation in text (paper, section 4.2 and appendix B): follow instructions along a route, step by step."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -197,23 +196,22 @@ class NavigationTask:
             ConfigError: the city has no such route.
             DataError: its file cannot be read, or lacks a street view that is to be shown.
         """
-        return self._route(split, index, partial(rng, self.seed, self.name, split, index))
+        return self._route(split, index)
 
     def perturbed(self, problem: Route) -> dict[str, Route]:
         """The same way with its instructions put in other words, and with other landmarks along it (those of an archive
         are as recorded)."""
+        return {
+            kind: self._route(problem.split, problem.index, again)
+            for kind, again in (("reworded", ("words", "phrases")), ("other landmarks", ("sights",)))
+        }
 
-        def again(*drawn: str) -> Route:
-            streams = partial(rng, self.seed, self.name, problem.split, problem.index)
-            return self._route(
-                problem.split,
-                problem.index,
-                lambda name: streams(name, "perturbed") if name in drawn else streams(name),
-            )
+    def _route(self, split: str, index: int, again: Collection[str] = ()) -> Route:
+        """A problem; the parts named in `again` are drawn once more."""
 
-        return {"reworded": again("words", "phrases"), "other landmarks": again("sights")}
+        def streams(part: str) -> random.Random:
+            return rng(self.seed, self.name, split, index, part, *(["perturbed"] if part in again else []))
 
-    def _route(self, split: str, index: int, streams: Callable[[str], random.Random]) -> Route:
         setting = self.splits[split]
         rule = draw_rule(setting.rule, streams("rule"))
         city = draw_city(setting.city, streams("city"))
