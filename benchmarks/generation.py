@@ -61,7 +61,8 @@ def compare(name: str, model: Any, form: Any, decisions: list[Any], limit: int, 
     policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=limit, seed=0)
 
     def own() -> int:
-        answers = policy.start(decisions, ["benchmark"]).reply(range(len(decisions)), [[] for _ in decisions])
+        noise = [["benchmark", row] for row in range(len(decisions))]
+        answers = policy.start(decisions, noise).reply(range(len(decisions)), [[] for _ in decisions])
         return sum(answer.tokens for answer in answers)
 
     def generate() -> int:

@@ -25,28 +25,28 @@ def right_at(attempt):
 
 @pytest.mark.parametrize("limit", [1, 3, 5, 10, 17])
 def test_exactly_limit_answers_are_judged(limit):
-    for episode in play(right_at(10**6), TASK, HANDS, stream=[], limit=limit):
+    for episode in play(right_at(10**6), TASK, HANDS, limit=limit):
         rewards = episode.decisions[0].rewards
         assert len(rewards) == limit
         assert not episode.success
         assert rewards == [-2.0] * (limit - 1) + [-3.0], "the terminal penalty falls once, on the last attempt"
         assert episode.reward == -2 * limit - 1
     for attempt in (1, limit, limit + 1):
-        episode = play(right_at(attempt), TASK, HANDS[:1], stream=[], limit=limit)[0]
+        episode = play(right_at(attempt), TASK, HANDS[:1], limit=limit)[0]
         assert episode.success == (attempt <= limit)
         if episode.success:
             assert episode.decisions[0].rewards == [-2.0] * (attempt - 1) + [5.0]
 
 
 def test_the_limit_is_the_tasks_own_unless_given():
-    assert len(play(right_at(99), TASK, HANDS, stream=[])[0].decisions[0].attempts) == TASK.limit == 5
+    assert len(play(right_at(99), TASK, HANDS)[0].decisions[0].attempts) == TASK.limit == 5
 
 
 @pytest.mark.parametrize("feedback", [True, False])
 def test_feedback_is_shown_or_only_that_the_answer_failed(feedback):
     conversations = []
     policy = ScriptedPolicy(lambda decision, messages: conversations.append(list(messages)) or '{"formula": "1"}')
-    episode = play(policy, TASK, HANDS[:1], stream=[], limit=3, feedback=feedback)[0]
+    episode = play(policy, TASK, HANDS[:1], limit=3, feedback=feedback)[0]
     verdict = episode.decisions[0].attempts[0].verdict
     wanted = verdict.feedback if feedback else TRY_AGAIN
     last = conversations[-1]
@@ -57,7 +57,7 @@ def test_feedback_is_shown_or_only_that_the_answer_failed(feedback):
 
 def test_a_record_is_enough_to_judge_every_attempt_again():
     policy = ScriptedPolicy(["no", '{"formula": "1+1"}'])
-    for episode in play(policy, TASK, HANDS, stream=[], limit=2):
+    for episode in play(policy, TASK, HANDS, limit=2):
         record = json.loads(json.dumps(episode.record()))
         decision = TASK.start(TASK.problem(record["problem"]["split"], record["problem"]["index"]))
         (recorded,) = record["decisions"]
@@ -112,7 +112,7 @@ def test_a_problem_of_several_decisions():
             return "lost"
         return str(decision.number) if len(messages) > 1 or decision.number != 1 else "second try"
 
-    one, three, lost = play(ScriptedPolicy(answer), Stairs(), problems, stream=[])
+    one, three, lost = play(ScriptedPolicy(answer), Stairs(), problems)
     assert [len(record.attempts) for record in one.decisions] == [1]
     assert [len(record.attempts) for record in three.decisions] == [1, 2, 1]
     assert [len(record.attempts) for record in lost.decisions] == [1, 2, 2]
@@ -126,8 +126,8 @@ class Recorder:
     def __init__(self):
         self.started, self.replies = [], []
 
-    def start(self, decisions, stream):
-        self.started.append(([d.number for d in decisions], list(stream)))
+    def start(self, decisions, noise):
+        self.started.append(([d.number for d in decisions], [list(names) for names in noise]))
         self._decisions = decisions
         return self
 
@@ -140,14 +140,26 @@ class Recorder:
         return None
 
 
-def test_only_open_rows_are_asked_again_and_each_depth_has_its_own_stream():
+def test_only_open_rows_are_asked_again_and_noise_is_named_by_what_is_answered():
     policy = Recorder()
-    play(policy, Stairs(), [Sum("train", index, 2) for index in range(3)], stream=["eval", 7])
-    assert policy.started == [([0, 0, 0], ["eval", 7, 0]), ([1, 1, 1], ["eval", 7, 1])]
+    play(policy, Stairs(), [Sum("train", index, 2) for index in range(3)], noise=[["a"], ["b"], ["c", 7]])
+    assert policy.started == [
+        ([0, 0, 0], [["a", 0], ["b", 0], ["c", 7, 0]]),
+        ([1, 1, 1], [["a", 1], ["b", 1], ["c", 7, 1]]),
+    ]
     assert [rows for rows, _ in policy.replies] == [[0, 1, 2], [1, 2], [0, 1, 2], [1, 2]]
     assert policy.replies[0][1] == [[], [], []]
     assert policy.replies[1][1] == [[user("no")], [user("no")]]
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_by_default_noise_is_named_by_the_problem_and_how_often_it_came_before(ahead):
+    policy = Recorder()
+    play(policy, Stairs(), [Sum("train", index, 2) for index in (4, 5, 4)], ahead=ahead)
+    named = [names for _, started in policy.started for names in started]
+    expected = [["train", index, sample, depth] for index, sample in ((4, 0), (5, 0), (4, 1)) for depth in (0, 1)]
+    assert sorted(named) == sorted(expected)
+
+
 def test_nothing_to_play():
-    assert play(ScriptedPolicy([""]), TASK, [], stream=[]) == []
+    assert play(ScriptedPolicy([""]), TASK, []) == []

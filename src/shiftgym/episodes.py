@@ -3,13 +3,15 @@
 After a failed attempt the next input is the prompt, every earlier answer and every verifier message.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from shiftgym.messages import Messages, recorded, user
 from shiftgym.policies.base import Policy, StopReason, Transcript
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
@@ -99,7 +101,7 @@ def play(
     task: Task,
     problems: Sequence[Any],
     *,
-    stream: Sequence[str | int],
+    noise: Sequence[Names] | None = None,
     limit: int | None = None,
     feedback: bool = True,
     ahead: bool = False,
@@ -107,7 +109,8 @@ def play(
     """Play one episode on each problem, all side by side.
 
     Args:
-        stream: names of the random stream that answers are sampled from.
+        noise: of each episode, the name of the random stream that its answers are sampled from; decision and attempt
+            are added to it. By default split, index, and how often the problem came before.
         limit: attempts a decision; the task's own limit by default.
         feedback: whether the verifier's message is shown after a failed attempt. Off, the policy sees its earlier
             answers and only that they failed.
@@ -116,30 +119,49 @@ def play(
             them an episode that ends with its first failure would have had.
     """
     limit = task.limit if limit is None else limit
+    noise = _occurrences(problems) if noise is None else noise
     episodes = [Episode(problem) for problem in problems]
-    pending: list[tuple[Episode, Decision]] = [
-        (episode, decision)
-        for episode in episodes
-        for decision in islice(decisions(task, episode.problem), None if ahead else 1)
+    pending: list[_Pending] = [
+        _Pending(episode, decision, [*names, number])
+        for episode, names in zip(episodes, noise, strict=True)
+        for number, decision in enumerate(islice(decisions(task, episode.problem), None if ahead else 1))
     ]
-    depth = 0
     while pending:
-        records = [DecisionRecord(decision) for _, decision in pending]
-        _attempt(policy, records, limit=limit, feedback=feedback, stream=[*stream, depth])
+        records = [DecisionRecord(each.decision) for each in pending]
+        _attempt(policy, records, limit=limit, feedback=feedback, noise=[each.noise for each in pending])
         following = []
-        for (episode, decision), record in zip(pending, records, strict=True):
+        for (episode, decision, (*names, number)), record in zip(pending, records, strict=True):
             episode.decisions.append(record)
             if record.solved and not ahead and (after := decision.next()) is not None:
-                following.append((episode, after))
-        pending, depth = following, depth + 1
+                following.append(_Pending(episode, after, [*names, int(number) + 1]))
+        pending = following
     return episodes
 
 
+class _Pending(NamedTuple):
+    """A decision that is to be answered."""
+
+    episode: Episode
+    decision: Decision
+    noise: Names
+
+
+def _occurrences(problems: Sequence[Any]) -> list[Names]:
+    """Split and index of each problem, and how often it came before."""
+    seen: Counter[tuple[str, int]] = Counter()
+    names: list[Names] = []
+    for problem in problems:
+        key = (problem.split, problem.index)
+        names.append([*key, seen[key]])
+        seen[key] += 1
+    return names
+
+
 def _attempt(
-    policy: Policy, records: list[DecisionRecord], *, limit: int, feedback: bool, stream: Sequence[str | int]
+    policy: Policy, records: list[DecisionRecord], *, limit: int, feedback: bool, noise: Sequence[Names]
 ) -> None:
     """Answer and revise each decision until it is solved or `limit` answers were judged."""
-    chat = policy.start([record.decision for record in records], stream)
+    chat = policy.start([record.decision for record in records], noise)
     rows = list(range(len(records)))
     messages: list[Messages] = [[] for _ in rows]
     for _ in range(limit):

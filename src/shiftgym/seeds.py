@@ -7,6 +7,10 @@ what ran before it. A stream here is named by the study's seed and the path of n
 import hashlib
 import json
 import random
+from collections.abc import Sequence
+
+Names = Sequence[str | int]
+"""The path of names that leads to a stream. The strings are data: renaming code never changes them."""
 
 
 def derive(seed: int, *names: str | int) -> int:

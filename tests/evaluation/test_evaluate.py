@@ -1,9 +1,12 @@
 """One row a problem, the same problems for all, and a bounded sample of episodes."""
 
+from typing import Any
+
 import pytest
 
-from shiftgym.evaluation import evaluate as module
 from shiftgym.evaluation.evaluate import SAMPLE, Evaluation, evaluate
+from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.load import load_policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.tasks.base import Task
@@ -78,10 +81,34 @@ def test_attempts_run_out(task: Task) -> None:
     assert (row["success"], row["attempts"], row["valid"], row["reward"]) == (False, 2, False, -7.0)
 
 
-def test_batches_do_not_show(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run(ExpertPolicy(task), task)
-    monkeypatch.setattr(module, "BATCH", 4)
-    assert run(ExpertPolicy(task), task) == whole
+@pytest.fixture(scope="module")
+def sampler() -> ModelPolicy:
+    return ModelPolicy(*load_policy("points-0"), temperature=1.0, max_new_tokens=64, seed=5)
+
+
+def sampled(policy: ModelPolicy, task: Task, splits: list[str], **settings: int) -> list[dict[str, Any]]:
+    found = evaluate(
+        lambda _: policy, task, splits=splits, problems=10, decodings=["sampled"], origin=ORIGIN, **settings
+    )
+    return found.rows
+
+
+def test_neither_batch_size_nor_other_splits_change_an_outcome(task: Task, sampler: ModelPolicy) -> None:
+    whole = sampled(sampler, task, ["train", "rule_ood"], batch=128)
+    assert sampled(sampler, task, ["train", "rule_ood"], batch=7) == whole
+    assert sampled(sampler, task, ["rule_ood"]) == [row for row in whole if row["split"] == "rule_ood"]
+    assert 0 < sum(row["success"] for row in whole) < len(whole)
+
+
+def test_a_row_holds_the_mean_of_several_answers(task: Task, sampler: ModelPolicy) -> None:
+    one, three = (sampled(sampler, task, ["train"], samples=samples) for samples in (1, 3))
+    assert any(0 < row["success_1"] < 1 for row in three)
+    for single, several in zip(one, three, strict=True):
+        rights = [decision["right"] for decision in several["decisions"]]
+        assert len(rights) == 3
+        assert several["success"] == sum(right > 0 for right in rights) / 3
+        assert several["success_1"] == sum(right == 1 for right in rights) / 3
+        assert single["decisions"] == several["decisions"][:1]
 
 
 def test_the_sample_of_episodes_is_bounded(task: Task) -> None:

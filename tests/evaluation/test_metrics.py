@@ -14,7 +14,7 @@ from shiftgym.evaluation.metrics import Cube, measure, pool, pool_success, read_
 def row(**changes: Any) -> dict[str, Any]:
     return {
         "branch": "sft", "seed": 0, "step": 4, "fraction": 1.0, "flops": 10.0, "flops_paper": 8.0, "split": "id",
-        "decoding": "greedy", "problem": 0, "success_1": 1.0, "success": 1.0, "whole": True, "per_step": 1.0,
+        "decoding": "greedy", "problem": 0, "success_1": 1.0, "success": 1.0, "whole": 1.0, "per_step": 1.0,
         "attempts": 1, "reward": 5.0, "valid": 1.0, "translated": 1.0, "perseverated": None, "tokens": 10.0,
         "decisions": [decision("correct")],
     } | changes  # fmt: skip
@@ -30,7 +30,7 @@ def failed(*outcomes: str, style: str = "worked", **changes: Any) -> dict[str, A
     return row(
         success_1=0.0,
         success=float(solved),
-        whole=solved,
+        whole=float(solved),
         per_step=solved / len(outcomes),
         attempts=len(outcomes),
         decisions=[decision(*outcomes, style=style)],
@@ -70,7 +70,7 @@ def test_shares_are_of_decisions_and_kinds_are_told_apart(tmp_path: Path) -> Non
         decision("correct", kinds=("forward",)),
         decision("wrong_action", "wrong_action", kinds=("forward",)),
     ]
-    rows = [row(decisions=route, success_1=0.5, success=0.75, whole=False), row(problem=1)]
+    rows = [row(decisions=route, success_1=0.5, success=0.75, whole=0.0), row(problem=1)]
     (of,) = measure(read_rows([write(tmp_path / "results.jsonl", rows)]))
     assert (of.problems, of.decisions, of.success_1, of.success, of.whole) == (2, 5, 0.75, 0.875, 0.5)
     assert of.first == {"correct": pytest.approx(0.6), "wrong_action": pytest.approx(0.4)}

@@ -46,7 +46,7 @@ def policy(tiny: Any, *, temperature: float = 0.0, limit: int = 8, ledger: Any =
 
 
 def chat(policy: ModelPolicy, texts: list[str] = TEXTS) -> Any:
-    return policy.start([Prompt(text) for text in texts], ["test"])
+    return policy.start([Prompt(text) for text in texts], [["test", row] for row in range(len(texts))])
 
 
 def play(policy: ModelPolicy, turns: list[list[int]], texts: list[str] = TEXTS) -> list[Transcript]:
@@ -156,7 +156,7 @@ def test_samples_repeat_with_the_seed_and_differ_between_attempts_and_streams(ti
     first, second = (play(sampler, [[0, 1], [0, 1]], ["K", "K"]) for _ in range(2))
     assert [t.ids for t in first] == [t.ids for t in second]
     assert first[0].ids != first[1].ids
-    other = sampler.start([Prompt("K")], ["other"])
+    other = sampler.start([Prompt("K")], [["other"]])
     other.reply([0], [[]])
     assert other.transcripts()[0].ids != first[0].ids[: len(other.transcripts()[0].ids)]
 

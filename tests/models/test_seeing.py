@@ -26,7 +26,7 @@ from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.navigation.verifier import reports_intersection
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Sequence, passes
+from shiftgym.training.batches import Conversation, passes
 from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.settings import GroupSettings, PPOSettings, SFTSettings
 from shiftgym.training.trainer import train
@@ -85,7 +85,7 @@ def native(model: Any, processor: Any, prompt: Prompt) -> dict[str, Any]:
 
 def play(form: ChatFormat, model: Any, prompts: list[Prompt], turns: int, temperature: float) -> list[Transcript]:
     policy = ModelPolicy(model, form, temperature=temperature, max_new_tokens=6, seed=0)
-    chat = policy.start(prompts, ["test"])
+    chat = policy.start(prompts, [["test", row] for row in range(len(prompts))])
     rows = list(range(len(prompts)))
     for turn in range(turns):
         chat.reply(rows, [AGAIN if turn else [] for _ in rows])
@@ -144,7 +144,7 @@ def test_training_scores_what_generation_recorded_packed_or_not(tiny_seeing: Any
     form = ChatFormat.of(model, processor)
     talks = play(form, model, ODD, turns=2, temperature=0.7)
     for trees in (True, False):
-        minibatch = [Sequence(talk.ids, talk.spans) for talk in talks]
+        minibatch = [Conversation(talk.ids, talk.spans) for talk in talks]
         for batch in passes(minibatch, 4096, CPU, trees=trees, pictures=form.pictures):
             scored = score(model, batch.packed, batch.predictors, batch.targets, 0.7).logprobs.tolist()
             recorded_ = [value for member in batch.members for turn in talks[member].logprobs for value in turn]
@@ -158,7 +158,9 @@ def test_gradients_of_packed_rows_are_those_of_fresh_rows_and_reach_the_eyes(tin
     found = []
     for trees in (True, False):
         model.zero_grad()
-        for batch in passes([Sequence(t.ids, t.spans) for t in talks], 256, CPU, trees=trees, pictures=form.pictures):
+        for batch in passes(
+            [Conversation(t.ids, t.spans) for t in talks], 256, CPU, trees=trees, pictures=form.pictures
+        ):
             score(model, batch.packed, batch.predictors, batch.targets).logprobs.sum().backward()
         found.append(
             {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
@@ -273,7 +275,7 @@ def test_what_an_encoder_costs_is_counted_once_a_picture(tiny_seeing: Any) -> No
     form = ChatFormat.of(model, processor)
     ledger = Ledger(ModelShape.of(model))
     policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=2, seed=0, ledger=ledger)
-    policy.start(ODD[:1], ["test"]).reply([0], [[]])
+    policy.start(ODD[:1], [["test"]]).reply([0], [[]])
     one = ledger.forward_flops
     numbers = form.pictures.order(form.prompt(ODD[0].prompt))
     assert form.flops(numbers) == form.pictures.flops(numbers) > 0
@@ -292,12 +294,12 @@ def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) ->
     task = build_task("navigation", options={"modality": "vision", "size": 96}, splits={"train": {"legs": (2, 2)}})
     walk = list(decisions(task, task.problem("train", 0)))
     policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=4, seed=0)
-    chat = policy.start(walk, ["test"])
+    chat = policy.start(walk, [["test", row] for row in range(len(walk))])
     rows = list(range(len(walk)))
     chat.reply(rows, [[] for _ in rows])
     chat.reply(rows, [AGAIN for _ in rows])
     talks = chat.transcripts()
-    sequences = [Sequence(talk.ids, talk.spans) for talk in talks]
+    sequences = [Conversation(talk.ids, talk.spans) for talk in talks]
     fresh = sum(len(talk.ids) for talk in talks)
     for trees in (True, False):
         nodes = 0
@@ -315,7 +317,7 @@ def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
     cards = build_task("points", options={"modality": "vision"}, splits={"id": {"look": "black", "hands": "test"}})
     model, form = load_policy("points-vision-0")
     policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=96, seed=0)
-    hands = episodes.play(policy, cards, [cards.problem("id", index) for index in range(40)], stream=["test"], limit=1)
+    hands = episodes.play(policy, cards, [cards.problem("id", index) for index in range(40)], limit=1)
     read = [cards.diagnose(each.decisions[0].decision, each.decisions[0].attempts[0].answer) for each in hands]
     assert sum(one.recognised or False for one in read) >= 0.95 * len(read)
 
@@ -323,7 +325,7 @@ def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
     model, form = load_policy("navigation-vision-0")
     policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=64, seed=0)
     walks = [streets.problem("id", index) for index in range(4)]
-    routes = episodes.play(policy, streets, walks, stream=["test"], limit=1, ahead=True)
+    routes = episodes.play(policy, streets, walks, limit=1, ahead=True)
     right = []
     for record in (record for route in routes for record in route.decisions):
         seen = (read_object(record.attempts[0].answer) or {}).get("observation", "")

@@ -71,7 +71,7 @@ def test_episodes_through_an_endpoint(monkeypatch):
         return 200, said("hm", "length") if first else said(experts[body["messages"][0]["content"]])
 
     with Endpoint(script) as endpoint:
-        episodes = play(policy(endpoint, temperature=0.5, max_tokens=99), TASK, PROBLEMS, stream=[])
+        episodes = play(policy(endpoint, temperature=0.5, max_tokens=99), TASK, PROBLEMS)
     assert all(episode.success and len(episode.decisions[0].attempts) == 2 for episode in episodes)
     first, second = episodes[0].decisions[0].attempts
     assert (first.stop, second.stop, second.tokens) == ("length", "end", 7)
@@ -89,7 +89,7 @@ def test_episodes_through_an_endpoint(monkeypatch):
 def test_a_failure_that_may_pass_is_tried_again(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with Endpoint(lambda n, _: (503, b"busy") if n < 2 else (200, said("1"))) as endpoint:
-        play(policy(endpoint), TASK, PROBLEMS[:1], stream=[], limit=1)
+        play(policy(endpoint), TASK, PROBLEMS[:1], limit=1)
     assert len(endpoint.requests) == 3
     assert "Authorization" not in endpoint.requests[0][1]
 
@@ -108,7 +108,7 @@ def test_a_failure_that_may_pass_is_tried_again(monkeypatch):
 def test_what_cannot_be_mended_is_one_clear_line(script, reason, requests, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
     with Endpoint(script) as endpoint, pytest.raises(DataError, match=reason) as caught:
-        play(policy(endpoint, retries=2), TASK, PROBLEMS[:1], stream=[])
+        play(policy(endpoint, retries=2), TASK, PROBLEMS[:1])
     assert "secret-key" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(endpoint.requests) == requests
@@ -118,11 +118,11 @@ def test_an_endpoint_that_is_not_there_or_does_not_answer():
     with Endpoint(lambda n, _: (200, said("1"))) as endpoint:
         pass
     with pytest.raises(DataError, match="try 2 of 2"):
-        play(policy(endpoint, retries=1), TASK, PROBLEMS[:1], stream=[])
+        play(policy(endpoint, retries=1), TASK, PROBLEMS[:1])
     release = threading.Event()
     with Endpoint(lambda n, _: (release.wait(5), (200, said("1")))[1]) as endpoint:
         with pytest.raises(DataError, match=r"(?i)timed? ?out"):
-            play(policy(endpoint, retries=0, timeout=0.2), TASK, PROBLEMS[:1], stream=[])
+            play(policy(endpoint, retries=0, timeout=0.2), TASK, PROBLEMS[:1])
         release.set()
 
 
@@ -135,7 +135,7 @@ def test_a_picture_is_sent_as_a_part_of_its_message():
     task = build_task("points", options={"modality": "vision", "size": 96})
     problem = task.problem("train", 0)
     with Endpoint(lambda number, body: (200, said(task.expert(task.start(problem))))) as endpoint:
-        (episode,) = play(policy(endpoint), task, [problem], stream=[])
+        (episode,) = play(policy(endpoint), task, [problem])
     assert episode.success
     ((_, _, body),) = endpoint.requests
     text, shown = body["messages"][0]["content"]

@@ -11,12 +11,12 @@ TASK = build_task("points", splits={"train": {}, "six": {"cards": 6}})
 def test_the_expert_is_right_at_once():
     for split in TASK.splits:
         problems = [TASK.problem(split, index) for index in range(20)]
-        episodes = play(ExpertPolicy(TASK), TASK, problems, stream=["x"])
+        episodes = play(ExpertPolicy(TASK), TASK, problems)
         assert all(episode.success and episode.reward == 5.0 for episode in episodes)
 
 
 def test_a_list_answers_attempt_by_attempt_and_repeats_its_last():
-    episode = play(ScriptedPolicy(["a", "b"]), TASK, [TASK.problem("train", 0)], stream=[])[0]
+    episode = play(ScriptedPolicy(["a", "b"]), TASK, [TASK.problem("train", 0)])[0]
     assert [attempt.answer for attempt in episode.decisions[0].attempts] == ["a", "b", "b", "b", "b"]
 
 
@@ -27,6 +27,6 @@ def test_a_function_sees_the_decision_and_the_whole_conversation():
         seen.append([message["role"] for message in messages])
         return TASK.expert(decision) if len(messages) > 3 else "not yet"
 
-    episode = play(ScriptedPolicy(answer), TASK, [TASK.problem("train", 0)], stream=[])[0]
+    episode = play(ScriptedPolicy(answer), TASK, [TASK.problem("train", 0)])[0]
     assert episode.success
     assert seen == [["user"], ["user", "assistant", "user"], ["user", "assistant", "user", "assistant", "user"]]

@@ -13,7 +13,7 @@ from shiftgym.studies.plan import plan
 from shiftgym.studies.probes import Probe, local_inconsistency, pass_at, retention
 from shiftgym.tasks.points.deck import FACES, kind_of_hand
 from shiftgym.tasks.registry import build_task
-from shiftgym.training.batches import Sequence
+from shiftgym.training.batches import Conversation
 
 
 def test_pass_at_k_is_the_chance_of_drawing_a_right_one() -> None:
@@ -63,7 +63,7 @@ def test_the_divergence_of_a_known_pair_is_the_closed_form(probe: Probe) -> None
         uniform.get_output_embeddings().weight.zero_()
     log_size = math.log(uniform.get_output_embeddings().weight.shape[0])
 
-    def expected(sequence: Sequence, *, of_start: bool) -> float:
+    def expected(sequence: Conversation, *, of_start: bool) -> float:
         """KL(start || uniform) is log V - H(start), and KL(uniform || start) is -log V - the mean of log start."""
         ((start, stop),) = sequence.spans
         logs = probe._start(input_ids=torch.tensor([sequence.ids])).logits[0, start - 1 : stop - 1].log_softmax(-1)

@@ -1,13 +1,13 @@
 import torch
 
-from shiftgym.training.batches import Sequence, passes
+from shiftgym.training.batches import Conversation, passes
 
 CPU = torch.device("cpu")
 
 
-def conversation(length: int, spans: list[tuple[int, int]]) -> Sequence:
+def conversation(length: int, spans: list[tuple[int, int]]) -> Conversation:
     size = sum(stop - start for start, stop in spans)
-    return Sequence(
+    return Conversation(
         list(range(1, length + 1)),
         spans,
         advantages=[float(turn + 1) for turn, (start, stop) in enumerate(spans) for _ in range(start, stop)],

@@ -12,7 +12,7 @@ from shiftgym.models.load import load_policy
 from shiftgym.models.score import score
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Sequence, passes
+from shiftgym.training.batches import Conversation, passes
 
 TASK = build_task("navigation", splits={"train": {}})
 WALK = list(decisions(TASK, TASK.problem("train", 0)))
@@ -24,7 +24,7 @@ def backbone() -> tuple[Any, ChatFormat]:
     return load_policy("navigation-0")
 
 
-def logprobs(model: Any, sequences: list[Sequence], *, trees: bool) -> tuple[list[list[float]], int]:
+def logprobs(model: Any, sequences: list[Conversation], *, trees: bool) -> tuple[list[list[float]], int]:
     """Of each sequence's answer tokens, and how many tokens were read for them."""
     found: dict[int, list[float]] = {}
     read = 0
@@ -43,7 +43,7 @@ def test_a_route_in_a_tree_scores_as_fresh_rows(backbone: tuple[Any, ChatFormat]
     for decision in WALK:
         prompt = form.prompt(decision.prompt)
         ids = [*prompt, *form.answer(TASK.expert(decision))]
-        sequences.append(Sequence(ids, [(len(prompt), len(ids))]))
+        sequences.append(Conversation(ids, [(len(prompt), len(ids))]))
     packed, shared = logprobs(model, sequences, trees=True)
     alone = [logprobs(model, [sequence], trees=False)[0][0] for sequence in sequences]
     assert len(sequences) > 2 and shared < 0.6 * sum(len(sequence.ids) for sequence in sequences)
@@ -56,7 +56,7 @@ def test_a_route_is_answered_at_once_as_one_decision_at_a_time(backbone: tuple[A
     policy = ModelPolicy(model, form, temperature=0, max_new_tokens=8, seed=0)
 
     def answered(walk: list[Any]) -> list[list[int]]:
-        chat = policy.start(walk, ["test"])
+        chat = policy.start(walk, [["test"]] * len(walk))
         chat.reply(range(len(walk)), [[] for _ in walk])
         return [transcript.ids for transcript in chat.transcripts()]
 

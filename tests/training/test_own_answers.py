@@ -10,7 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.score import score
-from shiftgym.training.batches import Batch, Sequence, passes
+from shiftgym.training.batches import Batch, Conversation, passes
 from shiftgym.training.distill import Distill
 from shiftgym.training.dpo import DPO
 from shiftgym.training.recipe import Context
@@ -22,12 +22,12 @@ from shiftgym.training.sft import SFT
 SMALL: dict[str, Any] = {"problems": 12, "max_new_tokens": 3}
 
 
-def one_pass(sequences: list[Sequence]) -> Batch:
+def one_pass(sequences: list[Conversation]) -> Batch:
     (batch,) = passes(sequences, 10**6, torch.device("cpu"), trees=False)
     return batch
 
 
-def flat(collected: list[list[Sequence]]) -> list[Sequence]:
+def flat(collected: list[list[Conversation]]) -> list[Conversation]:
     return [sequence for several in collected for sequence in several]
 
 
@@ -43,12 +43,12 @@ def disturb(context: Context) -> None:
             weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
 
 
-def answer(context: Context, sequence: Sequence) -> str:
+def answer(context: Context, sequence: Conversation) -> str:
     ((start, stop),) = sequence.spans
     return context.form.text([token for token in sequence.ids[start:stop] if token not in context.form.end_ids])
 
 
-def right(context: Context, sequence: Sequence) -> bool:
+def right(context: Context, sequence: Conversation) -> bool:
     asked = context.form.tokenizer.decode([sequence.ids[2]])
     return answer(context, sequence).strip() == asked.strip()
 
@@ -84,22 +84,22 @@ def test_kl_of_sft_is_that_of_the_whole_vocabulary_and_is_paid_for(context: Cont
 
 
 def test_rejection_sampling_keeps_the_different_right_answers_of_the_start(context: Context) -> None:
-    recipe = RFT(context, RFTSettings(batch=8, group_size=16, **SMALL))
+    recipe = RFT(context, RFTSettings(batch=8, group_size=64, **SMALL))
     disturb(context)  # the branch has moved on: answers still are those of its start
     sequences = recipe.collect(1).sequences
     assert len(sequences) == 8
     assert all(right(context, sequence) for sequence in flat(sequences))
     assert all(len({tuple(s.ids) for s in several}) == len(several) for several in sequences)
-    again = RFT(replace(context, model=context.model), RFTSettings(batch=8, group_size=16, **SMALL))
+    again = RFT(replace(context, model=context.model), RFTSettings(batch=8, group_size=64, **SMALL))
     assert [s.ids for s in flat(again.collect(1).sequences)] != [s.ids for s in flat(sequences)]
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda context: RFT(context, RFTSettings(batch=8, group_size=16, **SMALL)),
+        lambda context: RFT(context, RFTSettings(batch=8, group_size=64, **SMALL)),
         lambda context: Replay(context, ReplaySettings(batch=8, share=0.5, **SMALL)),
-        lambda context: DPO(context, DPOSettings(batch=4, group_size=16, **SMALL)),
+        lambda context: DPO(context, DPOSettings(batch=4, group_size=64, **SMALL)),
     ],
     ids=["rft", "replay", "dpo"],
 )
@@ -129,7 +129,7 @@ def test_nothing_right_or_nothing_to_pair_is_said_in_one_line(
 
 
 def test_trajectories_may_hold_failed_attempts_before_the_right_one(context: Context) -> None:
-    recipe = RFT(context, RFTSettings(batch=12, group_size=16, limit=3, **SMALL))
+    recipe = RFT(context, RFTSettings(batch=12, group_size=64, limit=3, **SMALL))
     sequences = flat(recipe.collect(1).sequences)
     assert max(len(sequence.spans) for sequence in sequences) > 1
     for sequence in sequences:
@@ -139,7 +139,7 @@ def test_trajectories_may_hold_failed_attempts_before_the_right_one(context: Con
 
 
 def test_refreshed_answers_are_those_of_the_present_model(context: Context) -> None:
-    recipe = RFT(context, RFTSettings(batch=8, group_size=16, refresh=True, **SMALL))
+    recipe = RFT(context, RFTSettings(batch=8, group_size=64, refresh=True, **SMALL))
     before = recipe.collect(1)
     assert all(right(context, sequence) for sequence in flat(before.sequences))
     assert 0 < before.metrics["success"] < 1
@@ -156,7 +156,7 @@ def test_a_share_of_every_batch_is_rehearsed(context: Context) -> None:
 
 
 def test_dpo_has_the_gradient_of_its_loss(context: Context) -> None:
-    settings = DPOSettings(batch=4, group_size=16, beta=0.7, **SMALL)
+    settings = DPOSettings(batch=4, group_size=64, beta=0.7, **SMALL)
     recipe = DPO(context, settings)
     start = recipe.collect(1)
     assert start.metrics["margin"] == pytest.approx(0, abs=1e-4)

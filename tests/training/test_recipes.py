@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from shiftgym.models.prefixes import plant
-from shiftgym.training.batches import TREE, Batch, Sequence, passes
+from shiftgym.training.batches import TREE, Batch, Conversation, passes
 from shiftgym.training.group import Group
 from shiftgym.training.ppo import PPO
 from shiftgym.training.recipe import Context, Recipe
@@ -19,12 +19,12 @@ from shiftgym.training.sft import SFT
 SMALL = {"episodes_per_iteration": 16, "max_new_tokens": 3}
 
 
-def one_pass(sequences: list[Sequence]) -> Batch:
+def one_pass(sequences: list[Conversation]) -> Batch:
     (batch,) = passes(sequences, 10**6, torch.device("cpu"), trees=False)
     return batch
 
 
-def collected(recipe: Recipe, step: int = 1) -> list[Sequence]:
+def collected(recipe: Recipe, step: int = 1) -> list[Conversation]:
     return [sequence for several in recipe.collect(step).sequences for sequence in several]
 
 
@@ -96,7 +96,7 @@ def test_log_probabilities_of_generation_are_those_of_training_at_any_temperatur
 
 def test_feedback_tokens_have_no_gradient_of_their_own(context: Context) -> None:
     """Only the probability of answer tokens matters: the logits at other positions get exactly nothing."""
-    recipe = PPO(context, PPOSettings(**SMALL))
+    recipe = PPO(context, PPOSettings(entropy=0.1, **SMALL))  # a token whose advantage happens to be 0 has a gradient
     batch = one_pass([s for s in collected(recipe) if len(s.spans) > 1])
     seen: list[torch.Tensor] = []
 

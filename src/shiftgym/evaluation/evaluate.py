@@ -25,7 +25,7 @@ BATCH = 128
 uses all its attempts on long answers then takes gigabytes."""
 
 SAMPLE = 12
-"""Problems of each split and decoding whose whole episode is kept for the report's episode browser."""
+"""Problems of each split and decoding whose whole (first) episode is kept for the report's episode browser."""
 
 
 @dataclass(slots=True)
@@ -45,41 +45,60 @@ def evaluate(
     problems: int,
     decodings: Sequence[Decoding],
     origin: Mapping[str, Any],
+    samples: int = 1,
+    batch: int = BATCH,
 ) -> Evaluation:
-    """Play the problems 0 to `problems` - 1 of each split once under each decoding, with the task's full limit.
+    """Play the problems 0 to `problems` - 1 of each split under each decoding, with the task's full limit.
 
     Args:
         policy_for: the policy that answers under a decoding.
         origin: what begins every row and record: branch, seed, step, fraction, flops, flops_paper.
+        samples: answers to each problem under the sampled decoding; a row holds their mean.
+        batch: decisions that are answered side by side. No outcome depends on it.
     """
     found = Evaluation()
     deal = [task.problem(split, index) for split in splits for index in range(problems)]
-    dealt = list(batches(task, deal))
     for decoding in decodings:
-        policy = policy_for(decoding)
-        for number, batch in enumerate(dealt):
-            # The stream names no checkpoint: all of them draw the same noise, which makes pairs more alike.
-            stream = ["evaluation", decoding, number]
-            for episode in play(policy, task, batch, stream=stream, ahead=True):
-                labels = {**origin, "split": episode.problem.split, "decoding": decoding}
-                found.rows.append({**labels, "problem": episode.problem.index, **judge(task, episode)})
-                if episode.problem.index < SAMPLE:
-                    found.episodes.append({**labels, **episode.record()})
+        policy, times = policy_for(decoding), samples if decoding == "sampled" else 1
+        for several in batches(task, deal, times, batch):
+            answered = [(problem, sample) for problem in several for sample in range(times)]
+            # The noise names no checkpoint: all of them draw the same, which makes pairs more alike.
+            noise = [["evaluation", problem.split, problem.index, sample] for problem, sample in answered]
+            played = play(policy, task, [problem for problem, _ in answered], noise=noise, ahead=True)
+            for start in range(0, len(played), times):
+                first, *_ = alike = played[start : start + times]
+                labels = {**origin, "split": first.problem.split, "decoding": decoding}
+                row = _mean([judge(task, episode) for episode in alike])
+                found.rows.append({**labels, "problem": first.problem.index, **row})
+                if first.problem.index < SAMPLE:
+                    found.episodes.append({**labels, **first.record()})
     return found
 
 
-def batches(task: Task, problems: Sequence[Any], times: int = 1) -> Iterator[list[Any]]:
-    """The problems in batches of about `BATCH` decisions, each of which is answered so many times."""
+def batches(task: Task, problems: Sequence[Any], times: int = 1, size: int = BATCH) -> Iterator[list[Any]]:
+    """The problems in batches of about `size` decisions, each of which is answered so many times."""
     batch: list[Any] = []
-    size = 0
+    held = 0
     for problem in problems:
         count = times * sum(1 for _ in decisions(task, problem))
-        if batch and size + count > BATCH:
+        if batch and held + count > size:
             yield batch
-            batch, size = [], 0
+            batch, held = [], 0
         batch.append(problem)
-        size += count
+        held += count
     yield batch
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    """The measures of several episodes on one problem: means of what applies, and all their decisions."""
+    whole: Row = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows if row[name] is not None]
+        if name == "decisions":
+            whole[name] = [decision for value in values for decision in value]
+        else:
+            whole[name] = fmean(values) if values else None
+    return whole
 
 
 def judge(task: Task, episode: Episode) -> Row:

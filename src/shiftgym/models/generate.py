@@ -16,6 +16,7 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.prefixes import Packed, decoder_config, locate, plant
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
 PROMPT_TREE = 1024
@@ -43,8 +44,8 @@ class ModelPolicy:
     Args:
         temperature: 0 is greedy. Recorded log-probabilities are those of the sampling distribution; for greedy
             answers those at temperature 1.
-        seed: with the stream's names it fixes every sample. The noise of a token depends on its row, attempt and
-            position alone, never on which other rows are still answering.
+        seed: with the names of a decision it fixes every sample. The noise of a token depends on those names, its
+            attempt and its position alone, never on its row or on what else is answered.
 
     Raises:
         ConfigError: the model mixes in layers that are not attention, which this cache cannot hold.
@@ -70,8 +71,8 @@ class ModelPolicy:
         self.rotary = form.pictures is not None and form.pictures.rotary
         self.temperature, self.max_new_tokens, self.seed = temperature, max_new_tokens, seed
 
-    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> "ModelChat":
-        return ModelChat(self, decisions, stream)
+    def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> "ModelChat":
+        return ModelChat(self, decisions, noise)
 
 
 @dataclass(slots=True)
@@ -91,9 +92,9 @@ class _Conversation:
 class ModelChat:
     """Conversations in flight. One that is left out of a reply is closed and cannot be taken up again."""
 
-    def __init__(self, policy: ModelPolicy, decisions: Sequence[Decision], stream: Sequence[str | int]) -> None:
+    def __init__(self, policy: ModelPolicy, decisions: Sequence[Decision], noise: Sequence[Names]) -> None:
         self._policy = policy
-        self._stream = stream
+        self._names = noise
         self._attempts = 0
         self._conversations = [_Conversation(decision.prompt, slot) for slot, decision in enumerate(decisions)]
         self._cache = RaggedCache(policy.layers)
@@ -136,7 +137,7 @@ class ModelChat:
         cache.select([_open(talk) for talk in talks])
         for talk in self._conversations:
             talk.slot = None
-        noise = self._noise()[torch.tensor(rows)].to(device)
+        noise = self._noise(rows).to(device)
         stops = torch.tensor(sorted(policy.form.end_ids), device=device)
         tokens = torch.zeros(count, limit, dtype=torch.long, device=device)
         logprobs = torch.zeros(count, limit, device=device)
@@ -219,11 +220,19 @@ class ModelChat:
         columns = torch.where(real, positions, cache.capacity - 1)
         return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, turn)
 
-    def _noise(self) -> Tensor:
-        """Uniform noise of this attempt, (conversations of the chat, max_new_tokens); the same on every device."""
-        generator = torch.Generator().manual_seed(seeds.derive(self._policy.seed, *self._stream, self._attempts))
+    def _noise(self, rows: Sequence[int]) -> Tensor:
+        """Uniform noise of this attempt, (rows, max_new_tokens); each row's follows from the names of its decision, so
+        it is the same in every batch and on every device."""
+        policy, attempt = self._policy, self._attempts
         self._attempts += 1
-        return torch.rand(len(self._conversations), self._policy.max_new_tokens, generator=generator)
+        if policy.temperature == 0:
+            return torch.zeros(len(rows), policy.max_new_tokens)
+        generator = torch.Generator()
+        drawn = []
+        for row in rows:
+            generator.manual_seed(seeds.derive(policy.seed, *self._names[row], attempt))
+            drawn.append(torch.rand(policy.max_new_tokens, generator=generator))
+        return torch.stack(drawn)
 
     def _step(
         self, ids: Tensor, positions: Tensor, columns: Tensor, turn: Tensor, sampled: int | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from shiftgym.messages import Messages
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
 StopReason = Literal["end", "length"]
@@ -52,6 +53,11 @@ class Chat(Protocol):
 class Policy(Protocol):
     """Anything that answers decisions."""
 
-    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> Chat:
-        """Open a chat. `stream` names the random stream that its samples are drawn from."""
+    def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> Chat:
+        """Open a chat.
+
+        Args:
+            noise: of each decision, the name of the random stream that its answers are sampled from. It says what is
+                answered and never where in a batch, so that no batch size changes an answer.
+        """
         ...

@@ -14,6 +14,7 @@ from shiftgym.errors import DataError
 from shiftgym.messages import Message, Picture
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Drawn, Task
 from shiftgym.tasks.registry import require_split
 from shiftgym.tasks.walk import decisions
@@ -28,7 +29,7 @@ class HumanPolicy:
         self._task = task
         self._told = _Told(console)
 
-    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> TextChat:
+    def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         for decision in decisions:
             _draw(self._console, self._task, decision)
         return TextChat(decisions, lambda open_now: [self._ask(conversation) for conversation in open_now])
@@ -80,7 +81,7 @@ def play_in_terminal(task: Task, split: str, index: int, console: Console) -> Ep
             getattr(task, "field", "answer")
         )
     )
-    episode = play(HumanPolicy(console, task), task, [task.problem(split, index)], stream=[])[0]
+    episode = play(HumanPolicy(console, task), task, [task.problem(split, index)])[0]
     last = episode.decisions[-1]
     if not episode.success:
         _say(console, last.attempts[-1].verdict.feedback)

@@ -14,6 +14,7 @@ from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Message, data_url, parts
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
 WORTH_A_RETRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -56,7 +57,7 @@ class OpenAIPolicy:
         self._timeout, self._retries, self._pause, self._parallel = timeout, retries, pause, parallel
         self._opener = urllib.request.build_opener(_NoRedirect)
 
-    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> TextChat:
+    def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         return TextChat(decisions, self._answer_all)
 
     def _answer_all(self, open_now: Sequence[Conversation]) -> list[Answer]:

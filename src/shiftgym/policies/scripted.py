@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from shiftgym.messages import Messages
 from shiftgym.policies.base import Answer
 from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
 
@@ -19,7 +20,7 @@ class ScriptedPolicy:
     def __init__(self, answers: Sequence[str] | Callable[[Decision, Messages], str]) -> None:
         self._answers = answers
 
-    def start(self, decisions: Sequence[Decision], stream: Sequence[str | int]) -> TextChat:
+    def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         return TextChat(decisions, lambda open_now: [self._reply(conversation) for conversation in open_now])
 
     def _reply(self, conversation: Conversation) -> Answer:

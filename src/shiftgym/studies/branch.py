@@ -66,6 +66,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
             task,
             splits=study.evaluation.splits,
             problems=study.evaluation.problems,
+            samples=study.evaluation.samples,
             decodings=study.evaluation.decodings,
             origin=origin,
         )

@@ -61,6 +61,8 @@ class Evaluation(_Table):
     """Problems a split; always the first ones, the same for every checkpoint, branch and seed."""
     decodings: tuple[Decoding, ...] = Field(("sampled", "greedy"), min_length=1)
     """How answers are drawn."""
+    samples: int = Field(1, ge=1)
+    """Answers to each problem under the sampled decoding; a row of results.jsonl holds their mean."""
     temperature: float = Field(1.0, gt=0)
     """Temperature of the sampled decoding."""
     max_new_tokens: int = Field(96, ge=1)

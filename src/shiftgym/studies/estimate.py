@@ -112,6 +112,7 @@ def _measure(study: Study, scratch: Path) -> None:
         task,
         splits=study.evaluation.splits,
         problems=study.evaluation.problems,
+        samples=study.evaluation.samples,
         decodings=study.evaluation.decodings,
         origin={},
     )

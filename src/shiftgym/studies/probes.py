@@ -94,7 +94,7 @@ class Probe:
         task = self._context.task
         chunks = batches(task, self._problems(split), size)
         indices = [[problem.index for problem in chunk] for chunk in chunks]
-        return [one for chunk in indices for one in answer(player, split, chunk, size, chunk[0])]
+        return [one for chunk in indices for one in answer(player, split, chunk, size, [])]
 
     def _greedy(self, model: "PreTrainedModel", problems: Sequence[Any]) -> list[list[DecisionRecord]]:
         settings, context = self._evaluation, self._context
@@ -104,7 +104,7 @@ class Probe:
         return [
             list(episode.decisions)
             for batch in batches(context.task, problems)
-            for episode in play(policy, context.task, batch, stream=["probe"], limit=1, ahead=True)
+            for episode in play(policy, context.task, batch, limit=1, ahead=True)
         ]
 
     def _divergences(self, model: "PreTrainedModel", other: "PreTrainedModel", answered: list[Answered]) -> list[float]:

@@ -79,6 +79,7 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         task,
         splits=settings.splits,
         problems=settings.problems,
+        samples=settings.samples,
         decodings=settings.decodings,
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )

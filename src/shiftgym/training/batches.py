@@ -20,7 +20,7 @@ TREE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Conversation:
     """One conversation to learn from. Only the tokens in `spans` are trained; prompts and feedback are context."""
 
     ids: list[int]
@@ -77,7 +77,7 @@ class Batch:
 
 
 def passes(
-    minibatch: list[Sequence],
+    minibatch: list[Conversation],
     tokens_per_pass: int,
     device: torch.device,
     *,
@@ -103,7 +103,7 @@ def passes(
 
 def collate(
     trees: list[Tree],
-    minibatch: list[Sequence],
+    minibatch: list[Conversation],
     totals: tuple[int, int],
     device: torch.device,
     pictures: Pictures | None = None,

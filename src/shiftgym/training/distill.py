@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from shiftgym.messages import user
-from shiftgym.training.batches import Batch, Sequence
+from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Rollouts, by_episode, summary
@@ -49,10 +49,10 @@ class Distill:
         _, loss, metrics = self._rollouts.token_loss(batch)
         return loss, metrics
 
-    def _hindsight(self, conversation: Sequence, feedback: str) -> Sequence:
+    def _hindsight(self, conversation: Conversation, feedback: str) -> Conversation:
         """The conversation, the feedback, and the same answer once more: the only one to be scored."""
         form, ids = self._context.form, conversation.ids
         ((start, stop),) = conversation.spans
         told = form.reply([user(feedback)])[1 if ids[-1] in form.end_ids else 0 :]
         context = [*ids, *told]
-        return Sequence([*context, *ids[start:stop]], [(len(context), len(context) + stop - start)])
+        return Conversation([*context, *ids[start:stop]], [(len(context), len(context) + stop - start)])

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from shiftgym.errors import ConfigError
-from shiftgym.training.batches import Batch, Sequence
+from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.own import Answered, Beforehand
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -37,7 +37,7 @@ class DPO:
         self._context, self._settings = context, settings
         self._player = Player(context, settings, settings.recipe)
         self._beforehand = Beforehand(context, settings, settings.train_on, settings.group_size)
-        self._pairs: list[list[Sequence]] = []
+        self._pairs: list[list[Conversation]] = []
 
     def collect(self, step: int) -> Collection:
         settings = self._settings
@@ -71,9 +71,9 @@ class DPO:
         return -(batch.advantages * logprobs).sum() / (batch.minibatch_turns / 2), {}
 
 
-def _pairs(problem: Answered) -> list[Sequence]:
+def _pairs(problem: Answered) -> list[Conversation]:
     """Right, wrong, right, wrong ...: as many pairs of a decision as it has answers of the rarer sort."""
-    found: list[Sequence] = []
+    found: list[Conversation] = []
     for decision in problem:
         right = [sequence for sequence, verdict in decision if verdict]
         wrong = [sequence for sequence, verdict in decision if not verdict]

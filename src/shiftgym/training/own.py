@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from shiftgym.training.batches import Sequence
+from shiftgym.seeds import Names
+from shiftgym.training.batches import Conversation
 from shiftgym.training.recipe import Context
 from shiftgym.training.rollouts import Player, by_episode, frozen
 from shiftgym.training.settings import DPOSettings, ReplaySettings, RFTSettings
@@ -10,20 +11,22 @@ from shiftgym.training.settings import DPOSettings, ReplaySettings, RFTSettings
 AT_ONCE = 128
 """Answers that are sampled side by side, for problems of one decision."""
 
-Answered = list[list[tuple[Sequence, bool]]]
+Answered = list[list[tuple[Conversation, bool]]]
 """Of one problem: for each decision some conversations, and whether each ended with a right answer."""
 
 
 def answer(
-    player: Player, split: str, problems: list[int], group_size: int, step: int, limit: int = 1
+    player: Player, split: str, problems: list[int], group_size: int, noise: Names, limit: int = 1
 ) -> list[Answered]:
     """Sample `group_size` conversations about every decision of each problem.
 
     Args:
-        step: names the random stream.
+        noise: what tells these answers from all others of this recipe; split, index and sample are added to it.
         limit: attempts a decision.
     """
-    played = player.play(split, [index for index in problems for _ in range(group_size)], step, limit)
+    several = [(index, sample) for index in problems for sample in range(group_size)]
+    named = [[*noise, split, index, sample] for index, sample in several]
+    played = player.play(split, [index for index, _ in several], named, limit)
     conversations = by_episode(player.conversations(played), played)
     verdicts = [[record.solved for record in episode.decisions] for episode in played]
     judged = [list(zip(*pair, strict=True)) for pair in zip(conversations, verdicts, strict=True)]
@@ -64,5 +67,5 @@ class Beforehand:
         return [
             one
             for chunk in chunks
-            for one in answer(player, self._split, chunk, self._group_size, chunk[0], self._limit)
+            for one in answer(player, self._split, chunk, self._group_size, ["before"], self._limit)
         ]

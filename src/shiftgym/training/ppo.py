@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shiftgym.models.value import ValueHead
 from shiftgym.training import advantages
-from shiftgym.training.batches import Batch, Sequence
+from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.losses import value_loss
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -60,7 +60,7 @@ class PPO:
         value = value_loss(self.head(scores.hidden[batch.turns]), batch.returns).sum() / batch.minibatch_turns
         return loss + value, {**metrics, "value_loss": value}
 
-    def _values(self, conversations: list[Sequence]) -> list[float]:
+    def _values(self, conversations: list[Conversation]) -> list[float]:
         """The value of every turn before it was answered; nothing behind the last prompt needs to be read."""
         read = []
         for sequence in conversations:

@@ -12,7 +12,7 @@ from shiftgym.episodes import Episode
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.value import ValueHead
 from shiftgym.tasks.base import Task
-from shiftgym.training.batches import Batch, Sequence
+from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.compute import Ledger
 
 
@@ -31,7 +31,7 @@ class Context:
 class Collection:
     """What one step learns from."""
 
-    sequences: list[list[Sequence]]
+    sequences: list[list[Conversation]]
     """One conversation a decision, those of a problem together: they may begin alike."""
     metrics: dict[str, float] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """Supervised fine-tuning with rehearsal: what the model was trained on before is not at hand, so it rehearses its own
 answers of the time before (self-synthesized rehearsal; Huang et al. 2024, arXiv 2403.01244)."""
 
-from shiftgym.training.batches import Sequence
+from shiftgym.training.batches import Conversation
 from shiftgym.training.own import Beforehand
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -17,7 +17,7 @@ class Replay(Supervised):
         self._settings = settings
         self._experts = Experts(context, settings)
         self._beforehand = Beforehand(context, settings, settings.replay_on, group_size=1)
-        self._own: list[list[Sequence]] = []
+        self._own: list[list[Conversation]] = []
         self._rehearsed = max(1, round(settings.batch * settings.share))
 
     def collect(self, step: int) -> Collection:

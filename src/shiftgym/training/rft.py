@@ -3,7 +3,7 @@ answers that the verifier called right. Sampled once by the model that the branc
 step by the present one (as in RAFT; Dong et al. 2023, arXiv 2304.06767)."""
 
 from shiftgym.errors import ConfigError
-from shiftgym.training.batches import Sequence
+from shiftgym.training.batches import Conversation
 from shiftgym.training.own import Answered, Beforehand, answer
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -25,7 +25,7 @@ class RFT(Supervised):
         self._beforehand = None
         if not settings.refresh:
             self._beforehand = Beforehand(context, settings, settings.train_on, settings.group_size, settings.limit)
-        self._right: list[list[Sequence]] = []
+        self._right: list[list[Conversation]] = []
 
     def collect(self, step: int) -> Collection:
         if self._beforehand is None:
@@ -47,12 +47,12 @@ class RFT(Supervised):
         player = Player(self.context, settings, settings.recipe)
         start = (step - 1) * settings.batch
         indices = stream(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
-        found = answer(player, settings.train_on, list(indices), settings.group_size, step, settings.limit)
+        found = answer(player, settings.train_on, list(indices), settings.group_size, [step], settings.limit)
         verdicts = [right for problem in found for decision in problem for _, right in decision]
         return Collection(_right(found), {"success": sum(verdicts) / len(verdicts)})
 
 
-def _right(found: list[Answered]) -> list[list[Sequence]]:
+def _right(found: list[Answered]) -> list[list[Conversation]]:
     """Of every problem that has any, the different conversations that ended right."""
     problems = [
         list({tuple(sequence.ids): sequence for decision in problem for sequence, right in decision if right}.values())

@@ -5,7 +5,7 @@ A whole conversation is one sequence. Prompt and feedback are context; each answ
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from statistics import fmean
@@ -20,7 +20,8 @@ from shiftgym.episodes import Episode
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.prefixes import branching
 from shiftgym.models.score import Scores, score, trunk_states
-from shiftgym.training.batches import Batch, Sequence, passes
+from shiftgym.seeds import Names
+from shiftgym.training.batches import Batch, Conversation, passes
 from shiftgym.training.losses import clipped_policy_loss, kl_divergence
 from shiftgym.training.recipe import Context
 from shiftgym.training.settings import RolloutSettings, SamplingSettings
@@ -47,21 +48,21 @@ class Player:
         )
 
     def play(
-        self, split: str, problems: list[int], step: int, limit: int | None, *, feedback: bool = True
+        self, split: str, problems: list[int], noise: Sequence[Names], limit: int | None, *, feedback: bool = True
     ) -> list[Episode]:
         """One episode on each of these problems of a split, sampled from the current weights.
 
         Args:
-            step: names the random stream.
+            noise: what tells the random stream of each episode from those of all others of this recipe.
             limit: attempts a decision; the task's own limit if None.
             feedback: whether the verifier's message is shown after a failed attempt.
         """
         task = self.context.task
         stated = [task.problem(split, index) for index in problems]
-        stream = [*self._stream, step]
-        return episodes.play(self._policy, task, stated, stream=stream, limit=limit, feedback=feedback, ahead=True)
+        named = [[*self._stream, *names] for names in noise]
+        return episodes.play(self._policy, task, stated, noise=named, limit=limit, feedback=feedback, ahead=True)
 
-    def conversations(self, played: list[Episode]) -> list[Sequence]:
+    def conversations(self, played: list[Episode]) -> list[Conversation]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
         generation recorded, which are never computed again."""
         sequences = []
@@ -70,13 +71,13 @@ class Player:
                 transcript = record.transcript
                 assert transcript is not None, "a model's chat keeps its tokens"
                 logprobs = [value for answer in transcript.logprobs for value in answer]
-                sequences.append(Sequence(transcript.ids, transcript.spans, logprobs=logprobs))
+                sequences.append(Conversation(transcript.ids, transcript.spans, logprobs=logprobs))
                 self.context.ledger.tokens_prompt += len(transcript.ids) - len(logprobs)
         return sequences
 
     @torch.no_grad()
     def evaluate(
-        self, sequences: list[Sequence], values: Callable[[Batch], Tensor], *, sizes: list[int], head: bool
+        self, sequences: list[Conversation], values: Callable[[Batch], Tensor], *, sizes: list[int], head: bool
     ) -> list[list[float]]:
         """Run `values` over all sequences without gradient; `sizes[i]` numbers belong to sequence i.
 
@@ -96,7 +97,7 @@ class Player:
             ledger.looked(self.context.form.flops(batch.packed.shown), learned=False)
         return results
 
-    def logprobs(self, sequences: list[Sequence], model: PreTrainedModel) -> list[list[float]]:
+    def logprobs(self, sequences: list[Conversation], model: PreTrainedModel) -> list[list[float]]:
         """Of every answer token under a model, at the sampling temperature."""
         sizes = [sequence.answer_tokens for sequence in sequences]
         return self.evaluate(sequences, lambda batch: self.score(model, batch).logprobs, sizes=sizes, head=True)
@@ -117,11 +118,12 @@ class Rollouts(Player):
     def collect(self, problems: list[int], step: int) -> list[Episode]:
         """One episode on each of these problems of the training split, as the settings have it."""
         settings = self.settings
-        return self.play(settings.train_on, problems, step, settings.limit, feedback=settings.feedback)
+        noise = [[step, episode] for episode in range(len(problems))]
+        return self.play(settings.train_on, problems, noise, settings.limit, feedback=settings.feedback)
 
     def judged(
-        self, conversations: list[Sequence], advantages: list[float], returns: list[float] | None = None
-    ) -> list[Sequence]:
+        self, conversations: list[Conversation], advantages: list[float], returns: list[float] | None = None
+    ) -> list[Conversation]:
         """The same conversations, given the advantage (and return) of each of their turns, listed in order, and the
         reference model's log-probabilities. All tokens of an answer have the advantage of their turn."""
         sequences, turn = [], 0
@@ -133,7 +135,7 @@ class Rollouts(Player):
             sequences.append(replace(conversation, advantages=tokens, returns=returns[turns] if returns else []))
         return self.referred(sequences)
 
-    def referred(self, sequences: list[Sequence]) -> list[Sequence]:
+    def referred(self, sequences: list[Conversation]) -> list[Conversation]:
         """The same sequences with the reference model's log-probabilities, if there is a KL term."""
         if self._reference is None:
             return sequences

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from shiftgym.models.score import Scores, score
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Batch, Sequence
+from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.losses import exact_kl
 from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
@@ -70,9 +70,9 @@ class Experts:
 
     def __init__(self, context: Context, settings: SupervisedSettings) -> None:
         self._context, self._split, self._keep = context, settings.train_on, settings.problems is not None
-        self._known: dict[int, list[Sequence]] = {}
+        self._known: dict[int, list[Conversation]] = {}
 
-    def answers(self, index: int) -> list[Sequence]:
+    def answers(self, index: int) -> list[Conversation]:
         """To each decision of a problem."""
         if index in self._known:
             return self._known[index]
@@ -80,7 +80,7 @@ class Experts:
         examples = []
         for decision in decisions(task, task.problem(self._split, index)):
             prompt, answer = form.prompt(decision.prompt), form.answer(task.expert(decision))
-            examples.append(Sequence(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
+            examples.append(Conversation(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
         if self._keep:
             self._known[index] = examples
         return examples

@@ -6,8 +6,7 @@ to metrics.jsonl as one that was not (same machine, same versions).
 
 import math
 import time
-from collections.abc import Callable
-from collections.abc import Sequence as Several
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +25,7 @@ from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import branching
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
-from shiftgym.training.batches import Sequence, passes
+from shiftgym.training.batches import Conversation, passes
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.compute import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.training.distill import Distill
@@ -75,7 +74,7 @@ def train(
     budget_flops: float | None = None,
     accounting: Accounting = "executed",
     max_steps: int | None = None,
-    milestones: Several[float] = (1.0,),
+    milestones: Sequence[float] = (1.0,),
     on_checkpoint: OnCheckpoint | None = None,
     on_step: OnStep | None = None,
 ) -> TrainingResult:
@@ -244,7 +243,7 @@ class _Loop:
             updates += [self._update(shuffled[start : start + size]) for start in range(0, len(shuffled), size)]
         return {name: fmean(update[name] for update in updates) for name in updates[0]} if updates else {}
 
-    def _update(self, minibatch: list[list[Sequence]]) -> dict[str, float]:
+    def _update(self, minibatch: list[list[Conversation]]) -> dict[str, float]:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
         self._optimizer.zero_grad()
         shares: list[dict[str, Tensor]] = []
