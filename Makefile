@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: study paper test lint bench clean $(VENV) $(VENV)-bench
+.PHONY: study paper test test-slow lint bench clean $(VENV) $(VENV)-bench
 
 study: $(VENV)/.installed
 	$(BIN)/shiftgym study run points-text
@@ -20,7 +20,11 @@ paper: $(VENV)/.installed
 	$(BIN)/shiftgym study run paper
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# What takes minutes: the paper at toy size, and the like.
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -52,13 +52,13 @@ class Numbers:
     prompt: Messages
 
 
-def compare(name: str, model: Any, form: Any, decisions: list[Any], limit: int, rounds: int) -> float:
+def compare(name: str, model: Any, chat_format: Any, decisions: list[Any], limit: int, rounds: int) -> float:
     """Print both rates and return their ratio."""
-    prompts = [form.prompt(decision.prompt) for decision in decisions]
-    width, ends = max(map(len, prompts)), sorted(form.end_ids)
+    prompts = [chat_format.prompt(decision.prompt) for decision in decisions]
+    width, ends = max(map(len, prompts)), sorted(chat_format.end_ids)
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=limit, seed=0)
+    policy = ModelPolicy(model, chat_format, temperature=1.0, max_new_tokens=limit, seed=0)
 
     def own() -> int:
         noise = [["benchmark", row] for row in range(len(decisions))]
@@ -98,16 +98,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)  # noqa: TID251  generate() samples from torch's global generator
-    model, form = load_policy(MODEL)
+    model, chat_format = load_policy(MODEL)
     task = PointsTask(PointsTask.Options(), {"test": PointsTask.Setting(hands="test")}, seed=0)
     hands = [task.start(task.problem("test", index)) for index in range(options.batch)]
     groups = [hand for hand in hands[: options.batch // GROUP] for _ in range(GROUP)]
     prompt, answer = FIXED
-    fixed = torch.randint(8, len(form.tokenizer), (options.batch, prompt)).tolist()
+    fixed = torch.randint(8, len(chat_format.tokenizer), (options.batch, prompt)).tolist()
     numbers = [Numbers([Message(role="user", content=" ".join(map(str, ids)))]) for ids in fixed]
 
-    ratio = compare("hands", model, form, hands, 96, options.rounds)
-    compare("groups", model, form, groups, 96, options.rounds)
+    ratio = compare("hands", model, chat_format, hands, 96, options.rounds)
+    compare("groups", model, chat_format, groups, 96, options.rounds)
     compare("fixed", model, Tokens(), numbers, answer, options.rounds)
     print(f"promised for hands {PROMISED}: {'PASS' if ratio >= PROMISED else 'BELOW'}")
 

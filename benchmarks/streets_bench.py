@@ -11,10 +11,10 @@ import time
 from statistics import fmean
 
 from shiftgym.seeds import rng
-from shiftgym.tasks.navigation.city import KINDS, NAMES
 from shiftgym.tasks.navigation.directions import SPATIAL
-from shiftgym.tasks.navigation.streetview import StreetPicture
-from shiftgym.tasks.navigation.styles import STYLES
+from shiftgym.tasks.navigation.streetview.styles import STYLES
+from shiftgym.tasks.navigation.streetview.view import StreetPicture
+from shiftgym.tasks.navigation.world.city import KINDS, NAMES
 
 PROMISED = {128: 15.0, 192: 15.0, 448: 30.0}
 """Milliseconds at each size, in pixels of the whole picture."""

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from shiftgym.models.backbone.points import CORPUS
-from shiftgym.models.backbone.tokenizer import train_tokenizer
+from shiftgym.backbones.points import CORPUS
+from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import HandDecision, PointsTask
@@ -37,7 +37,9 @@ def main() -> None:
     torch.manual_seed(0)  # noqa: TID251 (a benchmark's weights may come from the global generator)
 
     text = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
-    form = ChatFormat(train_tokenizer(texts(text, options.batch), options.vocabulary, CORPUS.pieces, CORPUS.numbers))
+    chat_format = ChatFormat(
+        train_tokenizer(texts(text, options.batch), options.vocabulary, CORPUS.pieces, CORPUS.numbers)
+    )
     config = LlamaConfig(
         vocab_size=options.vocabulary,
         hidden_size=128,
@@ -48,7 +50,7 @@ def main() -> None:
         bos_token_id=None,
         eos_token_id=None,
     )
-    compare("text", text, [(LlamaForCausalLM(config), form) for _ in range(2)], options)
+    compare("text", text, [(LlamaForCausalLM(config), chat_format) for _ in range(2)], options)
 
     pictures = PointsTask(PointsTask.Options(modality="vision"), {"train": PointsTask.Setting(nuisance=0.25)}, seed=0)
     compare("pictures", pictures, [load_policy("points-vision-0") for _ in range(2)], options)
@@ -66,7 +68,7 @@ def texts(task: PointsTask, batch: int) -> list[str]:
 def compare(name: str, task: PointsTask, models: list[tuple[PreTrainedModel, ChatFormat]], options: Any) -> None:
     """Print both rates and their ratio. One training set of just a batch: every step has the same rows, so best times
     can be compared."""
-    (model, form), (bare, other) = models
+    (model, chat_format), (bare, other) = models
     rows = [(other.prompt(d.prompt), other.answer(task.expert(d))) for d in decisions(task, options.batch)]
     tokens = sum(len(prompt) + len(answer) for prompt, answer in rows)
     width = max(len(prompt) + len(answer) for prompt, answer in rows)
@@ -99,7 +101,9 @@ def compare(name: str, task: PointsTask, models: list[tuple[PreTrainedModel, Cha
 
     with tempfile.TemporaryDirectory() as folder:
         settings = SFTSettings(problems=options.batch, batch=options.batch)
-        train(model, form, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns)
+        train(
+            model, chat_format, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns
+        )
     ours, bare_rate = tokens / min(own), tokens / min(theirs)
     print(
         f"training, {name}: shiftgym {ours:,.0f} tokens/s, bare torch loop {bare_rate:,.0f} tokens/s, "

@@ -36,7 +36,7 @@ from transformers import PrinterCallback, TrainerCallback
 from shiftgym.messages import assistant
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
-from shiftgym.training.problems import stream
+from shiftgym.training.order import training_order
 from shiftgym.training.settings import GroupSettings, OptimizerSettings, SFTSettings
 from shiftgym.training.trainer import train
 
@@ -80,8 +80,8 @@ class Sides:
     def __init__(
         self, *, batch: int, group: int, limit: int, steps: int, precision: Literal["bfloat16", "float32"]
     ) -> None:
-        self.model, self.form = load_policy(MODEL)
-        self.tokenizer = self.form.tokenizer
+        self.model, self.chat_format = load_policy(MODEL)
+        self.tokenizer = self.chat_format.tokenizer
         self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
         self.batch, self.group, self.limit, self.steps = batch, group, limit, steps + 1
         self.precision = precision
@@ -106,7 +106,7 @@ class Sides:
         return self._own(self.grpo, seed, "tokens_generated", "success")
 
     def trl_sft(self, seed: int) -> Run:
-        problems = stream(seed, "train", self.sft.problems, 0, self.batch * self.steps)
+        problems = training_order(seed, "train", self.sft.problems, 0, self.batch * self.steps)
         decisions = [self.task.start(self.task.problem("train", index)) for index in problems]
         answers = [self.task.expert(decision) for decision in decisions]
         rows = [
@@ -115,7 +115,7 @@ class Sides:
         ]
         # Both sides see the same rows, so TRL's tokens need no counting while it runs.
         lengths = [
-            len(self.form.prompt(decision.prompt)) + len(self.form.answer(answer))
+            len(self.chat_format.prompt(decision.prompt)) + len(self.chat_format.answer(answer))
             for decision, answer in zip(decisions, answers, strict=True)
         ]
         run = Run()
@@ -134,7 +134,7 @@ class Sides:
         return run
 
     def trl_rl(self, seed: int) -> Run:
-        problems = list(stream(seed, "train", self.grpo.problems, 0, self.batch // self.group * self.steps))
+        problems = list(training_order(seed, "train", self.grpo.problems, 0, self.batch // self.group * self.steps))
         decisions = {index: self.task.start(self.task.problem("train", index)) for index in problems}
         rows = [{"prompt": decisions[index].prompt, "problem": index} for index in problems]
         run, tokens = Run(), 0
@@ -178,7 +178,7 @@ class Sides:
         with tempfile.TemporaryDirectory() as folder:
             train(
                 model,
-                self.form,
+                self.chat_format,
                 self.task,
                 settings,
                 seed=seed,

@@ -12,7 +12,8 @@ HEAVY = {"torch", "transformers", "matplotlib", "pandas", "scipy", "numpy", "pya
 TELL = "; import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
 HELP = (
-    "import sys; from shiftgym.cli import app; sys.argv = ['shiftgym']; app(['--help'], result_action='return_value')"
+    "import sys; from shiftgym.cli.main import app; sys.argv = ['shiftgym']; "
+    "app(['--help'], result_action='return_value')"
 )
 
 

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "shiftgym"
 LAYERS = (
     ("cli",),
     ("studies",),
-    ("engines", "reports"),
+    ("engines", "reports", "backbones"),
     ("evaluation", "training"),
     ("models",),
     ("policies",),
@@ -18,12 +18,13 @@ LAYERS = (
     ("policies.base",),
     ("tasks",),
     ("tasks.base",),
+    ("reading",),
     ("messages", "verdicts", "seeds", "errors"),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that
 plays it, the policies themselves above."""
 
-TORCH_ROOMS = ("models", "training")
+TORCH_ROOMS = ("backbones", "models", "training")
 TORCH_FREE = {"training.settings"}
 TORCH = {"torch", "transformers", "tokenizers", "safetensors"}
 

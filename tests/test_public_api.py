@@ -45,7 +45,7 @@ HEAVY = ("torch", "transformers", "numpy", "scipy", "matplotlib", "pyarrow")
 HELP = """
 import sys
 sys.argv = ["shiftgym", "--help"]
-from shiftgym.cli import main
+from shiftgym.cli.main import main
 try:
     main()
 except SystemExit:

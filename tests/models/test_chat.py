@@ -14,26 +14,26 @@ def rendered(tokenizer: Any, messages: Any, *, generation: bool = True) -> list[
 
 def test_a_conversation_written_piece_by_piece_is_the_template_of_the_whole(tiny: Any) -> None:
     model, tokenizer = tiny
-    form = ChatFormat(tokenizer, model.generation_config)
+    chat_format = ChatFormat(tokenizer, model.generation_config)
     messages = [user("Make 24."), assistant("(1+2)*8"), user("Try again."), assistant("24"), user("Legal, but not 24.")]
     pieces = [
-        form.prompt(messages[:1]),
-        form.answer("(1+2)*8"),
-        form.reply([messages[2]])[1:],
-        form.answer("24"),
-        form.reply([messages[4]])[1:],
+        chat_format.prompt(messages[:1]),
+        chat_format.answer("(1+2)*8"),
+        chat_format.reply([messages[2]])[1:],
+        chat_format.answer("24"),
+        chat_format.reply([messages[4]])[1:],
     ]
     assert [token for piece in pieces for token in piece] == rendered(tokenizer, messages)
 
 
 def test_the_end_of_an_answer_is_the_templates_own(tiny: Any) -> None:
     model, tokenizer = tiny
-    form = ChatFormat(tokenizer, model.generation_config)
-    end = tokenizer.convert_ids_to_tokens(form.end_id)
+    chat_format = ChatFormat(tokenizer, model.generation_config)
+    end = tokenizer.convert_ids_to_tokens(chat_format.end_id)
     assert end in ("<|eot_id|>", "<|im_end|>", "<end_of_turn>")
-    assert form.end_ids == {form.end_id, tokenizer.eos_token_id}
-    assert form.reply([user("Try again.")])[0] == form.end_id == form.answer("24")[-1]
-    assert form.text(form.answer('{"formula": "(1 + 2) * 8"}')) == '{"formula": "(1 + 2) * 8"}'
+    assert chat_format.end_ids == {chat_format.end_id, tokenizer.eos_token_id}
+    assert chat_format.reply([user("Try again.")])[0] == chat_format.end_id == chat_format.answer("24")[-1]
+    assert chat_format.text(chat_format.answer('{"formula": "(1 + 2) * 8"}')) == '{"formula": "(1 + 2) * 8"}'
 
 
 def test_the_prompt_begins_once(tiny: Any) -> None:
@@ -45,21 +45,21 @@ def test_the_prompt_begins_once(tiny: Any) -> None:
 
 def test_a_system_message_is_rendered_or_refused_in_one_line(tiny: Any) -> None:
     model, tokenizer = tiny
-    form = ChatFormat(tokenizer, model.generation_config)
+    chat_format = ChatFormat(tokenizer, model.generation_config)
     messages: Any = [{"role": "system", "content": "Be brief."}, user("Make 24.")]
     if "start_of_turn" in tokenizer.chat_template:
         with pytest.raises(ConfigError, match="roles system, user: System role not supported"):
-            form.prompt(messages)
+            chat_format.prompt(messages)
     else:
-        assert form.prompt(messages) == rendered(tokenizer, messages)
+        assert chat_format.prompt(messages) == rendered(tokenizer, messages)
 
 
 def test_results_are_the_callers_own(tiny_llama: Any) -> None:
-    form = ChatFormat(tiny_llama[1])
-    form.prompt([user("K")]).append(0)
-    form.reply([user("K")]).append(0)
-    assert form.prompt([user("K")])[-1] != 0
-    assert form.reply([user("K")])[-1] != 0
+    chat_format = ChatFormat(tiny_llama[1])
+    chat_format.prompt([user("K")]).append(0)
+    chat_format.reply([user("K")]).append(0)
+    assert chat_format.prompt([user("K")])[-1] != 0
+    assert chat_format.reply([user("K")])[-1] != 0
 
 
 def test_templates_that_cannot_work_are_config_errors(tiny_llama: Any) -> None:

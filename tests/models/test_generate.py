@@ -41,8 +41,8 @@ class Tally:
 
 def policy(tiny: Any, *, temperature: float = 0.0, limit: int = 8, ledger: Any = None) -> ModelPolicy:
     model, tokenizer = tiny
-    form = ChatFormat(tokenizer, model.generation_config)
-    return ModelPolicy(model, form, temperature=temperature, max_new_tokens=limit, seed=0, ledger=ledger)
+    chat_format = ChatFormat(tokenizer, model.generation_config)
+    return ModelPolicy(model, chat_format, temperature=temperature, max_new_tokens=limit, seed=0, ledger=ledger)
 
 
 def chat(policy: ModelPolicy, texts: list[str] = TEXTS) -> Any:
@@ -115,7 +115,7 @@ def test_rows_that_end_early_leave_the_batch_and_come_back(tiny_llama: Any) -> N
     """Any of half the vocabulary ends an answer, so rows finish at all times and change places in the cache."""
     tally = Tally([])
     sampler = policy(tiny_llama, temperature=1.3, limit=20, ledger=tally)
-    sampler.form.end_ids |= set(range(0, 350, 4))
+    sampler.chat_format.end_ids |= set(range(0, 350, 4))
     rows = list(range(40))
     transcripts = play(sampler, [rows, rows[::-1], rows[5:30]], [f"{TEXTS[row % 5]} {row}" for row in rows])
     assert min(call["rows"] for call in tally.calls) < 10
@@ -128,27 +128,27 @@ def test_rows_that_end_early_leave_the_batch_and_come_back(tiny_llama: Any) -> N
 
 def test_an_answer_cut_by_length_is_ended_by_the_reply(tiny: Any) -> None:
     sampler = policy(tiny, limit=3)
-    sampler.form.end_ids = {sampler.form.end_id}
+    sampler.chat_format.end_ids = {sampler.chat_format.end_id}
     transcript = play(sampler, [[0], [0]])[0]
     (start, stop), (again, end) = transcript.spans
-    assert transcript.ids[:start] == sampler.form.prompt([user(TEXTS[0])])
+    assert transcript.ids[:start] == sampler.chat_format.prompt([user(TEXTS[0])])
     assert stop - start == 3
-    assert transcript.ids[stop - 1] != sampler.form.end_id
-    assert transcript.ids[stop:again] == sampler.form.reply(FEEDBACK)
+    assert transcript.ids[stop - 1] != sampler.chat_format.end_id
+    assert transcript.ids[stop:again] == sampler.chat_format.reply(FEEDBACK)
     assert end == len(transcript.ids)
 
 
 def test_an_answer_that_ended_keeps_its_end_token_and_it_is_not_repeated(tiny: Any) -> None:
     sampler = policy(tiny, limit=6)
     talk = chat(sampler, TEXTS[:1])
-    sampler.form.end_ids = set(range(len(tiny[1])))
+    sampler.chat_format.end_ids = set(range(len(tiny[1])))
     answer = talk.reply([0], [[]])[0]
     assert (answer.tokens, answer.stop, answer.text) == (1, "end", "")
     talk.reply([0], [FEEDBACK])
     transcript = talk.transcripts()[0]
     (start, stop), (again, _) = transcript.spans
     assert stop == start + 1
-    assert transcript.ids[stop:again] == sampler.form.reply(FEEDBACK)[1:]
+    assert transcript.ids[stop:again] == sampler.chat_format.reply(FEEDBACK)[1:]
 
 
 def test_samples_repeat_with_the_seed_and_differ_between_attempts_and_streams(tiny_llama: Any) -> None:
@@ -177,7 +177,7 @@ def test_sampling_follows_the_softmax() -> None:
 def test_the_ledger_is_told_every_forward_pass_as_executed(tiny_llama: Any) -> None:
     tally = Tally([])
     sampler = policy(tiny_llama, limit=3, ledger=tally)
-    sampler.form.end_ids = {sampler.form.end_id}
+    sampler.chat_format.end_ids = {sampler.chat_format.end_id}
     transcripts = play(sampler, [[0, 2], [2]])
     longest, other = len(transcripts[0].ids), transcripts[2]
     start, again = longest - 3, other.spans[1][0]

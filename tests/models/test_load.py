@@ -16,13 +16,13 @@ def saved(tiny_llama: Any, tmp_path: Path) -> Path:
 
 
 def test_a_saved_model_comes_back(tiny_llama: Any, saved: Path) -> None:
-    model, form = load_policy(str(saved))
+    model, chat_format = load_policy(str(saved))
     assert not model.training
     assert model.dtype is torch.float32
     for name, weight in tiny_llama[0].state_dict().items():
         assert torch.equal(model.state_dict()[name], weight)
-    assert form.tokenizer.chat_template == tiny_llama[1].chat_template
-    assert form.pictures is None
+    assert chat_format.tokenizer.chat_template == tiny_llama[1].chat_template
+    assert chat_format.pictures is None
 
 
 def test_the_dtype_is_the_callers(saved: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from shiftgym.models.prefixes import Packed, branching, locate, plant
+from shiftgym.models.prefixes import Packed, branching, locate, pack_prefix_trees
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def alike() -> list[list[int]]:
 @pytest.mark.parametrize("limit", [0, 15, 1000])
 def test_every_sequence_is_a_path_that_sees_exactly_itself(limit: int) -> None:
     sequences = alike()
-    trees = plant(sequences, limit)
+    trees = pack_prefix_trees(sequences, limit)
     assert sorted(member for tree in trees for member in tree.members) == list(range(40))
     assert all(len(tree) <= max(limit, 12) for tree in trees)
     for tree in trees:
@@ -30,12 +30,12 @@ def test_every_sequence_is_a_path_that_sees_exactly_itself(limit: int) -> None:
 
 
 def test_what_is_shared_is_there_once_and_strangers_stay_apart() -> None:
-    shared, stranger = plant([[5, 6, 7, 8], [5, 6, 9], [9, 6, 7], [5, 6, 7, 8], [5, 6]], 100)
+    shared, stranger = pack_prefix_trees([[5, 6, 7, 8], [5, 6, 9], [9, 6, 7], [5, 6, 7, 8], [5, 6]], 100)
     assert (sorted(shared.ids), stranger.ids) == ([5, 6, 7, 8, 9], [9, 6, 7])
 
 
 def test_without_branches_a_plain_mask_will_do() -> None:
-    packed = Packed.of(plant([[1, 2, 3], [4]], 0), CPU)
+    packed = Packed.of(pack_prefix_trees([[1, 2, 3], [4]], 0), CPU)
     assert packed.visible is None
     masks = packed.attention_mask(torch.float32)
     assert packed.ids.tolist() == [[1, 2, 3], [4, 0, 0]]
@@ -48,7 +48,7 @@ def test_a_tree_gives_the_states_of_fresh_rows(tiny: tuple[PreTrainedModel, PreT
         pytest.skip("a model with windows is never given trees")
     history = torch.randint(300, (60,), generator=torch.Generator().manual_seed(0)).tolist()
     sequences = [history[: 20 + 4 * turn] + [300 + turn] * 5 for turn in range(8)] + [[7, 8, 9]]
-    trees = plant(sequences, 200)
+    trees = pack_prefix_trees(sequences, 200)
     assert sorted(len(tree.members) for tree in trees) == [1, 8]
     packed = Packed.of(trees, CPU)
     with torch.no_grad():

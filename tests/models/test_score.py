@@ -9,7 +9,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from shiftgym.models.prefixes import Packed, plant
+from shiftgym.models.prefixes import Packed, pack_prefix_trees
 from shiftgym.models.score import score
 
 
@@ -26,7 +26,7 @@ def right_padded(vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 def check(model: PreTrainedModel, temperature: float) -> None:
     ids, mask, answers = right_padded(model.config.vocab_size)
-    trees = plant([row[: int(kept.sum())].tolist() for row, kept in zip(ids, mask, strict=True)], 0)
+    trees = pack_prefix_trees([row[: int(kept.sum())].tolist() for row, kept in zip(ids, mask, strict=True)], 0)
     order = [tree.members[0] for tree in trees]
     ids, mask, answers = ids[order], mask[order], answers[order]
     predictors = answers[:, 1:].nonzero().unbind(1)

@@ -17,17 +17,17 @@ from shiftgym.messages import recorded, user
 from shiftgym.models import pictures as module
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
+from shiftgym.models.microbatches import Conversation, microbatches
 from shiftgym.models.pictures import freeze
-from shiftgym.models.prefixes import Packed, locate, plant
+from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.navigation.verifier import reports_intersection
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Conversation, passes
-from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.settings import GroupSettings, PPOSettings, SFTSettings
 from shiftgym.training.trainer import train
 
@@ -83,8 +83,10 @@ def native(model: Any, processor: Any, prompt: Prompt) -> dict[str, Any]:
     return dict(processor(text=[text], **shown, return_tensors="pt", add_special_tokens=False))
 
 
-def play(form: ChatFormat, model: Any, prompts: list[Prompt], turns: int, temperature: float) -> list[Transcript]:
-    policy = ModelPolicy(model, form, temperature=temperature, max_new_tokens=6, seed=0)
+def play(
+    chat_format: ChatFormat, model: Any, prompts: list[Prompt], turns: int, temperature: float
+) -> list[Transcript]:
+    policy = ModelPolicy(model, chat_format, temperature=temperature, max_new_tokens=6, seed=0)
     chat = policy.start(prompts, [["test", row] for row in range(len(prompts))])
     rows = list(range(len(prompts)))
     for turn in range(turns):
@@ -94,30 +96,30 @@ def play(form: ChatFormat, model: Any, prompts: list[Prompt], turns: int, temper
 
 def test_pictures_become_the_tokens_that_the_models_own_processor_writes(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     for prompt in ODD:
-        ids = form.prompt(prompt.prompt)
+        ids = chat_format.prompt(prompt.prompt)
         expected = native(model, processor, prompt)["input_ids"][0].tolist()
-        assert [token if token >= 0 else form.pictures.token for token in ids] == expected
-        numbers = form.pictures.order(ids)
+        assert [token if token >= 0 else chat_format.pictures.token for token in ids] == expected
+        numbers = chat_format.pictures.order(ids)
         assert len(numbers) == len(prompt.shown)
-        assert sum(token < 0 for token in ids) == expected.count(form.pictures.token)
+        assert sum(token < 0 for token in ids) == expected.count(chat_format.pictures.token)
 
 
 def test_the_answer_to_a_picture_has_the_log_probabilities_of_the_plain_model(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     for prompt in ODD:
-        (talk,) = play(form, model, [prompt], turns=2, temperature=0.7)
+        (talk,) = play(chat_format, model, [prompt], turns=2, temperature=0.7)
         inputs = native(model, processor, prompt)
-        ids = torch.tensor([[token if token >= 0 else form.pictures.token for token in talk.ids]])
-        kinds = {"mm_token_type_ids": (ids == form.pictures.token).long()} if form.pictures.rotary else {}
+        ids = torch.tensor([[token if token >= 0 else chat_format.pictures.token for token in talk.ids]])
+        kinds = {"mm_token_type_ids": (ids == chat_format.pictures.token).long()} if chat_format.pictures.rotary else {}
         extra = {
             name: inputs[name] for name in inputs if name in ("pixel_values", "pixel_attention_mask", "image_grid_thw")
         }
         with torch.no_grad():
             logits = model(input_ids=ids, **extra, **kinds).logits[0].float() / 0.7
-        logits[:, form.pictures.token] = -1e9
+        logits[:, chat_format.pictures.token] = -1e9
         if (video := getattr(model.config, "video_token_id", None)) is not None:
             logits[:, video] = -1e9
         scores = torch.log_softmax(logits, -1)
@@ -128,11 +130,11 @@ def test_the_answer_to_a_picture_has_the_log_probabilities_of_the_plain_model(ti
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_a_batch_sees_as_each_row_alone(tiny_seeing: Any, temperature: float) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
-    together = play(form, model, ODD, turns=3, temperature=temperature)
+    chat_format = ChatFormat.of(model, processor)
+    together = play(chat_format, model, ODD, turns=3, temperature=temperature)
     if temperature == 0.0:
         for prompt, talk in zip(ODD, together, strict=True):
-            (alone,) = play(form, model, [prompt], turns=3, temperature=0.0)
+            (alone,) = play(chat_format, model, [prompt], turns=3, temperature=0.0)
             assert alone.ids == talk.ids
     else:
         assert together[0].ids != together[5].ids  # rows draw their own noise
@@ -141,11 +143,11 @@ def test_a_batch_sees_as_each_row_alone(tiny_seeing: Any, temperature: float) ->
 
 def test_training_scores_what_generation_recorded_packed_or_not(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
-    talks = play(form, model, ODD, turns=2, temperature=0.7)
+    chat_format = ChatFormat.of(model, processor)
+    talks = play(chat_format, model, ODD, turns=2, temperature=0.7)
     for trees in (True, False):
         minibatch = [Conversation(talk.ids, talk.spans) for talk in talks]
-        for batch in passes(minibatch, 4096, CPU, trees=trees, pictures=form.pictures):
+        for batch in microbatches(minibatch, 4096, CPU, trees=trees, pictures=chat_format.pictures):
             scored = score(model, batch.packed, batch.predictors, batch.targets, 0.7).logprobs.tolist()
             recorded_ = [value for member in batch.members for turn in talks[member].logprobs for value in turn]
             assert scored == pytest.approx(recorded_, abs=1e-4)
@@ -153,13 +155,13 @@ def test_training_scores_what_generation_recorded_packed_or_not(tiny_seeing: Any
 
 def test_gradients_of_packed_rows_are_those_of_fresh_rows_and_reach_the_eyes(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
-    talks = play(form, model, ODD, turns=1, temperature=0.7)
+    chat_format = ChatFormat.of(model, processor)
+    talks = play(chat_format, model, ODD, turns=1, temperature=0.7)
     found = []
     for trees in (True, False):
         model.zero_grad()
-        for batch in passes(
-            [Conversation(t.ids, t.spans) for t in talks], 256, CPU, trees=trees, pictures=form.pictures
+        for batch in microbatches(
+            [Conversation(t.ids, t.spans) for t in talks], 256, CPU, trees=trees, pictures=chat_format.pictures
         ):
             score(model, batch.packed, batch.predictors, batch.targets).logprobs.sum().backward()
         found.append(
@@ -173,33 +175,33 @@ def test_gradients_of_packed_rows_are_those_of_fresh_rows_and_reach_the_eyes(tin
 
 def test_a_model_that_sees_never_writes_the_token_of_a_picture(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     head = model.get_output_embeddings()
     with torch.no_grad():
-        before = head.weight[form.pictures.token].clone()
-        head.weight[form.pictures.token] *= 1000
-    talks = play(form, model, ODD, turns=1, temperature=1.0)
+        before = head.weight[chat_format.pictures.token].clone()
+        head.weight[chat_format.pictures.token] *= 1000
+    talks = play(chat_format, model, ODD, turns=1, temperature=1.0)
     with torch.no_grad():
-        head.weight[form.pictures.token] = before
-    assert all(form.pictures.token not in talk.ids[start:stop] for talk in talks for start, stop in talk.spans)
+        head.weight[chat_format.pictures.token] = before
+    assert all(chat_format.pictures.token not in talk.ids[start:stop] for talk in talks for start, stop in talk.spans)
 
 
 def test_a_picture_that_was_dropped_is_drawn_again(tiny_seeing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     monkeypatch.setattr(module, "CACHE_BYTES", 1)
-    ids = [form.prompt(prompt.prompt) for prompt in ODD]
-    assert len(form.pictures._inputs) == 1
-    trees = plant(ids, 0)
+    ids = [chat_format.prompt(prompt.prompt) for prompt in ODD]
+    assert len(chat_format.pictures._inputs) == 1
+    trees = pack_prefix_trees(ids, 0)
     with torch.no_grad():
-        packed = Packed.of(trees, CPU, form.pictures)
+        packed = Packed.of(trees, CPU, chat_format.pictures)
         states = model.base_model(
             **packed.inputs, attention_mask=packed.attention_mask(torch.float32)
         ).last_hidden_state
         rows, _, ends = locate(trees)
         fresh = ChatFormat.of(model, processor)
         monkeypatch.undo()
-        again = Packed.of(plant([fresh.prompt(p.prompt) for p in ODD], 0), CPU, fresh.pictures)
+        again = Packed.of(pack_prefix_trees([fresh.prompt(p.prompt) for p in ODD], 0), CPU, fresh.pictures)
         expected = model.base_model(
             **again.inputs, attention_mask=again.attention_mask(torch.float32)
         ).last_hidden_state
@@ -234,8 +236,8 @@ def test_every_recipe_trains_every_family_and_a_checkpoint_comes_back(
     model, processor = tiny_seeing
     model, task = copy.deepcopy(model), build_task("points", options={"modality": "vision", "size": 96})
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    form = ChatFormat.of(model, processor)
-    done = train(model, form, task, SETTINGS[recipe], seed=0, folder=tmp_path, max_steps=1)
+    chat_format = ChatFormat.of(model, processor)
+    done = train(model, chat_format, task, SETTINGS[recipe], seed=0, folder=tmp_path, max_steps=1)
     assert done.ledger.flops > 0
     if recipe == "sft":  # random answers may all earn the same, and then nothing is learned
         changed = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
@@ -272,28 +274,28 @@ def test_there_is_nothing_to_freeze_in_a_model_that_only_reads(tiny_llama: Any) 
 
 def test_what_an_encoder_costs_is_counted_once_a_picture(tiny_seeing: Any) -> None:
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     ledger = Ledger(ModelShape.of(model))
-    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=2, seed=0, ledger=ledger)
+    policy = ModelPolicy(model, chat_format, temperature=1.0, max_new_tokens=2, seed=0, ledger=ledger)
     policy.start(ODD[:1], [["test"]]).reply([0], [[]])
     one = ledger.forward_flops
-    numbers = form.pictures.order(form.prompt(ODD[0].prompt))
-    assert form.flops(numbers) == form.pictures.flops(numbers) > 0
+    numbers = chat_format.pictures.order(chat_format.prompt(ODD[0].prompt))
+    assert chat_format.flops(numbers) == chat_format.pictures.flops(numbers) > 0
     text = Ledger(ModelShape.of(model))
     for count in ((numbers, False), (numbers, True)):
-        text.looked(form.flops(count[0]), learned=count[1])
-    assert text.forward_flops == 2 * form.flops(numbers) == text.backward_flops
-    assert one > form.flops(numbers)
+        text.encoded(chat_format.flops(count[0]), learned=count[1])
+    assert text.forward_flops == 2 * chat_format.flops(numbers) == text.backward_flops
+    assert one > chat_format.flops(numbers)
     assert ledger.shape.matrix_weights < sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear))
 
 
 def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) -> None:
     """A new picture at each decision, kept through its attempts, behind a history that all decisions share."""
     model, processor = tiny_seeing
-    form = ChatFormat.of(model, processor)
+    chat_format = ChatFormat.of(model, processor)
     task = build_task("navigation", options={"modality": "vision", "size": 96}, splits={"train": {"legs": (2, 2)}})
     walk = list(decisions(task, task.problem("train", 0)))
-    policy = ModelPolicy(model, form, temperature=1.0, max_new_tokens=4, seed=0)
+    policy = ModelPolicy(model, chat_format, temperature=1.0, max_new_tokens=4, seed=0)
     chat = policy.start(walk, [["test", row] for row in range(len(walk))])
     rows = list(range(len(walk)))
     chat.reply(rows, [[] for _ in rows])
@@ -303,7 +305,7 @@ def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) ->
     fresh = sum(len(talk.ids) for talk in talks)
     for trees in (True, False):
         nodes = 0
-        for batch in passes(sequences, 8192, CPU, trees=trees, pictures=form.pictures):
+        for batch in microbatches(sequences, 8192, CPU, trees=trees, pictures=chat_format.pictures):
             nodes += int(batch.packed.lengths.sum())
             assert len(batch.packed.shown) == len(batch.members), "each decision has a picture of its own"
             scored = score(model, batch.packed, batch.predictors, batch.targets).logprobs.tolist()
@@ -315,15 +317,15 @@ def test_a_route_of_pictures_in_a_tree_scores_as_fresh_rows(tiny_seeing: Any) ->
 def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
     """Unseen hands and routes of what they were trained on, greedy first answers: cards, then intersections."""
     cards = build_task("points", options={"modality": "vision"}, splits={"id": {"look": "black", "hands": "test"}})
-    model, form = load_policy("points-vision-0")
-    policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=96, seed=0)
+    model, chat_format = load_policy("points-vision-0")
+    policy = ModelPolicy(model, chat_format, temperature=0.0, max_new_tokens=96, seed=0)
     hands = episodes.play(policy, cards, [cards.problem("id", index) for index in range(40)], limit=1)
     read = [cards.diagnose(each.decisions[0].decision, each.decisions[0].attempts[0].answer) for each in hands]
     assert sum(one.recognised or False for one in read) >= 0.95 * len(read)
 
     streets = build_task("navigation", options={"modality": "vision"}, splits={"id": {"routes": "test"}})
-    model, form = load_policy("navigation-vision-0")
-    policy = ModelPolicy(model, form, temperature=0.0, max_new_tokens=64, seed=0)
+    model, chat_format = load_policy("navigation-vision-0")
+    policy = ModelPolicy(model, chat_format, temperature=0.0, max_new_tokens=64, seed=0)
     walks = [streets.problem("id", index) for index in range(4)]
     routes = episodes.play(policy, streets, walks, limit=1, ahead=True)
     right = []

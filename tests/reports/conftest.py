@@ -60,7 +60,7 @@ label = "PPO, noisy steps"
 """
 
 Rates = dict[str, tuple[float, float, float]]
-"""Branch -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
+"""BranchInfo -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
 
 EFFECT: Rates = {
     "init": (0.55, 0.35, 0.25),

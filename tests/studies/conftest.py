@@ -97,8 +97,8 @@ def faulty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from shiftgym.models.backbone.points import CORPUS
-    from shiftgym.models.backbone.tokenizer import train_tokenizer
+    from shiftgym.backbones.points import CORPUS
+    from shiftgym.backbones.tokenizer import train_tokenizer
     from shiftgym.tasks.registry import build_task
 
     folder = tmp_path_factory.mktemp("tiny")

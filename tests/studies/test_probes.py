@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from shiftgym.models.load import load_policy
+from shiftgym.models.microbatches import Conversation
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
 from shiftgym.studies.probes import Probe, local_inconsistency, pass_at, retention
 from shiftgym.tasks.points.deck import FACES, kind_of_hand
 from shiftgym.tasks.registry import build_task
-from shiftgym.training.batches import Conversation
 
 
 def test_pass_at_k_is_the_chance_of_drawing_a_right_one() -> None:
@@ -39,8 +39,8 @@ def test_what_was_solved_before_and_is_still_is_retained() -> None:
 def probe(faulty_file: Path) -> Probe:
     given = ['probes.splits=["train", "rule_ood"]', "probes.problems=3", "probes.samples=4", "branches.sft.problems=20"]
     study = load_study(faulty_file, given)
-    model, form = load_policy(study.model)
-    return Probe(model, form, study, next(branch for branch in plan(study) if branch.name == "sft"))
+    model, chat_format = load_policy(study.model)
+    return Probe(model, chat_format, study, next(branch for branch in plan(study) if branch.name == "sft"))
 
 
 def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
@@ -96,8 +96,8 @@ def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pyt
 def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str) -> None:
     small = ['probes.splits=["train"]', "probes.problems=1", "probes.samples=1"]
     study = load_study(faulty_file, small)
-    model, form = load_policy(study.model)
-    probe = Probe(model, form, study, next(each for each in plan(study) if each.name == branch))
+    model, chat_format = load_policy(study.model)
+    probe = Probe(model, chat_format, study, next(each for each in plan(study) if each.name == branch))
     assert (probe._data is None) == (branch == "ppo")
     assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]
 

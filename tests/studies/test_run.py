@@ -19,7 +19,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.run import Finished, resume_study, run_study
 
-STARTED = "from shiftgym.cli import main; main()"
+STARTED = "from shiftgym.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ def test_an_unknown_scale_is_answered_with_the_nearest(tmp_path) -> None:
         run_suite("paper", scale="smok", overrides=(), runs=tmp_path, workers=1, plain=True)
 
 
+@pytest.mark.slow
 def test_the_whole_paper_runs_at_toy_size(tmp_path) -> None:
     finished = run_suite("paper", scale="smoke", overrides=(), runs=tmp_path, workers=2, plain=True)
     assert [one.failed for one in finished] == [{}] * len(load_suite("paper").studies)

@@ -13,8 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from shiftgym import seeds
 from shiftgym.messages import Messages, user
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.tasks.base import Diagnosis
-from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.recipe import Context
 from shiftgym.verdicts import Verdict
 

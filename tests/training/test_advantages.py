@@ -7,7 +7,7 @@ from shiftgym.training.advantages import (
     generalised,
     group_normalised,
     leave_one_out,
-    less_turn_mean,
+    less_attempt_mean,
     scaled,
 )
 
@@ -29,7 +29,7 @@ def test_without_discount_the_estimate_is_return_less_value() -> None:
 
 
 def test_each_turn_number_averages_to_zero() -> None:
-    result = less_turn_mean([1.0, 3.0, -5.0, -7.0, 2.0], [0, 0, 1, 1, 2])
+    result = less_attempt_mean([1.0, 3.0, -5.0, -7.0, 2.0], [0, 0, 1, 1, 2])
     assert result == [-1.0, 1.0, 1.0, -1.0, 0.0]
 
 

@@ -9,10 +9,10 @@ import torch
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
+from shiftgym.models.microbatches import Conversation, microbatches
 from shiftgym.models.score import score
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Conversation, passes
 
 TASK = build_task("navigation", splits={"train": {}})
 WALK = list(decisions(TASK, TASK.problem("train", 0)))
@@ -28,7 +28,7 @@ def logprobs(model: Any, sequences: list[Conversation], *, trees: bool) -> tuple
     """Of each sequence's answer tokens, and how many tokens were read for them."""
     found: dict[int, list[float]] = {}
     read = 0
-    for batch in passes(sequences, 10**5, CPU, trees=trees):
+    for batch in microbatches(sequences, 10**5, CPU, trees=trees):
         with torch.no_grad():
             flat: Iterator[float] = iter(score(model, batch.packed, batch.predictors, batch.targets).logprobs.tolist())
         for member in batch.members:
@@ -38,11 +38,11 @@ def logprobs(model: Any, sequences: list[Conversation], *, trees: bool) -> tuple
 
 
 def test_a_route_in_a_tree_scores_as_fresh_rows(backbone: tuple[Any, ChatFormat]) -> None:
-    model, form = backbone
+    model, chat_format = backbone
     sequences = []
     for decision in WALK:
-        prompt = form.prompt(decision.prompt)
-        ids = [*prompt, *form.answer(TASK.expert(decision))]
+        prompt = chat_format.prompt(decision.prompt)
+        ids = [*prompt, *chat_format.answer(TASK.expert(decision))]
         sequences.append(Conversation(ids, [(len(prompt), len(ids))]))
     packed, shared = logprobs(model, sequences, trees=True)
     alone = [logprobs(model, [sequence], trees=False)[0][0] for sequence in sequences]
@@ -52,8 +52,8 @@ def test_a_route_in_a_tree_scores_as_fresh_rows(backbone: tuple[Any, ChatFormat]
 
 
 def test_a_route_is_answered_at_once_as_one_decision_at_a_time(backbone: tuple[Any, ChatFormat]) -> None:
-    model, form = backbone
-    policy = ModelPolicy(model, form, temperature=0, max_new_tokens=8, seed=0)
+    model, chat_format = backbone
+    policy = ModelPolicy(model, chat_format, temperature=0, max_new_tokens=8, seed=0)
 
     def answered(walk: list[Any]) -> list[list[int]]:
         chat = policy.start(walk, [["test"]] * len(walk))

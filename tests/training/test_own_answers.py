@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from shiftgym.errors import ConfigError
+from shiftgym.models.microbatches import Conversation, Microbatch, microbatches
 from shiftgym.models.score import score
-from shiftgym.training.batches import Batch, Conversation, passes
 from shiftgym.training.distill import Distill
 from shiftgym.training.dpo import DPO
 from shiftgym.training.recipe import Context
@@ -22,8 +22,8 @@ from shiftgym.training.sft import SFT
 SMALL: dict[str, Any] = {"problems": 12, "max_new_tokens": 3}
 
 
-def one_pass(sequences: list[Conversation]) -> Batch:
-    (batch,) = passes(sequences, 10**6, torch.device("cpu"), trees=False)
+def one_pass(sequences: list[Conversation]) -> Microbatch:
+    (batch,) = microbatches(sequences, 10**6, torch.device("cpu"), trees=False)
     return batch
 
 
@@ -45,11 +45,13 @@ def disturb(context: Context) -> None:
 
 def answer(context: Context, sequence: Conversation) -> str:
     ((start, stop),) = sequence.spans
-    return context.form.text([token for token in sequence.ids[start:stop] if token not in context.form.end_ids])
+    return context.chat_format.text(
+        [token for token in sequence.ids[start:stop] if token not in context.chat_format.end_ids]
+    )
 
 
 def right(context: Context, sequence: Conversation) -> bool:
-    asked = context.form.tokenizer.decode([sequence.ids[2]])
+    asked = context.chat_format.tokenizer.decode([sequence.ids[2]])
     return answer(context, sequence).strip() == asked.strip()
 
 
@@ -189,12 +191,16 @@ def test_a_failed_answer_is_judged_by_the_model_that_read_the_feedback(context: 
     learned = flat(collection.sequences)
     failed = [episode for episode in collection.episodes if not episode.success]
     assert len(learned) == len(failed) > 0
-    form = context.form
+    chat_format = context.chat_format
     for sequence in learned:
         ((start, stop),) = sequence.spans
         ids = sequence.ids
-        ended = ids[-1] in form.end_ids
-        told = [*ids, *([] if ended else [form.end_id]), *form.tokenizer.encode("<user> wrong <end> <answer>")]
+        ended = ids[-1] in chat_format.end_ids
+        told = [
+            *ids,
+            *([] if ended else [chat_format.end_id]),
+            *chat_format.tokenizer.encode("<user> wrong <end> <answer>"),
+        ]
         again = torch.tensor([[*told, *ids[start:stop]]])
         log_softmax = context.model(input_ids=again).logits.log_softmax(-1)[0]
         taught = [log_softmax[len(told) + k - 1, ids[start + k]].item() for k in range(stop - start)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from shiftgym.models.prefixes import plant
-from shiftgym.training.batches import TREE, Batch, Conversation, passes
+from shiftgym.models.microbatches import TREE, Conversation, Microbatch, microbatches
+from shiftgym.models.prefixes import pack_prefix_trees
 from shiftgym.training.group import Group
 from shiftgym.training.ppo import PPO
 from shiftgym.training.recipe import Context, Recipe
@@ -19,8 +19,8 @@ from shiftgym.training.sft import SFT
 SMALL = {"episodes_per_iteration": 16, "max_new_tokens": 3}
 
 
-def one_pass(sequences: list[Conversation]) -> Batch:
-    (batch,) = passes(sequences, 10**6, torch.device("cpu"), trees=False)
+def one_pass(sequences: list[Conversation]) -> Microbatch:
+    (batch,) = microbatches(sequences, 10**6, torch.device("cpu"), trees=False)
     return batch
 
 
@@ -28,7 +28,7 @@ def collected(recipe: Recipe, step: int = 1) -> list[Conversation]:
     return [sequence for several in recipe.collect(step).sequences for sequence in several]
 
 
-def gradient(recipe: Recipe, context: Context, batch: Batch) -> torch.Tensor:
+def gradient(recipe: Recipe, context: Context, batch: Microbatch) -> torch.Tensor:
     context.model.zero_grad()
     loss, _ = recipe.loss(batch)
     loss.backward()
@@ -40,7 +40,7 @@ def test_sft_learns_the_experts_answer_and_its_end(context: Context) -> None:
     for sequence in collected(recipe):
         ((start, stop),) = sequence.spans
         prompt, answer = sequence.ids[:start], sequence.ids[start:stop]
-        assert answer == [prompt[2], context.form.end_id]
+        assert answer == [prompt[2], context.chat_format.end_id]
         assert stop == len(sequence.ids)
 
 
@@ -60,7 +60,7 @@ def test_sharing_rows_does_not_change_the_gradient(context: Context) -> None:
     # Each once more with another last token, so that all but that is shared.
     sequences += [replace(sequence, ids=[*sequence.ids[:-1], 9]) for sequence in sequences]
     whole = gradient(recipe, context, one_pass(sequences))
-    (shared,) = passes(sequences, 10**6, torch.device("cpu"), trees=True)
+    (shared,) = microbatches(sequences, 10**6, torch.device("cpu"), trees=True)
     assert shared.packed.ids.numel() < sum(len(sequence.ids) for sequence in sequences) * 0.6
     assert torch.allclose(whole, gradient(recipe, context, shared), atol=1e-5)
 
@@ -70,7 +70,7 @@ def test_cutting_a_minibatch_into_passes_does_not_change_its_gradient(context: C
     sequences = collected(recipe)
     whole = gradient(recipe, context, one_pass(sequences))
     context.model.zero_grad()
-    parts = list(passes(sequences, 40, torch.device("cpu"), trees=False))
+    parts = list(microbatches(sequences, 40, torch.device("cpu"), trees=False))
     for batch in parts:
         recipe.loss(batch)[0].backward()
     summed = torch.cat([weight.grad.flatten() for weight in context.model.parameters() if weight.grad is not None])
@@ -167,7 +167,7 @@ def test_without_feedback_only_the_failure_is_told(context: Context) -> None:
     for feedback in (True, False):
         recipe = PPO(context, PPOSettings(feedback=feedback, **SMALL))
         between = [s.ids[s.spans[0][1] : s.spans[1][0]] for s in collected(recipe) if len(s.spans) > 1]
-        told[feedback] = {context.form.tokenizer.decode(ids) for ids in between}
+        told[feedback] = {context.chat_format.tokenizer.decode(ids) for ids in between}
     assert told[True] != told[False]
 
 
@@ -178,7 +178,7 @@ def test_everything_is_on_the_ledger(context: Context) -> None:
     assert context.ledger.tokens_prompt == sum(len(s.ids) for s in sequences) - generated
     assert context.ledger.backward_flops == 0
     # The reference model read every conversation once (what they share, once), besides what generation itself read.
-    read = sum(map(len, plant([s.ids for s in sequences], TREE)))
+    read = sum(map(len, pack_prefix_trees([s.ids for s in sequences], TREE)))
     assert context.ledger.forward_flops > 2 * context.ledger.shape.matrix_weights * read * 2
 
 

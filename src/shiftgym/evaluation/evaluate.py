@@ -18,7 +18,7 @@ Decoding = Literal["sampled", "greedy"]
 
 Row = dict[str, Any]
 """One line of `results.jsonl`: where it comes from (branch, seed, step, compute, split, decoding, problem) and
-what happened (see `judge`)."""
+what happened (see `measure_episode`)."""
 
 BATCH = 128
 """Decisions played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
@@ -68,7 +68,7 @@ def evaluate(
             for start in range(0, len(played), times):
                 first, *_ = alike = played[start : start + times]
                 labels = {**origin, "split": first.problem.split, "decoding": decoding}
-                row = _mean([judge(task, episode) for episode in alike])
+                row = _mean([measure_episode(task, episode) for episode in alike])
                 found.rows.append({**labels, "problem": first.problem.index, **row})
                 if first.problem.index < SAMPLE:
                     found.episodes.append({**labels, **first.record()})
@@ -101,7 +101,7 @@ def _mean(rows: Sequence[Row]) -> Row:
     return whole
 
 
-def judge(task: Task, episode: Episode) -> Row:
+def measure_episode(task: Task, episode: Episode) -> Row:
     """The measures of one episode, in which every decision was put to the policy, those behind a failed one too.
 
     Shares are of its decisions, so for a task of one decision they are 0 or 1. Diagnoses are those of first answers,

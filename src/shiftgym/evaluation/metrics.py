@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shiftgym.errors import DataError
 
 MEASURES = ("success_1", "success", "whole", "per_step", "valid", "translated", "perseverated", "recognised", "tokens")
-"""Columns that are averaged; `evaluate.judge` says what they are."""
+"""Columns that are averaged; `evaluate.measure_episode` says what they are."""
 
 KEYS = ("branch", "seed", "step", "fraction", "split", "decoding")
 """What names one evaluation of one checkpoint."""

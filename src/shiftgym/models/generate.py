@@ -13,7 +13,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.prefixes import Packed, decoder_config, locate, plant
+from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.seeds import Names
@@ -33,7 +33,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def looked(self, flops: int, *, learned: bool) -> None:
+    def encoded(self, flops: int, *, learned: bool) -> None:
         """The encoder of pictures spent so many FLOPs; nothing was learned."""
         ...
 
@@ -54,7 +54,7 @@ class ModelPolicy:
     def __init__(
         self,
         model: PreTrainedModel,
-        form: ChatFormat,
+        chat_format: ChatFormat,
         *,
         temperature: float,
         max_new_tokens: int,
@@ -67,8 +67,8 @@ class ModelPolicy:
         self.window: int | None = getattr(config, "sliding_window", None)
         if unknown := self.layer_types - {"full_attention", "sliding_attention"}:
             raise ConfigError(f"{', '.join(sorted(unknown))} layers cannot be sampled; use a model of attention layers")
-        self.model, self.form, self.ledger = model, form, ledger
-        self.rotary = form.pictures is not None and form.pictures.rotary
+        self.model, self.chat_format, self.ledger = model, chat_format, ledger
+        self.rotary = chat_format.pictures is not None and chat_format.pictures.rotary
         self.temperature, self.max_new_tokens, self.seed = temperature, max_new_tokens, seed
 
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> "ModelChat":
@@ -80,7 +80,7 @@ class _Conversation:
     prompt: Messages
     slot: int | None
     """Its row in the cache; None once it was left out of a reply."""
-    turn: int = 0
+    position_offset: int = 0
     """By how much positions behind the prompt differ from places, for models that place pictures in space."""
     cached: int = 0
     """How many of `ids` have keys and values. The last sampled token never has: it is read with what follows it."""
@@ -100,16 +100,16 @@ class ModelChat:
         self._cache = RaggedCache(policy.layers)
 
     def reply(self, rows: Sequence[int], messages: Sequence[Messages]) -> list[Answer]:
-        form = self._policy.form
+        chat_format = self._policy.chat_format
         talks = [self._conversations[row] for row in rows]
         for talk, new in zip(talks, messages, strict=True):
             if not talk.spans:
-                talk.ids += form.prompt([*talk.prompt, *new])
-                if form.pictures is not None and self._policy.rotary:
-                    talk.turn = int(form.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
+                talk.ids += chat_format.prompt([*talk.prompt, *new])
+                if chat_format.pictures is not None and self._policy.rotary:
+                    talk.position_offset = int(chat_format.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
             else:
-                ended = talk.ids[-1] in form.end_ids
-                talk.ids += form.reply(new)[1 if ended else 0 :]
+                ended = talk.ids[-1] in chat_format.end_ids
+                talk.ids += chat_format.reply(new)[1 if ended else 0 :]
         with decoding(self._policy.model):
             tokens, logprobs = self._generate(rows, talks)
         answers = []
@@ -119,8 +119,8 @@ class ModelChat:
             talk.cached = len(talk.ids) - 1
             talk.spans.append((start, len(talk.ids)))
             talk.logprobs.append(logs)
-            ended = ids[-1] in form.end_ids
-            answers.append(Answer(form.text(ids[:-1] if ended else ids), len(ids), "end" if ended else "length"))
+            ended = ids[-1] in chat_format.end_ids
+            answers.append(Answer(chat_format.text(ids[:-1] if ended else ids), len(ids), "end" if ended else "length"))
         return answers
 
     def transcripts(self) -> list[Transcript]:
@@ -138,13 +138,13 @@ class ModelChat:
         for talk in self._conversations:
             talk.slot = None
         noise = self._noise(rows).to(device)
-        stops = torch.tensor(sorted(policy.form.end_ids), device=device)
+        stops = torch.tensor(sorted(policy.chat_format.end_ids), device=device)
         tokens = torch.zeros(count, limit, dtype=torch.long, device=device)
         logprobs = torch.zeros(count, limit, device=device)
 
         start = torch.tensor(starts, device=device)
-        turn = torch.tensor([talk.turn for talk in talks], device=device)
-        scores = self._read_on(talks, start, turn) if self._attempts > 1 else self._read_prompts(talks)
+        offset = torch.tensor([talk.position_offset for talk in talks], device=device)
+        scores = self._read_on(talks, start, offset) if self._attempts > 1 else self._read_prompts(talks)
 
         # `order` maps slots to rows of `talks`. The first `active` slots are computed; of those, `alive` still write.
         order, active = torch.arange(count, device=device), count
@@ -165,7 +165,7 @@ class ModelChat:
                 active, token, alive = living, token[:living], torch.ones_like(alive[:living])
             positions = (start[order[:active]] + step)[:, None]
             cache.reserve(max(starts) + step + 1)
-            scores = self._step(token[:, None], positions, positions, turn[order[:active]], sampled=living)
+            scores = self._step(token[:, None], positions, positions, offset[order[:active]], sampled=living)
 
         for slot, row in enumerate(order.tolist()):
             talks[row].slot = slot
@@ -179,8 +179,8 @@ class ModelChat:
     def _read_prompts(self, talks: Sequence[_Conversation]) -> Tensor:
         """Read first prompts, what they begin with in common only once; logits (rows, vocabulary) behind each."""
         cache, device = self._cache, self._policy.model.device
-        trees = plant([talk.ids for talk in talks], PROMPT_TREE)
-        packed = Packed.of(trees, device, self._policy.form.pictures)
+        trees = pack_prefix_trees([talk.ids for talk in talks], PROMPT_TREE)
+        packed = Packed.of(trees, device, self._policy.chat_format.pictures)
         nodes = packed.ids.shape[1]
         cache.reserve(nodes)
         columns = torch.arange(cache.capacity, device=device)
@@ -191,7 +191,7 @@ class ModelChat:
             hidden[:, :, :nodes] = ~packed.visible
 
         if packed.shown and self._policy.ledger is not None:
-            self._policy.ledger.looked(self._policy.form.flops(packed.shown), learned=False)
+            self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown), learned=False)
         rows, paths, ends = (places.to(device) for places in locate(trees))
         scores = self._forward(
             packed.inputs,
@@ -203,12 +203,12 @@ class ModelChat:
         cache.spread(rows, paths)
         return scores
 
-    def _read_on(self, talks: Sequence[_Conversation], start: Tensor, turn: Tensor) -> Tensor:
+    def _read_on(self, talks: Sequence[_Conversation], start: Tensor, offset: Tensor) -> Tensor:
         """Read what is new of each conversation, padded on the left; logits (rows, vocabulary) behind each.
 
         Args:
             start: (rows,) lengths of the conversations.
-            turn: (rows,) by how much their positions differ from places.
+            offset: (rows,) what is added to token indices to get rotary positions.
         """
         cache, device = self._cache, start.device
         chunk = max(len(talk.ids) - talk.cached for talk in talks)
@@ -218,7 +218,7 @@ class ModelChat:
         cache.reserve(int(start.max()) + 1)
         # Padding is written to the last column, which nothing attends to as yet.
         columns = torch.where(real, positions, cache.capacity - 1)
-        return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, turn)
+        return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, offset)
 
     def _noise(self, rows: Sequence[int]) -> Tensor:
         """Uniform noise of this attempt, (rows, max_new_tokens); each row's follows from the names of its decision, so
@@ -235,16 +235,16 @@ class ModelChat:
         return torch.stack(drawn)
 
     def _step(
-        self, ids: Tensor, positions: Tensor, columns: Tensor, turn: Tensor, sampled: int | None = None
+        self, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor, sampled: int | None = None
     ) -> Tensor:
         """Append `ids` (rows, new tokens) to conversations; logits (rows, vocabulary) behind the last of them."""
         kept = torch.arange(self._cache.capacity, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
-        turned = positions + turn[:, None]
+        rotary = positions + offset[:, None]
         if self._policy.rotary:
-            turned = turned.expand(3, -1, -1)
+            rotary = rotary.expand(3, -1, -1)
         return self._forward(
-            {"input_ids": ids, "position_ids": turned},
+            {"input_ids": ids, "position_ids": rotary},
             columns=columns,
             mask=self._mask(kept > positions[:, :, None], positions, kept),
             read=(rows, rows.new_full(rows.shape, ids.shape[1] - 1)),

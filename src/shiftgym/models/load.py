@@ -16,8 +16,8 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.backbone import WEIGHTS, shipped
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.shipped import WEIGHTS, shipped
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

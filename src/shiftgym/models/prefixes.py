@@ -42,7 +42,7 @@ class Tree:
         return seen
 
 
-def plant(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
+def pack_prefix_trees(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
     """Pack sequences into trees of at most `limit` nodes; a sequence joins another if it shares half of its tokens.
 
     Limit 0 gives every sequence a tree of its own, in their order.

@@ -13,7 +13,7 @@ from typing import Any
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Message, data_url, parts
 from shiftgym.policies.base import Answer
-from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.policies.text_chat import Conversation, TextChat
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 

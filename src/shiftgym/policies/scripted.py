@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from shiftgym.messages import Messages
 from shiftgym.policies.base import Answer
-from shiftgym.policies.conversation import Conversation, TextChat
+from shiftgym.policies.text_chat import Conversation, TextChat
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shiftgym.evaluation.metrics import Measures
 from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
-from shiftgym.reports.runs import START, Branch, Run
+from shiftgym.reports.runs import START, BranchInfo, Run
 
 EARLY = "sft stopped early"
 EARLY_MARGIN = 0.01
@@ -288,7 +288,7 @@ class Analysis:
             for of in run.measures_at(entry.branch, fraction, split, decoding)
         ]
 
-    def curve(self, branch: Branch) -> list[Entry]:
+    def curve(self, branch: BranchInfo) -> list[Entry]:
         """A branch at each of its checkpoints, what it starts from first. For a single run."""
         (run,) = self.runs
         checkpoints = [_at(branch, fraction) for fraction in run.cube.checkpoints(branch.name)]
@@ -305,7 +305,7 @@ class Analysis:
         source = self._source(next(each for each in self.first.branches if each.name == entry.branch))
         return float(np.nanmean(spent)) + (self.compute(source, axis) if source else 0.0)
 
-    def _source(self, branch: Branch) -> Entry | None:
+    def _source(self, branch: BranchInfo) -> Entry | None:
         """The checkpoint that a branch of a single run starts from; None if it is none, or was not evaluated yet."""
         (run,) = self.runs
         source = next((each for each in self.first.branches if each.name == branch.start), None)
@@ -340,5 +340,5 @@ def _main(entries: Sequence[Entry], recipes: Sequence[str]) -> Entry | None:
     return next((entry for entry in entries if entry.role == "main" and entry.recipe in recipes), None)
 
 
-def _at(branch: Branch, fraction: float) -> Entry:
+def _at(branch: BranchInfo, fraction: float) -> Entry:
     return Entry(branch.name, branch.label, branch.role, branch.recipe, branch.name, (fraction,))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
-from shiftgym.models.backbone import WEIGHTS
+from shiftgym.models.shipped import WEIGHTS
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.settings import FLOPS
@@ -24,7 +24,7 @@ START = "init"
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class BranchInfo:
     """One recipe as the study file declares it."""
 
     name: str
@@ -78,10 +78,10 @@ class Run:
         return Path(self.study["model"]).name
 
     @property
-    def branches(self) -> list[Branch]:
+    def branches(self) -> list[BranchInfo]:
         """The start and then every branch, in the order of the study file."""
         declared = [
-            Branch(
+            BranchInfo(
                 name,
                 table["label"],
                 table["role"],
@@ -91,7 +91,7 @@ class Run:
             )
             for name, table in self.study["branches"].items()
         ]
-        return [Branch(START, "start", "start", "sft"), *declared]
+        return [BranchInfo(START, "start", "start", "sft"), *declared]
 
     @property
     def splits(self) -> list[str]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.evaluation.evaluate import Decoding, evaluate
-from shiftgym.studies.config import Evaluation, Init, Study
-from shiftgym.studies.plan import START, Branch
+from shiftgym.studies.config import EvaluationTable, Init, Study
+from shiftgym.studies.plan import START, PlannedBranch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
-def run_branch(study: Study, branch: Branch, run: Path) -> None:
+def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     """Carry out `branch`, or what is left of it.
 
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
@@ -46,14 +46,14 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
-    model, form = load_policy(source)
+    model, chat_format = load_policy(source)
     task = study.build_task()
 
     probe = None
     if study.probes is not None:
         from shiftgym.studies.probes import Probe
 
-        probe = Probe(copy.deepcopy(model), form, study, branch)
+        probe = Probe(copy.deepcopy(model), chat_format, study, branch)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
         if checkpoint.step in evaluated_steps(folder):
@@ -62,7 +62,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
         if probe is not None:
             _add(folder / "probes.jsonl", checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
         found = evaluate(
-            model_policies(model, form, study.evaluation, branch.seed),
+            model_policies(model, chat_format, study.evaluation, branch.seed),
             task,
             splits=study.evaluation.splits,
             problems=study.evaluation.problems,
@@ -79,7 +79,7 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
     try:
         train(
             model,
-            form,
+            chat_format,
             task,
             branch.settings,
             seed=branch.seed,
@@ -97,14 +97,14 @@ def run_branch(study: Study, branch: Branch, run: Path) -> None:
 
 
 def model_policies(
-    model: "PreTrainedModel", form: "ChatFormat", settings: Evaluation, seed: int
+    model: "PreTrainedModel", chat_format: "ChatFormat", settings: EvaluationTable, seed: int
 ) -> Callable[[Decoding], "ModelPolicy"]:
     """The model as a policy under each decoding."""
     from shiftgym.models.generate import ModelPolicy
 
     return lambda decoding: ModelPolicy(
         model,
-        form,
+        chat_format,
         temperature=settings.temperature if decoding == "sampled" else 0.0,
         max_new_tokens=settings.max_new_tokens,
         seed=seed,
@@ -134,7 +134,7 @@ def _add(path: Path, step: int, records: Iterable[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(record) + "\n" for record in [*kept, *records]))
 
 
-def _origin(branch: Branch, checkpoint: "CheckpointInfo") -> dict[str, Any]:
+def _origin(branch: PlannedBranch, checkpoint: "CheckpointInfo") -> dict[str, Any]:
     """What begins every row. The shared start lies at the origin of the compute axes: no branch has spent it."""
     spent: dict[str, Any] = {"fraction": 0.0, "flops": 0, "flops_paper": 0.0}
     if branch.name != START:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding
-from shiftgym.models.backbone import shipped
-from shiftgym.studies.reading import WrongValue, nearest, override, typed
+from shiftgym.models.shipped import shipped
+from shiftgym.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
@@ -52,7 +52,7 @@ class TaskTable(_Table):
     """`points`, or a class of your own as `package.module:Class`."""
 
 
-class Evaluation(_Table):
+class EvaluationTable(_Table):
     """What every checkpoint is tested on."""
 
     splits: tuple[str, ...] = Field(min_length=1)
@@ -212,7 +212,7 @@ class Study(_Setup):
     """Headline of the report."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
-    evaluation: Evaluation
+    evaluation: EvaluationTable
     probes: Probes | None = None
     ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
     """Splits in the order of their distance from training, by what is shifted."""

@@ -16,7 +16,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.studies.branch import model_policies, read_lines, write_text
 from shiftgym.studies.config import Init, Study
-from shiftgym.studies.plan import Branch, plan
+from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.training.settings import FLOPS
 
 NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
@@ -27,7 +27,7 @@ NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
 class Estimate:
     """What one branch will take, evaluation of its checkpoints included."""
 
-    branch: Branch
+    branch: PlannedBranch
     steps: int
     seconds: float
     flops: float
@@ -104,11 +104,11 @@ def _measure(study: Study, scratch: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    model, form = load_policy(study.model)
+    model, chat_format = load_policy(study.model)
     measured = {"start": time.perf_counter() - began}
     began = time.perf_counter()
     evaluate(
-        model_policies(model, form, study.evaluation, seed=0),
+        model_policies(model, chat_format, study.evaluation, seed=0),
         task,
         splits=study.evaluation.splits,
         problems=study.evaluation.problems,
@@ -117,7 +117,7 @@ def _measure(study: Study, scratch: Path) -> None:
         origin={},
     )
     if study.probes is not None:
-        Probe(model, form, study, plan(study)[0]).measure(model)
+        Probe(model, chat_format, study, plan(study)[0]).measure(model)
     measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):
@@ -125,7 +125,7 @@ def _measure(study: Study, scratch: Path) -> None:
             continue
         model, _ = load_policy(study.model)
         folder = branch.folder(scratch)
-        train(model, form, task, branch.settings, seed=0, folder=folder, max_steps=2)
+        train(model, chat_format, task, branch.settings, seed=0, folder=folder, max_steps=2)
         first, second = read_lines(folder / "metrics.jsonl")
         times = [times["collect"] + times["learn"] for times in read_lines(folder / "timings.jsonl")]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}
@@ -134,5 +134,5 @@ def _measure(study: Study, scratch: Path) -> None:
     write_text(scratch / "measured.json", json.dumps({**measured, "kinds": kinds}))
 
 
-def _kind(branch: Branch) -> str:
+def _kind(branch: PlannedBranch) -> str:
     return branch.settings.model_dump_json(exclude=NOT_TIMED)

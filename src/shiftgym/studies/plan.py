@@ -10,7 +10,7 @@ START = "init"
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class PlannedBranch:
     """One recipe from one starting checkpoint with one seed."""
 
     name: str
@@ -33,11 +33,11 @@ class Branch:
         return run / "branches" / self.title
 
 
-def plan(study: Study) -> list[Branch]:
+def plan(study: Study) -> list[PlannedBranch]:
     """Every branch of a study, in the order in which they are started and their results are written.
 
     First the short SFT that others start from, then seed by seed, so that a study that is cut short has whole seeds to
     compare.
     """
-    starts = [Branch(START, seed, study.init) for seed in study.seeds]
-    return starts + [Branch(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]
+    starts = [PlannedBranch(START, seed, study.init) for seed in study.seeds]
+    return starts + [PlannedBranch(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]

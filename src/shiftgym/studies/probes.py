@@ -13,11 +13,11 @@ from shiftgym.episodes import DecisionRecord, play
 from shiftgym.evaluation.evaluate import batches
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.studies.config import Study
-from shiftgym.studies.plan import Branch
+from shiftgym.studies.plan import PlannedBranch
 from shiftgym.tasks.base import Perturbed
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.compute import Ledger, ModelShape
 from shiftgym.training.losses import exact_kl
 from shiftgym.training.own import Answered, answer
 from shiftgym.training.recipe import Context
@@ -35,16 +35,16 @@ class Probe:
         start: the weights that the branch starts from; they are kept.
     """
 
-    def __init__(self, start: "PreTrainedModel", form: ChatFormat, study: Study, branch: Branch) -> None:
+    def __init__(self, start: "PreTrainedModel", chat_format: ChatFormat, study: Study, branch: PlannedBranch) -> None:
         assert study.probes is not None
         self._settings, self._evaluation = study.probes, study.evaluation
         self._start = start
-        self._context = Context(start, form, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
+        self._context = Context(start, chat_format, study.build_task(), branch.seed, Ledger(ModelShape.of(start)))
         self._before = {split: self._answers(start, split, 1) for split in self._settings.splits}
         self._solved = {split: self._greedy(start, self._problems(split)) for split in self._settings.splits}
         self._data = self._learned(branch)
 
-    def _learned(self, branch: Branch) -> set[str] | None:
+    def _learned(self, branch: PlannedBranch) -> set[str] | None:
         """The expert's answers that the branch learns from; None if it does not, or if they never come again."""
         learned, task = branch.settings, self._context.task
         if not isinstance(learned, SFTSettings | ReplaySettings) or learned.problems is None:
@@ -99,7 +99,7 @@ class Probe:
     def _greedy(self, model: "PreTrainedModel", problems: Sequence[Any]) -> list[list[DecisionRecord]]:
         settings, context = self._evaluation, self._context
         policy = ModelPolicy(
-            model, context.form, temperature=0.0, max_new_tokens=settings.max_new_tokens, seed=context.seed
+            model, context.chat_format, temperature=0.0, max_new_tokens=settings.max_new_tokens, seed=context.seed
         )
         return [
             list(episode.decisions)

@@ -19,7 +19,7 @@ from rich.table import Table
 from shiftgym.engines.local import State
 from shiftgym.studies.branch import read_lines
 from shiftgym.studies.config import Init, Study
-from shiftgym.studies.plan import Branch
+from shiftgym.studies.plan import PlannedBranch
 from shiftgym.training.settings import FLOPS
 
 TAIL = 4096
@@ -29,7 +29,7 @@ TAIL = 4096
 class Progress:
     """How far one branch is, by its files."""
 
-    def __init__(self, branch: Branch, study: Study, run: Path) -> None:
+    def __init__(self, branch: PlannedBranch, study: Study, run: Path) -> None:
         self.branch = branch
         self.step = 0
         self.fraction = 0.0
@@ -70,7 +70,7 @@ class Progress:
 class LogDisplay:
     """A line when a branch starts, is evaluated, or ends."""
 
-    def __init__(self, study: Study, branches: Sequence[Branch], run: Path, console: Console) -> None:
+    def __init__(self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console) -> None:
         self._console = console
         self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
         self._states: dict[str, State] = {}
@@ -100,7 +100,7 @@ class LogDisplay:
 class LiveDisplay:
     """A table of what runs and what is done, redrawn in place; fits 80 columns with up to four splits."""
 
-    def __init__(self, study: Study, branches: Sequence[Branch], run: Path, console: Console) -> None:
+    def __init__(self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console) -> None:
         self._study = study
         self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
         self._began = time.monotonic()

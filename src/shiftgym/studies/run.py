@@ -27,7 +27,7 @@ from shiftgym.engines.local import ONE_THREAD, Job, State, cores, run_jobs
 from shiftgym.errors import ConfigError
 from shiftgym.studies.branch import run_branch, write_text
 from shiftgym.studies.config import Study, load_study
-from shiftgym.studies.plan import Branch, plan
+from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 
 RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
@@ -127,17 +127,17 @@ def _carry_out(study: Study, folder: Path, workers: int | None, plain: bool) -> 
     return finished
 
 
-def _job(study: Study, branch: Branch, folder: Path, done: dict[str, State]) -> Job:
+def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State]) -> Job:
     needs = None if branch.start in done else branch.start
     return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder) / "log.txt", needs)
 
 
-def _done(branch: Branch, run: Path) -> dict[str, Any] | None:
+def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
     path = branch.folder(run) / "done.json"
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def _blame(branch: Branch, state: State, run: Path) -> str:
+def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
     if state == "skipped":
         return f"not started, since {branch.start} failed"
     log = branch.folder(run) / "log.txt"

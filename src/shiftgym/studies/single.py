@@ -14,7 +14,7 @@ from shiftgym.policies.base import Policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.studies.branch import model_policies, write_text
-from shiftgym.studies.config import Evaluation, Study, Training, read
+from shiftgym.studies.config import EvaluationTable, Study, Training, read
 from shiftgym.tasks.base import Task
 
 
@@ -42,13 +42,13 @@ def train_model(
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    network, form = load_policy(training.model)
+    network, chat_format = load_policy(training.model)
     out.mkdir(parents=True, exist_ok=True)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
         network,
-        form,
+        chat_format,
         training.build_task(),
         training.recipe,
         seed=training.seed,
@@ -108,7 +108,7 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
 
 
 def _policies(
-    name: str, served: str | None, task: Task, settings: Evaluation, seed: int
+    name: str, served: str | None, task: Task, settings: EvaluationTable, seed: int
 ) -> Callable[[Decoding], Policy]:
     if name == "expert":
         return lambda _: ExpertPolicy(task)

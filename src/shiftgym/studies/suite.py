@@ -16,12 +16,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict
 
 from shiftgym.errors import ConfigError
+from shiftgym.reading import WrongValue, nearest, typed
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import Claim, claims_page
 from shiftgym.reports.runs import load_run
 from shiftgym.studies.branch import write_text
 from shiftgym.studies.config import Study, load_study
-from shiftgym.studies.reading import WrongValue, nearest, typed
 from shiftgym.studies.run import Finished, new_folder, run_in
 
 SUITES = Path(__file__).parent / "suites"

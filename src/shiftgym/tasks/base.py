@@ -7,8 +7,8 @@ decision.next() -> Decision | None           after a right answer; None ends the
 task.expert(decision) -> answer              an answer that is judged correct
 task.diagnose(decision, answer) -> Diagnosis what the answer shows beyond its verdict
 
-What a task may have besides: `Line` (judged by `shiftgym verify`), `field` (the field of the answer object that a bare
-answer stands for), and the methods of `Drawn` and `Perturbed`.
+What a task may have besides: `VerifyRequest` (a line of `shiftgym verify`), `field` (the field of the answer object
+that a bare answer stands for), and the methods of `Drawn` and `Perturbed`.
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ class Perturbed(Protocol):
         ...
 
 
-class Line(BaseModel):
+class VerifyRequest(BaseModel):
     """One line of `shiftgym verify` about a task: everything that judging an answer takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

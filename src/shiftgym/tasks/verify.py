@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from shiftgym.errors import ConfigError, DataError
-from shiftgym.tasks.base import Line
+from shiftgym.tasks.base import VerifyRequest
 from shiftgym.tasks.registry import SHIPPED, load_task, reason
 
 
@@ -68,7 +68,7 @@ def verify_line(line: str) -> dict[str, Any]:
 
 
 @cache
-def _model(task: str) -> type[Line]:
+def _model(task: str) -> type[VerifyRequest]:
     shipped: Any = load_task(task)
-    found: type[Line] = shipped.Line
+    found: type[VerifyRequest] = shipped.VerifyRequest
     return found

@@ -21,7 +21,7 @@ def generalised(rewards: list[float], values: list[float], gamma: float, lam: fl
     return advantages[::-1]
 
 
-def less_turn_mean(advantages: list[float], turns: list[int]) -> list[float]:
+def less_attempt_mean(advantages: list[float], turns: list[int]) -> list[float]:
     """Subtract from each advantage the mean over all advantages of the same turn number.
 
     Late turns are reached only after failures, so their advantages are mostly negative; without this they push down

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from shiftgym.models.ledger import Ledger
 from shiftgym.models.optimizers import Optimizer
-from shiftgym.training.compute import Ledger
 from shiftgym.training.recipe import Context, Recipe
 
 LOGS = ("metrics.jsonl", "timings.jsonl", "episodes.jsonl")
@@ -53,7 +53,7 @@ def save(
     unfinished = path.with_name(f"unfinished-{step:06d}")
     shutil.rmtree(unfinished, ignore_errors=True)
     context.model.save_pretrained(unfinished)
-    context.form.reader.save_pretrained(unfinished)
+    context.chat_format.reader.save_pretrained(unfinished)
     if recipe.head is not None:
         recipe.head.save(unfinished)
     torch.save(optimizer.state_dict(), unfinished / "trainer.pt")

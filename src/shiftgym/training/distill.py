@@ -6,8 +6,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from shiftgym.messages import user
-from shiftgym.training.batches import Batch, Conversation
-from shiftgym.training.problems import stream
+from shiftgym.models.microbatches import Conversation, Microbatch
+from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Rollouts, by_episode, summary
 from shiftgym.training.settings import DistillSettings
@@ -29,7 +29,9 @@ class Distill:
     def collect(self, step: int) -> Collection:
         settings = self._settings
         count = settings.episodes_per_iteration
-        problems = list(stream(self._context.seed, settings.train_on, settings.problems, (step - 1) * count, count))
+        problems = list(
+            training_order(self._context.seed, settings.train_on, settings.problems, (step - 1) * count, count)
+        )
         played = self._rollouts.collect(problems, step)
         conversations = self._rollouts.conversations(played)
         attempts = [record.attempts[0] for episode in played for record in episode.decisions]
@@ -45,14 +47,14 @@ class Distill:
         learned = [[sequence for sequence in group if sequence is not None] for group in groups]
         return Collection([group for group in learned if group], summary(played), played)
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         _, loss, metrics = self._rollouts.token_loss(batch)
         return loss, metrics
 
     def _hindsight(self, conversation: Conversation, feedback: str) -> Conversation:
         """The conversation, the feedback, and the same answer once more: the only one to be scored."""
-        form, ids = self._context.form, conversation.ids
+        chat_format, ids = self._context.chat_format, conversation.ids
         ((start, stop),) = conversation.spans
-        told = form.reply([user(feedback)])[1 if ids[-1] in form.end_ids else 0 :]
+        told = chat_format.reply([user(feedback)])[1 if ids[-1] in chat_format.end_ids else 0 :]
         context = [*ids, *told]
         return Conversation([*context, *ids[start:stop]], [(len(context), len(context) + stop - start)])

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from shiftgym.errors import ConfigError
-from shiftgym.training.batches import Batch, Conversation
+from shiftgym.models.microbatches import Conversation, Microbatch
+from shiftgym.training.order import training_order
 from shiftgym.training.own import Answered, Beforehand
-from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Player
 from shiftgym.training.settings import DPOSettings
@@ -49,7 +49,7 @@ class DPO:
                 "so there is no pair to learn from; raise group_size or temperature"
             )
         start = (step - 1) * settings.batch
-        places = list(stream(self._context.seed, settings.train_on, len(self._pairs), start, settings.batch))
+        places = list(training_order(self._context.seed, settings.train_on, len(self._pairs), start, settings.batch))
         chosen = [self._pairs[place] for place in places]
         flat = list(chain(*chosen))
         ratios = [
@@ -66,9 +66,9 @@ class DPO:
         metrics = {"dpo_loss": -logsigmoid(margins).mean().item(), "margin": fmean(margins.tolist())}
         return Collection(judged, {**metrics, "preferred": (margins > 0).float().mean().item()})
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         logprobs = self._player.score(self._context.model, batch).logprobs
-        return -(batch.advantages * logprobs).sum() / (batch.minibatch_turns / 2), {}
+        return -(batch.advantages * logprobs).sum() / (batch.minibatch_attempts / 2), {}
 
 
 def _pairs(problem: Answered) -> list[Conversation]:

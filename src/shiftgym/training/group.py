@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from shiftgym.models.microbatches import Microbatch
 from shiftgym.training import advantages
-from shiftgym.training.batches import Batch
-from shiftgym.training.problems import stream
+from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Rollouts, by_episode, summary
 from shiftgym.training.settings import GroupSettings
@@ -26,7 +26,7 @@ class Group:
     def collect(self, step: int) -> Collection:
         settings = self.settings
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
-        problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
+        problems = training_order(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
         several = [problem for problem in problems for _ in range(size)]
         played = self._rollouts.collect(several, step)
         weights: list[list[float]] = []
@@ -46,6 +46,6 @@ class Group:
         judged = self._rollouts.judged(self._rollouts.conversations(played), turns)
         return Collection(by_episode(judged, played), summary(played), played)
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         _, loss, metrics = self._rollouts.token_loss(batch)
         return loss, metrics

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from shiftgym.models.microbatches import Conversation
 from shiftgym.seeds import Names
-from shiftgym.training.batches import Conversation
 from shiftgym.training.recipe import Context
 from shiftgym.training.rollouts import Player, by_episode, frozen
 from shiftgym.training.settings import DPOSettings, ReplaySettings, RFTSettings

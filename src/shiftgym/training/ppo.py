@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from shiftgym.models.microbatches import Conversation, Microbatch
 from shiftgym.models.value import ValueHead
 from shiftgym.training import advantages
-from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.losses import value_loss
-from shiftgym.training.problems import stream
+from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Rollouts, by_episode, summary
 from shiftgym.training.settings import PPOSettings
@@ -32,7 +32,7 @@ class PPO:
     def collect(self, step: int) -> Collection:
         settings = self.settings
         count = settings.episodes_per_iteration
-        problems = stream(self._seed, settings.train_on, settings.problems, (step - 1) * count, count)
+        problems = training_order(self._seed, settings.train_on, settings.problems, (step - 1) * count, count)
         played = self._rollouts.collect(list(problems), step)
         conversations = self._rollouts.conversations(played)
         values = self._values(conversations)
@@ -47,7 +47,7 @@ class PPO:
             estimates += advantages.generalised(rewards, known, settings.gamma, settings.gae_lambda)
             turns += range(len(rewards))
         returns = [estimate + value for estimate, value in zip(estimates, values, strict=True)]
-        weights = advantages.scaled(advantages.less_turn_mean(estimates, turns))
+        weights = advantages.scaled(advantages.less_attempt_mean(estimates, turns))
         judged = self._rollouts.judged(conversations, weights, returns)
         return Collection(
             by_episode(judged, played),
@@ -55,9 +55,9 @@ class PPO:
             played,
         )
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         scores, loss, metrics = self._rollouts.token_loss(batch)
-        value = value_loss(self.head(scores.hidden[batch.turns]), batch.returns).sum() / batch.minibatch_turns
+        value = value_loss(self.head(scores.hidden[batch.attempts]), batch.returns).sum() / batch.minibatch_attempts
         return loss + value, {**metrics, "value_loss": value}
 
     def _values(self, conversations: list[Conversation]) -> list[float]:

@@ -10,10 +10,10 @@ from transformers import PreTrainedModel
 
 from shiftgym.episodes import Episode
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.ledger import Ledger
+from shiftgym.models.microbatches import Conversation, Microbatch
 from shiftgym.models.value import ValueHead
 from shiftgym.tasks.base import Task
-from shiftgym.training.batches import Batch, Conversation
-from shiftgym.training.compute import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Context:
     """What a branch trains with."""
 
     model: PreTrainedModel
-    form: ChatFormat
+    chat_format: ChatFormat
     task: Task
     seed: int
     ledger: Ledger
@@ -64,6 +64,6 @@ class Recipe(Protocol):
         """Gather what step number `step` (from 1) learns from; all randomness is derived from the seed and `step`."""
         ...
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         """This pass's share of its minibatch's loss and of each metric: shares add up to the minibatch's means."""
         ...

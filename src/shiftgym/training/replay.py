@@ -1,9 +1,9 @@
 """Supervised fine-tuning with rehearsal: what the model was trained on before is not at hand, so it rehearses its own
 answers of the time before (self-synthesized rehearsal; Huang et al. 2024, arXiv 2403.01244)."""
 
-from shiftgym.training.batches import Conversation
+from shiftgym.models.microbatches import Conversation
+from shiftgym.training.order import training_order
 from shiftgym.training.own import Beforehand
-from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.settings import ReplaySettings
 from shiftgym.training.sft import Experts, Supervised
@@ -26,6 +26,6 @@ class Replay(Supervised):
             self._own = [[sequence for ((sequence, _),) in problem] for problem in answered]
         settings, seed = self._settings, self.context.seed
         count = settings.batch - self._rehearsed
-        new = stream(seed, settings.train_on, settings.problems, (step - 1) * count, count)
-        old = stream(seed, settings.replay_on, len(self._own), (step - 1) * self._rehearsed, self._rehearsed)
+        new = training_order(seed, settings.train_on, settings.problems, (step - 1) * count, count)
+        old = training_order(seed, settings.replay_on, len(self._own), (step - 1) * self._rehearsed, self._rehearsed)
         return Collection([*map(self._experts.answers, new), *[self._own[place] for place in old]])

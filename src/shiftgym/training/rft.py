@@ -3,9 +3,9 @@ answers that the verifier called right. Sampled once by the model that the branc
 step by the present one (as in RAFT; Dong et al. 2023, arXiv 2304.06767)."""
 
 from shiftgym.errors import ConfigError
-from shiftgym.training.batches import Conversation
+from shiftgym.models.microbatches import Conversation
+from shiftgym.training.order import training_order
 from shiftgym.training.own import Answered, Beforehand, answer
-from shiftgym.training.problems import stream
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import Player
 from shiftgym.training.settings import RFTSettings
@@ -39,14 +39,14 @@ class RFT(Supervised):
                 "learn from; start from a model that is right sometimes, or raise group_size"
             )
         start = (step - 1) * settings.batch
-        places = stream(self.context.seed, settings.train_on, len(self._right), start, settings.batch)
+        places = training_order(self.context.seed, settings.train_on, len(self._right), start, settings.batch)
         return Collection([self._right[place] for place in places])
 
     def _refreshed(self, step: int) -> Collection:
         settings = self._settings
         player = Player(self.context, settings, settings.recipe)
         start = (step - 1) * settings.batch
-        indices = stream(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
+        indices = training_order(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
         found = answer(player, settings.train_on, list(indices), settings.group_size, [step], settings.limit)
         verdicts = [right for problem in found for decision in problem for _, right in decision]
         return Collection(_right(found), {"success": sum(verdicts) / len(verdicts)})

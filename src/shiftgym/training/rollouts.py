@@ -18,10 +18,10 @@ from transformers import PreTrainedModel
 from shiftgym import episodes
 from shiftgym.episodes import Episode
 from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.microbatches import Conversation, Microbatch, microbatches
 from shiftgym.models.prefixes import branching
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.seeds import Names
-from shiftgym.training.batches import Batch, Conversation, passes
 from shiftgym.training.losses import clipped_policy_loss, kl_divergence
 from shiftgym.training.recipe import Context
 from shiftgym.training.settings import RolloutSettings, SamplingSettings
@@ -40,7 +40,7 @@ class Player:
         self._trees = branching(context.model)
         self._policy = ModelPolicy(
             context.model,
-            context.form,
+            context.chat_format,
             temperature=settings.temperature,
             max_new_tokens=settings.max_new_tokens,
             seed=context.seed,
@@ -77,7 +77,7 @@ class Player:
 
     @torch.no_grad()
     def evaluate(
-        self, sequences: list[Conversation], values: Callable[[Batch], Tensor], *, sizes: list[int], head: bool
+        self, sequences: list[Conversation], values: Callable[[Microbatch], Tensor], *, sizes: list[int], head: bool
     ) -> list[list[float]]:
         """Run `values` over all sequences without gradient; `sizes[i]` numbers belong to sequence i.
 
@@ -85,8 +85,8 @@ class Player:
             head: whether `values` applies the output embeddings to the answer tokens, which the ledger must know.
         """
         results: list[list[float]] = [[] for _ in sequences]
-        size, pictures = self._sampling.tokens_per_pass, self.context.form.pictures
-        for batch in passes(sequences, size, self.context.model.device, trees=self._trees, pictures=pictures):
+        size, pictures = self._sampling.tokens_per_pass, self.context.chat_format.pictures
+        for batch in microbatches(sequences, size, self.context.model.device, trees=self._trees, pictures=pictures):
             flat, start = values(batch).tolist(), 0
             for member in batch.members:
                 results[member] = flat[start : start + sizes[member]]
@@ -94,7 +94,7 @@ class Player:
             rows, length = batch.packed.ids.shape
             ledger = self.context.ledger
             ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens if head else 0)
-            ledger.looked(self.context.form.flops(batch.packed.shown), learned=False)
+            ledger.encoded(self.context.chat_format.flops(batch.packed.shown), learned=False)
         return results
 
     def logprobs(self, sequences: list[Conversation], model: PreTrainedModel) -> list[list[float]]:
@@ -102,7 +102,7 @@ class Player:
         sizes = [sequence.answer_tokens for sequence in sequences]
         return self.evaluate(sequences, lambda batch: self.score(model, batch).logprobs, sizes=sizes, head=True)
 
-    def score(self, model: PreTrainedModel, batch: Batch) -> Scores:
+    def score(self, model: PreTrainedModel, batch: Microbatch) -> Scores:
         temperature = self._sampling.temperature
         return score(model, batch.packed, batch.predictors, batch.targets, temperature, self._precision)
 
@@ -142,7 +142,7 @@ class Rollouts(Player):
         references = self.logprobs(sequences, self._reference)
         return [replace(one, reference=reference) for one, reference in zip(sequences, references, strict=True)]
 
-    def token_loss(self, batch: Batch) -> tuple[Scores, Tensor, dict[str, Tensor]]:
+    def token_loss(self, batch: Microbatch) -> tuple[Scores, Tensor, dict[str, Tensor]]:
         """The loss that needs no value head, as this pass's share of the minibatch's mean over answer tokens."""
         settings, total = self.settings, batch.minibatch_answer_tokens
         scores = self.score(self.context.model, batch)
@@ -158,9 +158,9 @@ class Rollouts(Player):
             loss = loss + settings.kl * kl
         return scores, loss, metrics
 
-    def states(self, batch: Batch) -> Tensor:
+    def states(self, batch: Microbatch) -> Tensor:
         """(N, H) hidden states of the model at the token before each answer: what a value is read from."""
-        return trunk_states(self.context.model, batch.packed, self._precision)[batch.turns]
+        return trunk_states(self.context.model, batch.packed, self._precision)[batch.attempts]
 
 
 def frozen(model: PreTrainedModel) -> PreTrainedModel:

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from shiftgym.models.microbatches import Conversation, Microbatch
 from shiftgym.models.score import Scores, score
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.batches import Batch, Conversation
 from shiftgym.training.losses import exact_kl
-from shiftgym.training.problems import stream
+from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Context
 from shiftgym.training.rollouts import frozen
 from shiftgym.training.settings import SFTSettings, SupervisedSettings
@@ -31,7 +31,7 @@ class Supervised:
         self._precision = getattr(torch, settings.precision)
         self._start = frozen(context.model) if settings.kl else None
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
         scores, total = self._score(self.context.model, batch), batch.minibatch_answer_tokens
         weights = scores.logprobs.detach().exp() if self.dynamic else torch.ones_like(scores.logprobs)
         loss = -(weights * scores.logprobs).sum() / total
@@ -41,11 +41,11 @@ class Supervised:
             before = self._score(self._start, batch)
         rows, length = batch.packed.ids.shape
         self.context.ledger.scored(rows=rows, length=length, head_positions=batch.answer_tokens)
-        self.context.ledger.looked(self.context.form.flops(batch.packed.shown), learned=False)
+        self.context.ledger.encoded(self.context.chat_format.flops(batch.packed.shown), learned=False)
         kl = exact_kl(scores.log_softmax, before.log_softmax).sum() / total
         return loss + self._kl * kl, {"kl": kl}
 
-    def _score(self, model: PreTrainedModel, batch: Batch) -> Scores:
+    def _score(self, model: PreTrainedModel, batch: Microbatch) -> Scores:
         return score(model, batch.packed, batch.predictors, batch.targets, precision=self._precision)
 
 
@@ -61,7 +61,7 @@ class SFT(Supervised):
     def collect(self, step: int) -> Collection:
         settings = self._settings
         start = (step - 1) * settings.batch
-        indices = stream(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
+        indices = training_order(self.context.seed, settings.train_on, settings.problems, start, settings.batch)
         return Collection([self._experts.answers(index) for index in indices])
 
 
@@ -76,10 +76,10 @@ class Experts:
         """To each decision of a problem."""
         if index in self._known:
             return self._known[index]
-        task, form = self._context.task, self._context.form
+        task, chat_format = self._context.task, self._context.chat_format
         examples = []
         for decision in decisions(task, task.problem(self._split, index)):
-            prompt, answer = form.prompt(decision.prompt), form.answer(task.expert(decision))
+            prompt, answer = chat_format.prompt(decision.prompt), chat_format.answer(task.expert(decision))
             examples.append(Conversation(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
         if self._keep:
             self._known[index] = examples

@@ -20,14 +20,14 @@ from shiftgym import seeds
 from shiftgym.episodes import Episode
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
+from shiftgym.models.microbatches import Conversation, microbatches
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import branching
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
-from shiftgym.training.batches import Conversation, passes
 from shiftgym.training.checkpoints import CheckpointInfo
-from shiftgym.training.compute import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.training.distill import Distill
 from shiftgym.training.dpo import DPO
 from shiftgym.training.group import Group
@@ -65,7 +65,7 @@ class TrainingResult:
 
 def train(
     model: PreTrainedModel,
-    form: ChatFormat,
+    chat_format: ChatFormat,
     task: Task,
     settings: AnySettings,
     *,
@@ -107,7 +107,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
     ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(model), _buffer_factor(settings, task))
-    context = Context(model, form, task, seed, ledger)
+    context = Context(model, chat_format, task, seed, ledger)
     loop = _Loop(context, settings, folder, budget_flops, accounting, max_steps)
     if written:
         loop.resume(written[-1])
@@ -247,16 +247,18 @@ class _Loop:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
         self._optimizer.zero_grad()
         shares: list[dict[str, Tensor]] = []
-        model, size, pictures = self._context.model, self._settings.tokens_per_pass, self._context.form.pictures
+        model, size, pictures = self._context.model, self._settings.tokens_per_pass, self._context.chat_format.pictures
         sequences = [sequence for several in minibatch for sequence in several]
-        for batch in passes(sequences, size, model.device, trees=branching(model), pictures=pictures):
+        for batch in microbatches(sequences, size, model.device, trees=branching(model), pictures=pictures):
             loss, metrics = self._recipe.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
             rows, length = batch.packed.ids.shape
             ledger = self._context.ledger
             ledger.trained(rows=rows, length=length, head_positions=batch.answer_tokens, tokens=batch.tokens)
-            ledger.looked(self._context.form.flops(batch.packed.shown), learned="vision" not in self._settings.frozen)
+            ledger.encoded(
+                self._context.chat_format.flops(batch.packed.shown), learned="vision" not in self._settings.frozen
+            )
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
         # A value head reads detached states, so its gradient says nothing of the model's: each is clipped on its own.
         limit = self._settings.optimizer.max_grad_norm

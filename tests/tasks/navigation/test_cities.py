@@ -5,8 +5,8 @@ import math
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.tasks.navigation.cities import MAKERS, load_city
 from shiftgym.tasks.navigation.directions import bearing
+from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
 
 FINGERPRINTS = {
     "new_york": "cfbaf922b1b31dc63ec6b6f6cd524a95fae819e36bacc8227a4495215d183c09",

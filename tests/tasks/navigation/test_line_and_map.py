@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from shiftgym.policies.human import play_in_terminal, show_problem
+from shiftgym.cli.terminal import play_in_terminal, show_problem
 from shiftgym.tasks.base import Drawn
-from shiftgym.tasks.navigation.line import read_sight
 from shiftgym.tasks.navigation.route import Sight
+from shiftgym.tasks.navigation.verify_line import read_sight
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.verify import verify_line
 from shiftgym.tasks.walk import decisions

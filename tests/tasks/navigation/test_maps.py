@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import DataError
-from shiftgym.tasks.navigation.cities import load_city
-from shiftgym.tasks.navigation.maps import read_map
+from shiftgym.tasks.navigation.world.cities import load_city
+from shiftgym.tasks.navigation.world.maps import read_map
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 

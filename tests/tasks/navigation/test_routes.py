@@ -12,12 +12,12 @@ import pytest
 
 from shiftgym.errors import ConfigError
 from shiftgym.seeds import rng
-from shiftgym.tasks.navigation.cities import MAKERS, load_city
 from shiftgym.tasks.navigation.directions import COMPASS, SPATIAL, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.rules import SPACES
-from shiftgym.tasks.navigation.streets import load_streets
 from shiftgym.tasks.navigation.verifier import Place, judge
-from shiftgym.tasks.navigation.ways import draw_way, kind_of_way, lay_rail
+from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
+from shiftgym.tasks.navigation.world.streets import load_streets
+from shiftgym.tasks.navigation.world.ways import draw_way, kind_of_way, lay_rail
 from shiftgym.tasks.registry import build_task
 
 RAILS = 10_000

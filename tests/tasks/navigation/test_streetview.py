@@ -9,12 +9,13 @@ from itertools import product
 import pytest
 from PIL import Image, ImageChops
 
-from shiftgym.tasks.navigation import city, signs
-from shiftgym.tasks.navigation.cities import MAKERS
 from shiftgym.tasks.navigation.directions import SPATIAL
-from shiftgym.tasks.navigation.facades import EXTRAS
-from shiftgym.tasks.navigation.streetview import BOARD, EDGE, StreetPicture, is_crossing, lay_streets
-from shiftgym.tasks.navigation.styles import STYLES, style_of
+from shiftgym.tasks.navigation.streetview import signs
+from shiftgym.tasks.navigation.streetview.facades import EXTRAS
+from shiftgym.tasks.navigation.streetview.styles import STYLES, style_of
+from shiftgym.tasks.navigation.streetview.view import BOARD, EDGE, StreetPicture, is_crossing, lay_streets
+from shiftgym.tasks.navigation.world import city
+from shiftgym.tasks.navigation.world.cities import MAKERS
 
 PLACE = StreetPicture("london", (0, 180), None, 192, 3)
 BOXES = {"front": (0, 0), "right": (1, 0), "behind": (0, 1), "left": (1, 1)}
@@ -43,7 +44,7 @@ def test_the_same_fields_give_the_same_bytes(size):
 
 def test_another_process_paints_the_same():
     code = (
-        "import hashlib; from shiftgym.tasks.navigation.streetview import StreetPicture as S;"
+        "import hashlib; from shiftgym.tasks.navigation.streetview.view import StreetPicture as S;"
         "print(hashlib.sha256(S('lagos', (0, 90, 180), ('Opal Bank', 'right'), 128, 1).draw().tobytes()).hexdigest())"
     )
     found = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
@@ -140,7 +141,7 @@ def test_kinds_have_boards_of_their_own():
 
 def test_nothing_heavy_is_loaded_before_drawing():
     code = (
-        "import shiftgym.tasks.navigation.streetview, json, sys;"
+        "import shiftgym.tasks.navigation.streetview.view, json, sys;"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

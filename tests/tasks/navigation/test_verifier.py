@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shiftgym.tasks.navigation import prompts
 from shiftgym.tasks.navigation.directions import SPATIAL
-from shiftgym.tasks.navigation.report import reports_intersection, reports_landmark
+from shiftgym.tasks.navigation.observation import reports_intersection, reports_landmark
 from shiftgym.tasks.navigation.route import Sight, Stop
 from shiftgym.tasks.navigation.rules import SPACES
 from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, read_action

@@ -7,7 +7,7 @@ import pytest
 
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.tasks.navigation.directions import compass_word, is_clear_turn
-from shiftgym.tasks.navigation.virl_files import load_archive, unpickle
+from shiftgym.tasks.navigation.world.virl_files import load_archive, unpickle
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 

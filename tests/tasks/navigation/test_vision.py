@@ -8,10 +8,10 @@ from PIL import Image
 
 from shiftgym.errors import DataError
 from shiftgym.tasks.check import check_task
-from shiftgym.tasks.navigation.camera import Camera
-from shiftgym.tasks.navigation.cities import MAKERS
-from shiftgym.tasks.navigation.panorama import Panorama
-from shiftgym.tasks.navigation.styles import style_of
+from shiftgym.tasks.navigation.streetview.camera import Camera
+from shiftgym.tasks.navigation.streetview.panorama import Panorama
+from shiftgym.tasks.navigation.streetview.styles import style_of
+from shiftgym.tasks.navigation.world.cities import MAKERS
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 

@@ -13,16 +13,16 @@ from shiftgym.messages import Messages, Picture, user
 from shiftgym.seeds import derive, rng
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
-from shiftgym.tasks.navigation import map as drawing
-from shiftgym.tasks.navigation import prompts, verifier, virl_files
-from shiftgym.tasks.navigation.cities import draw_city, known_city
-from shiftgym.tasks.navigation.line import NavigationLine
-from shiftgym.tasks.navigation.panorama import Panorama
+from shiftgym.tasks.navigation import drawing, prompts, verifier
 from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
 from shiftgym.tasks.navigation.rules import SPACES, draw_rule, known_rule
-from shiftgym.tasks.navigation.streets import load_streets
-from shiftgym.tasks.navigation.streetview import StreetPicture
-from shiftgym.tasks.navigation.ways import Routes, draw_way, lay_rail
+from shiftgym.tasks.navigation.streetview.panorama import Panorama
+from shiftgym.tasks.navigation.streetview.view import StreetPicture
+from shiftgym.tasks.navigation.verify_line import NavigationRequest
+from shiftgym.tasks.navigation.world import virl_files
+from shiftgym.tasks.navigation.world.cities import draw_city, known_city
+from shiftgym.tasks.navigation.world.streets import load_streets
+from shiftgym.tasks.navigation.world.ways import Routes, draw_way, lay_rail
 from shiftgym.verdicts import Verdict
 
 MOST_LEGS = 8
@@ -178,7 +178,7 @@ class NavigationTask:
     Options: ClassVar[type[BaseModel]] = NavigationOptions
     Setting: ClassVar[type[BaseModel]] = NavigationSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
-    Line: ClassVar[type[NavigationLine]] = NavigationLine
+    VerifyRequest: ClassVar[type[NavigationRequest]] = NavigationRequest
     field: ClassVar[str] = "action"
 
     def __init__(self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from shiftgym.tasks.answer import read_object
-from shiftgym.tasks.navigation.report import reports_intersection, reports_landmark
+from shiftgym.tasks.navigation.observation import reports_intersection, reports_landmark
 from shiftgym.tasks.navigation.route import Move, Sight
 from shiftgym.tasks.navigation.rules import SPACES, Space
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict

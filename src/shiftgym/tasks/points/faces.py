@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from shiftgym.tasks.fonts import font
 from shiftgym.tasks.points.deck import FACES
-from shiftgym.tasks.points.shapes import Line, Point, outline, strokes, tremor
+from shiftgym.tasks.points.shapes import Point, VerifyRequest, outline, strokes, tremor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -162,7 +162,7 @@ class _Sheet:
         """The suit, `size` high."""
         self.brush.polygon(self.pixels(_placed(outline(suit), centre, size)), fill=255)
 
-    def line(self, line: Line, thickness: float) -> None:
+    def line(self, line: VerifyRequest, thickness: float) -> None:
         """A line with round joints and ends."""
         points = self.pixels(line)
         radius = thickness * self.unit / 2
@@ -170,7 +170,7 @@ class _Sheet:
         for x, y in points:
             self.brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
 
-    def pixels(self, line: Line) -> list[Point]:
+    def pixels(self, line: VerifyRequest) -> list[Point]:
         return [(x * self.unit, y * self.unit) for x, y in line]
 
     def turn(self) -> None:
@@ -263,9 +263,9 @@ class _Written(_Sheet):
             ImageDraw.Draw(paper).line((0, y, self.unit, y), fill=_RULES, width=round(0.012 * self.unit))
         return paper
 
-    def pixels(self, line: Line) -> list[Point]:
+    def pixels(self, line: VerifyRequest) -> list[Point]:
         return super().pixels(tuple(self.warp(point) for point in line))
 
 
-def _placed(line: Line, centre: Point, size: float) -> Line:
+def _placed(line: VerifyRequest, centre: Point, size: float) -> VerifyRequest:
     return tuple((centre[0] + x * size, centre[1] + y * size) for x, y in line)

@@ -13,10 +13,10 @@ from shiftgym.tasks.answer import Form
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.points import prompts, verifier
 from shiftgym.tasks.points.deck import FACES, RANKS, Card, Hands, Look, deal, kind_of_hand
-from shiftgym.tasks.points.line import PointsLine
 from shiftgym.tasks.points.picture import HandPicture
 from shiftgym.tasks.points.rules import Rule, draw_rule, fixed_rule
 from shiftgym.tasks.points.solver import solutions, solvable
+from shiftgym.tasks.points.verify_line import PointsRequest
 from shiftgym.verdicts import Verdict
 
 MAX_DEALS = 20_000
@@ -139,7 +139,7 @@ class PointsTask:
     Options: ClassVar[type[BaseModel]] = PointsOptions
     Setting: ClassVar[type[BaseModel]] = PointsSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
-    Line: ClassVar[type[PointsLine]] = PointsLine
+    VerifyRequest: ClassVar[type[PointsRequest]] = PointsRequest
     field: ClassVar[str] = "formula"
 
     def __init__(self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int) -> None:

@@ -1,0 +1,83 @@
+"""Eyes for a backbone that reads: a small Idefics3, whose decoder is a shipped text backbone.
+
+A vision transformer reads patches, and what stands together becomes one token of the decoder. It is a standard
+transformers architecture with its standard processor.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.models.idefics3 import Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+from shiftgym.backbones.tokenizer import SEEING_TEMPLATE
+from shiftgym.models.shipped import WEIGHTS
+
+PLACEHOLDER = "<image>"
+AROUND = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
+"""What this family's processor writes besides."""
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """An encoder of pictures in front of a backbone that reads already."""
+
+    reader: str
+    """The task whose shipped backbone of the same seed becomes the decoder."""
+    size: int = 128
+    """Pixels of a picture's side."""
+    patch: int = 16
+    merged: int = 2
+    """So many patches along either side become one token."""
+    hidden: int = 128
+    layers: int = 2
+    heads: int = 4
+    feed_forward: int = 320
+    reader_rate: float = 0.25
+    """Learning rate of the decoder, as a multiple of the encoder's."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a picture."""
+        return (self.size // self.patch // self.merged) ** 2
+
+
+def processor_of(eyes: Eyes, seed: int) -> Idefics3Processor:
+    """The processor: the reader's tokenizer with a few tokens more, and pictures shown whole."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(_reader(eyes, seed))
+    tokenizer.add_special_tokens({"additional_special_tokens": [PLACEHOLDER, *AROUND]})
+    side = {"longest_edge": eyes.size}
+    look = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
+    return Idefics3Processor(look, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
+
+
+def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:
+    """The reader behind an encoder of random weights."""
+    reader = LlamaForCausalLM.from_pretrained(_reader(eyes, seed), dtype=torch.float32)
+    text = reader.config.to_dict()
+    del text["_name_or_path"]  # where this machine keeps it
+    tokenizer = processor.tokenizer
+    vocabulary = -(-len(tokenizer) // 8) * 8
+    config = Idefics3Config(
+        vision_config={
+            "image_size": eyes.size,
+            "patch_size": eyes.patch,
+            "hidden_size": eyes.hidden,
+            "num_hidden_layers": eyes.layers,
+            "num_attention_heads": eyes.heads,
+            "intermediate_size": eyes.feed_forward,
+        },
+        text_config={**text, "vocab_size": vocabulary},
+        scale_factor=eyes.merged,
+        image_token_id=tokenizer.convert_tokens_to_ids(PLACEHOLDER),
+        tie_word_embeddings=True,
+    )
+    model = Idefics3ForConditionalGeneration(config)
+    reader.resize_token_embeddings(vocabulary)
+    model.model.text_model.load_state_dict(reader.model.state_dict())
+    return model
+
+
+def _reader(eyes: Eyes, seed: int) -> str:
+    return str(WEIGHTS / f"{eyes.reader}-{seed}")

@@ -1,0 +1,333 @@
+"""The command line: what each command is called and takes. What a command does stands elsewhere.
+
+Nothing heavy is imported before a command is chosen, so that `shiftgym --help` is quick.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from shiftgym import __version__
+from shiftgym.cli.study import Count, Overrides, study
+from shiftgym.errors import ConfigError, ShiftgymError
+
+if TYPE_CHECKING:
+    from shiftgym.tasks.base import Task
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+"""Only there in a clone of the repository."""
+
+MISUSE = 2
+INTERRUPTED = 130
+
+StudyName = Annotated[
+    str, Parameter(help="The study whose task and splits are used; for routes, give --study navigation-text.")
+]
+StudyOfTask = Annotated[str | None, Parameter(help="The study whose splits are used; by default TASK-text.")]
+SplitName = Annotated[str, Parameter(help="Which of its splits.")]
+Index = Annotated[int, Parameter(validator=Number(gte=0))]
+ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
+
+app = App(
+    name="shiftgym",
+    help="Does my training recipe memorise, or does it generalise? Start with: shiftgym study run points-text-quick",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+    help_format="plaintext",
+)
+app.command(study)
+
+
+@app.command
+def report(folder: Path, others: list[Path] | None = None, /) -> None:
+    """Build the report and figures of a run again, finished or not.
+
+    Example: shiftgym report runs/points-text-20260101-120000
+
+    Parameters
+    ----------
+    folder
+        The run folder; report.html and figures/ are written into it.
+    others
+        Runs of the same study on other backbones, shown beside it and pooled with it.
+    """
+    from shiftgym.reports.page import build_report
+
+    print(build_report(folder, others or ()))
+
+
+@app.command
+def train(
+    model: str,
+    recipe: Literal["sft", "dft", "rft", "replay", "dpo", "distill", "ppo", "grpo", "rloo"],
+    /,
+    *,
+    out: Path,
+    steps: Count = 100,
+    seed: Index = 0,
+    task: str = "points",
+    overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
+) -> None:
+    """Train one model by one recipe, outside any study. The same command goes on where it was killed.
+
+    Example: shiftgym train points-0 ppo --out runs/mine --set splits.train.rule=shuffled --set recipe.kl=0.02
+
+    Parameters
+    ----------
+    model
+        A shipped backbone, a model directory, or a hub id.
+    recipe
+        How it is trained.
+    out
+        Folder for checkpoints and metrics.
+    steps
+        Iterations in reinforcement and self-distillation, optimizer steps in every other recipe.
+    seed
+        Of this training.
+    task
+        `points`, `navigation`, or a task of your own as package.module:Class.
+    overrides
+        Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
+    """
+    from shiftgym.studies.single import train_model
+
+    train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=overrides or (), out=out)
+
+
+@app.command(name="eval")
+def evaluate(
+    policy: str,
+    /,
+    *,
+    study: str = "points-text",
+    split: list[str] | None = None,
+    problems: Count | None = None,
+    overrides: Overrides = None,
+    served: str | None = None,
+    seed: Index = 0,
+    out: Path | None = None,
+) -> None:
+    """Measure a model, an endpoint or the expert on the splits of a study.
+
+    Example: shiftgym eval points-0 --split id --split rule_ood --problems 200
+
+    Parameters
+    ----------
+    policy
+        A shipped backbone, a model directory, a hub id, `expert`, or the URL of an OpenAI-compatible endpoint such as
+        http://127.0.0.1:8000/v1 (its key is read from OPENAI_API_KEY).
+    study
+        The study whose task, splits and [evaluation] table are used. It is to fit the model: for one that walks routes,
+        such as navigation-0, give --study navigation-text.
+    split
+        Only this split. May be given many times.
+    problems
+        Problems a split.
+    served
+        Name of the model at an endpoint.
+    seed
+        Of the sampled answers.
+    out
+        Folder for results.jsonl and evaluation_episodes.jsonl.
+    """
+    from shiftgym.studies.config import load_study
+    from shiftgym.studies.single import evaluate_model
+
+    changes = [f"evaluation.splits={split}"] if split else []
+    changes += [f"evaluation.problems={problems}"] if problems is not None else []
+    chosen = load_study(study, [*(overrides or ()), *changes])
+    evaluate_model(policy, chosen, served=served, seed=seed, out=out)
+
+
+@app.command
+def backbone(
+    name: Literal["points", "navigation", "points-vision", "navigation-vision"],
+    /,
+    *,
+    seed: Index = 0,
+    out: Path | None = None,
+) -> None:
+    """Make a backbone from nothing: tokenizer, corpus, weights, model card. Goes on where it was killed.
+
+    Example: shiftgym backbone points --seed 7
+
+    Parameters
+    ----------
+    name
+        The task whose texts it reads, and whether it sees.
+    seed
+        Of corpus and weights.
+    out
+        Folder of the model; by default NAME-SEED among the weights of this package.
+    """
+    from shiftgym.backbones.build import build
+
+    print(build(name, seed, out, print))
+
+
+@app.command
+def data(
+    kind: Literal["sft", "problems"],
+    out: Path,
+    /,
+    *,
+    study: StudyName = "points-text",
+    split: SplitName = "train",
+    count: Count = 1000,
+    overrides: Overrides = None,
+) -> None:
+    """Write expert conversations (sft) or a set of problems to a .jsonl or .parquet file that `datasets` loads.
+
+    Example: shiftgym data sft train.parquet --split train --count 5000
+
+    Parameters
+    ----------
+    kind
+        `sft`: prompts with the expert's answers. `problems`: prompts without.
+    out
+        The file; its ending says how it is written.
+    count
+        Problems, from the first one on.
+    """
+    from shiftgym.studies.config import load_study
+    from shiftgym.tasks.export import expert_rows, problem_rows, write_rows
+    from shiftgym.tasks.registry import require_split
+
+    task = load_study(study, overrides or ()).build_task()
+    require_split(task, split)
+    rows = {"sft": expert_rows, "problems": problem_rows}[kind]
+    print(f"{write_rows(rows(task, split, range(count)), out)} rows in {out}")
+
+
+@app.command
+def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
+    """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error and stops nothing.
+
+    In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
+    "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
+    Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
+    "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
+
+    Example: shiftgym verify answers.jsonl > verdicts.jsonl
+
+    Parameters
+    ----------
+    file
+        A file of JSON lines, or - for the standard input.
+    """
+    from shiftgym.tasks.verify import verify_file
+
+    verify_file(file, sys.stdout)
+
+
+@app.command
+def check(task: str = "points", /) -> int:
+    """Prove a task sound: same seed same problem, the expert is right, garbage never raises, splits are disjoint.
+
+    Example: shiftgym check my_package.my_task:MyTask
+
+    Parameters
+    ----------
+    task
+        `points`, `navigation`, or a task of your own as package.module:Class.
+    """
+    from shiftgym.tasks.check import check_task
+
+    findings = check_task(task)
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.check}{': ' if finding.detail else ''}{finding.detail}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+@app.command
+def play(
+    task: str = "points",
+    /,
+    *,
+    study: StudyOfTask = None,
+    split: SplitName = "id",
+    index: ProblemIndex = 0,
+    overrides: Overrides = None,
+) -> None:
+    """Play a problem in the terminal against the verifier.
+
+    Example: shiftgym play navigation --split rule_ood --index 3
+
+    Parameters
+    ----------
+    task
+        `points` or `navigation`.
+    """
+    from rich.console import Console
+
+    from shiftgym.cli.terminal import play_in_terminal
+
+    play_in_terminal(_of_study(task, study, overrides), split, index, Console())
+
+
+@app.command(name="show")
+def show_one(
+    task: str = "points",
+    /,
+    *,
+    study: StudyOfTask = None,
+    split: SplitName = "id",
+    index: ProblemIndex = 0,
+    overrides: Overrides = None,
+) -> None:
+    """Print a problem as a policy sees it, with the expert's answers and their verdicts; of a route, also the map.
+
+    Example: shiftgym show navigation --split rule_ood --index 3
+
+    Parameters
+    ----------
+    task
+        `points` or `navigation`.
+    """
+    from rich.console import Console
+
+    from shiftgym.cli.terminal import show_problem
+
+    show_problem(_of_study(task, study, overrides), split, index, Console())
+
+
+def _of_study(task: str, study: str | None, overrides: list[str] | None) -> "Task":
+    from shiftgym.studies.config import load_study
+
+    return load_study(study or f"{task}-text", overrides or ()).build_task()
+
+
+@app.command
+def bench() -> int:
+    """Run the benchmarks of the repository and print their ratios.
+
+    Example: shiftgym bench
+    """
+    # The comparison with TRL needs an environment of its own; `make bench` runs it there.
+    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith("trl_")]
+    if not scripts:
+        raise ConfigError("bench: the benchmarks come with a clone of the repository, not with the installed package")
+    return max(subprocess.call([sys.executable, script]) for script in scripts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: exit code 2 and one line on misuse, 1 if something failed, no traceback but for bugs."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except (ShiftgymError, CycloptsError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        code = MISUSE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`, say) has enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,112 @@
+"""The compute ledger: tokens and FLOPs of everything that a branch runs through a model, and the paper's own estimate.
+
+FLOPs are those of the padded shapes that are executed: 2 for each weight of a matrix and token, attention as the full
+square, the output embeddings only where they are applied; a backward pass is twice its forward pass. What an encoder
+of pictures takes is measured by torch (`models/pictures.py`). Not counted: elementwise work, the value head (under
+0.1 %) and the optimizer.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from shiftgym.models.prefixes import decoder_config
+
+PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
+"""Tokens that the paper charges to generation for each token trained by RL (its lambda, C.3), by task."""
+
+OTHER_BUFFER_FACTOR = 6.0
+"""The same for a task that the paper has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """What the FLOPs of a decoder depend on."""
+
+    parameters: int
+    """N of the paper: all parameters, tied ones once."""
+    matrix_weights: int
+    """Weights of the linear layers that every token goes through."""
+    attention_width: int
+    """Heads times head size, summed over the layers."""
+    head_weights: int
+    """Weights of the output embeddings."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "ModelShape":
+        config = decoder_config(model)
+        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        trunk = model.get_decoder()  # type: ignore[no-untyped-call]
+        return cls(
+            parameters=model.num_parameters(),
+            matrix_weights=sum(m.weight.numel() for m in trunk.modules() if isinstance(m, nn.Linear)),
+            attention_width=config.num_hidden_layers * config.num_attention_heads * head_size,
+            head_weights=model.get_output_embeddings().weight.numel(),  # type: ignore[no-untyped-call]
+        )
+
+    def forward_flops(self, *, rows: int, new_tokens: int, context: int, head_positions: int) -> int:
+        """FLOPs of one forward pass over `rows` x `new_tokens` tokens that attend to `context` positions each."""
+        per_token = 2 * self.matrix_weights + 4 * self.attention_width * context
+        return rows * new_tokens * per_token + 2 * self.head_weights * head_positions
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What a branch has spent so far."""
+
+    shape: ModelShape
+    buffer_factor: float = 0.0
+    """The paper's lambda, tokens charged to generation for each token trained: 0 for SFT, the task's for RL."""
+    tokens_trained: int = 0
+    """Tokens learned from, without padding; shared ones and a second epoch count again."""
+    tokens_generated: int = 0
+    """Answer tokens sampled."""
+    tokens_prompt: int = 0
+    """Prompt and feedback tokens of the conversations that were sampled."""
+    forward_flops: int = 0
+    backward_flops: int = 0
+
+    def trained(self, *, rows: int, length: int, head_positions: int, tokens: int) -> None:
+        """One forward and backward pass over a padded `rows` x `length` batch that holds `tokens` real tokens."""
+        flops = self.shape.forward_flops(rows=rows, new_tokens=length, context=length, head_positions=head_positions)
+        self.tokens_trained += tokens
+        self.forward_flops += flops
+        self.backward_flops += 2 * flops
+
+    def scored(self, *, rows: int, length: int, head_positions: int) -> None:
+        """One forward pass without gradient over a padded batch: the reference model, the values."""
+        self.forward_flops += self.shape.forward_flops(
+            rows=rows, new_tokens=length, context=length, head_positions=head_positions
+        )
+
+    def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:
+        """One forward pass of generation; logits of `heads` positions, of which `sampled` became answer tokens."""
+        self.tokens_generated += sampled
+        self.forward_flops += self.shape.forward_flops(
+            rows=rows, new_tokens=new_tokens, context=context, head_positions=heads
+        )
+
+    def encoded(self, flops: int, *, learned: bool) -> None:
+        """One forward pass of the encoder over some pictures, and if it learned from them, one backward."""
+        self.forward_flops += flops
+        self.backward_flops += 2 * flops * learned
+
+    @property
+    def flops(self) -> int:
+        """FLOPs as executed: what branches are given equally, unless a study's budget speaks of the paper's."""
+        return self.forward_flops + self.backward_flops
+
+    @property
+    def flops_paper(self) -> float:
+        """The paper's formula (C.3): 6 N D for training plus 2 N lambda D for the generation behind it."""
+        return (6 + 2 * self.buffer_factor) * self.shape.parameters * self.tokens_trained
+
+    def record(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def load(cls, record: dict[str, Any]) -> "Ledger":
+        return cls(**{**record, "shape": ModelShape(**record["shape"])})

@@ -1,0 +1,149 @@
+"""From conversations to padded tensors.
+
+Conversations that begin alike share a row (`models/prefixes.py`). Padding is kept small by sorting: a minibatch is cut
+into passes of rows of similar length, and each pass is scaled so that the gradients of all passes add up to the
+gradient of the minibatch's mean.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from shiftgym.models.pictures import Pictures
+from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
+from shiftgym.models.score import Places
+
+TREE = 1024
+"""Most tokens in a row that several conversations share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation to learn from. Only the tokens in `spans` are trained; prompts and feedback are context."""
+
+    ids: list[int]
+    """All tokens."""
+    spans: list[tuple[int, int]]
+    """Start and stop of each answer, one a turn, its end token included."""
+    advantages: list[float] = field(default_factory=list)
+    """Advantage of each answer token; empty for SFT, as are the lists that follow."""
+    logprobs: list[float] = field(default_factory=list)
+    """Log-probability of each answer token under the policy that sampled it."""
+    reference: list[float] = field(default_factory=list)
+    """The same under the model that the branch started with; empty without a KL term."""
+    returns: list[float] = field(default_factory=list)
+    """Value target of each turn; empty without a value head."""
+
+    @property
+    def answer_tokens(self) -> int:
+        return sum(stop - start for start, stop in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Microbatch:
+    """Conversations of one pass. A counts answer tokens, N attempts, both in the order of `members`."""
+
+    packed: Packed
+    """The tokens, (B, T)."""
+    members: list[int]
+    """Index in the minibatch of each conversation."""
+    predictors: Places
+    """Place of the token before each answer token, (A,) each."""
+    targets: Tensor
+    """(A,) int64, the answer tokens."""
+    attempts: Places
+    """Place of the token before each answer, (N,) each: where a turn's value is read."""
+    advantages: Tensor
+    """(A,) float32."""
+    logprobs: Tensor
+    """(A,) float32."""
+    reference: Tensor
+    """(A,) float32."""
+    returns: Tensor
+    """(N,) float32."""
+    tokens: int
+    """Tokens of all conversations, without padding; what they share counts each time, as it does in the paper's D."""
+    minibatch_answer_tokens: int
+    """Answer tokens of the whole minibatch that this pass is a part of: what a mean over tokens divides by."""
+    minibatch_attempts: int
+    """Turns of the whole minibatch."""
+
+    @property
+    def answer_tokens(self) -> int:
+        """A."""
+        return len(self.targets)
+
+
+def microbatches(
+    minibatch: list[Conversation],
+    tokens_per_pass: int,
+    device: torch.device,
+    *,
+    trees: bool,
+    pictures: Pictures | None = None,
+) -> Iterator[Microbatch]:
+    """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
+
+    Args:
+        trees: whether conversations that begin alike may share a row.
+        pictures: those that the conversations show.
+    """
+    totals = sum(sequence.answer_tokens for sequence in minibatch), sum(len(sequence.spans) for sequence in minibatch)
+    rows: list[Tree] = []
+    for tree in sorted(pack_prefix_trees([sequence.ids for sequence in minibatch], TREE if trees else 0), key=len):
+        if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
+            yield collate(rows, minibatch, totals, device, pictures)
+            rows = []
+        rows.append(tree)
+    if rows:
+        yield collate(rows, minibatch, totals, device, pictures)
+
+
+def collate(
+    trees: list[Tree],
+    minibatch: list[Conversation],
+    totals: tuple[int, int],
+    device: torch.device,
+    pictures: Pictures | None = None,
+) -> Microbatch:
+    """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat.
+
+    Args:
+        totals: answer tokens and attempts of the whole minibatch.
+    """
+    predictors: list[tuple[int, int]] = []
+    attempts: list[tuple[int, int]] = []
+    targets: list[int] = []
+    for row, tree in enumerate(trees):
+        for member, path in zip(tree.members, tree.paths, strict=True):
+            ids = minibatch[member].ids
+            for start, stop in minibatch[member].spans:
+                attempts.append((row, path[start - 1]))
+                predictors += [(row, node) for node in path[start - 1 : stop - 1]]
+                targets += ids[start:stop]
+    members = [member for tree in trees for member in tree.members]
+    rows = [minibatch[member] for member in members]
+
+    def flat(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=device)
+
+    def places(pairs: list[tuple[int, int]]) -> Places:
+        first, second = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
+        return first, second
+
+    return Microbatch(
+        packed=Packed.of(trees, device, pictures),
+        members=members,
+        predictors=places(predictors),
+        targets=torch.tensor(targets, dtype=torch.long, device=device),
+        attempts=places(attempts),
+        advantages=flat([value for row in rows for value in row.advantages]),
+        logprobs=flat([value for row in rows for value in row.logprobs]),
+        reference=flat([value for row in rows for value in row.reference]),
+        returns=flat([value for row in rows for value in row.returns]),
+        tokens=sum(len(row.ids) for row in rows),
+        minibatch_answer_tokens=totals[0],
+        minibatch_attempts=totals[1],
+    )

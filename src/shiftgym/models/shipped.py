@@ -1,0 +1,11 @@
+"""The backbones that come with shiftgym. No torch here; a study file is checked without it."""
+
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parents[1] / "backbones" / "weights"
+"""One model directory for each shipped backbone."""
+
+
+def shipped() -> list[str]:
+    """Names of the backbones that come with shiftgym."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))

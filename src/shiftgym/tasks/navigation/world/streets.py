@@ -1,0 +1,129 @@
+"""A city prepared for drawing routes: every leg that can be walked, and what may follow it. Made once a city."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from shiftgym.tasks.navigation.directions import bearing, is_clear, is_clear_turn, sector, turn_angle
+from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
+from shiftgym.tasks.navigation.world.city import City, Point
+
+LONGEST_LEG = 600.0
+SHORTEST_LEG = 25.0
+"""Metres."""
+MOST_SEGMENTS = 4
+BEND = 12.0
+"""Within a leg, one segment goes on from another at no more than this angle (degrees)."""
+SIGHT = 40.0
+"""A landmark is seen from an end of its segment that is at most this many metres away."""
+FIRST_STOP = 45.0
+"""A destination lies at least this many metres from the last turning point, out of its sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A way from one intersection straight on to another, in one compass direction."""
+
+    nodes: tuple[int, ...]
+    headings: tuple[float, ...]
+    """Of each segment, degrees."""
+    stops: tuple[tuple[int, float], ...]
+    """Landmarks beside the last segment and how many metres from the leg's start one stands abreast of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Streets:
+    """The tables of one city."""
+
+    city: City
+    key: str
+    """What the partition of its routes hangs on: a made city's name, a read one's fingerprint, never a file's path."""
+    points: tuple[Point, ...]
+    """Of each node."""
+    crossing: tuple[bool, ...]
+    """Whether a node is an intersection: three streets or more."""
+    legs: tuple[Leg, ...]
+    starting: tuple[int, ...]
+    """Legs that a route may start with, as places in `legs`; so below."""
+    following: tuple[tuple[int, ...], ...]
+    """For each leg, those that begin at its end after a clear turn."""
+    ending: tuple[tuple[int, ...], ...]
+    """Those of `following` on which there is a destination."""
+    seen: tuple[tuple[tuple[int, float], ...], ...]
+    """For each node, landmarks seen from it and their bearings."""
+    exits: Mapping[Point, tuple[float, ...]]
+    """For the place of each node, headings of the streets that leave it."""
+
+
+@cache
+def load_streets(name: str) -> Streets:
+    """The tables of the city of that name, or of the map file at that path; errors as in `cities.load_city`."""
+    return prepare(load_city(name))
+
+
+def prepare(city: City) -> Streets:
+    graph = city.graph
+    points = tuple((graph.nodes[node]["x"], graph.nodes[node]["y"]) for node in range(len(graph)))
+    around = [sorted(graph.successors(node)) for node in range(len(graph))]
+    crossing = tuple(len(streets) > 2 for streets in around)
+    heading = {pair: graph.edges[pair]["heading"] for pair in graph.edges}
+    length = {pair: graph.edges[pair]["length"] for pair in graph.edges}
+    beside: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    seen: list[list[tuple[int, float]]] = [[] for _ in points]
+    for place, mark in enumerate(city.landmarks):
+        u, v = mark.segment
+        beside.setdefault((u, v), []).append((place, mark.along))
+        beside.setdefault((v, u), []).append((place, length[v, u] - mark.along))
+        for node, away in ((u, mark.along), (v, length[u, v] - mark.along)):
+            if away <= SIGHT:
+                seen[node].append((place, bearing(*points[node], mark.x, mark.y)))
+
+    def walks(nodes: tuple[int, ...], walked: float) -> list[Leg]:
+        """Every leg that begins with `nodes`."""
+        *_, before, last = nodes
+        before_last = walked - length[before, last]
+        legs = []
+        if crossing[last] and walked >= SHORTEST_LEG:
+            stops = [(place, before_last + along) for place, along in beside.get((before, last), ())]
+            kept = tuple(stop for stop in stops if FIRST_STOP <= stop[1] <= walked)
+            legs = [Leg(nodes, tuple(heading[pair] for pair in pairwise(nodes)), kept)]
+        if len(nodes) > MOST_SEGMENTS:
+            return legs
+        here = heading[before, last]
+        for onward in around[last]:
+            there, total = heading[last, onward], walked + length[last, onward]
+            same_way = is_clear(there) and sector(there) == sector(here) and abs(turn_angle(here, there)) <= BEND
+            if same_way and total <= LONGEST_LEG and onward not in nodes:
+                legs += walks((*nodes, onward), total)
+        return legs
+
+    legs = [
+        leg
+        for u in range(len(points))
+        if crossing[u]
+        for v in around[u]
+        if is_clear(heading[u, v]) and length[u, v] <= LONGEST_LEG
+        for leg in walks((u, v), length[u, v])
+    ]
+    first: dict[int, list[int]] = {}
+    for place, leg in enumerate(legs):
+        first.setdefault(leg.nodes[0], []).append(place)
+    following = tuple(
+        tuple(
+            after for after in first.get(leg.nodes[-1], ()) if is_clear_turn(leg.headings[-1], legs[after].headings[0])
+        )
+        for leg in legs
+    )
+    return Streets(
+        city,
+        city.name if city.name in MAKERS else city.fingerprint(),
+        points,
+        crossing,
+        tuple(legs),
+        tuple(place for place, after in enumerate(following) if after),
+        following,
+        tuple(tuple(after for after in places if legs[after].stops) for places in following),
+        tuple(tuple(marks) for marks in seen),
+        {points[node]: tuple(heading[node, after] for after in around[node]) for node in range(len(points))},
+    )

@@ -1,0 +1,139 @@
+"""Commands: what they print, and one line with exit code 2 on misuse. What they do is tested where it stands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shiftgym import __version__
+from shiftgym.cli.main import main
+
+NO_MODEL = "--set=model=nobody/nothing"
+"""A hub id that these commands never look up."""
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    code = end.value.code
+    return code if isinstance(code, int) else 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], 'Unknown command "frobnicate"'),
+        (["study", "rnu"], 'Did you mean "run"?'),
+        (["study", "run"], "give the name of a study"),
+        (["study", "run", "points-txt"], "did you mean 'points-text'?"),
+        (["study", "run", "points-text", "--sett", "a=b"], "Did you mean --set?"),
+        (["study", "run", "points-text", "--workers", "two"], 'unable to convert "two" into int'),
+        (["study", "run", "points-text", "--workers", "0"], "Must be >= 1"),
+        (["study", "show", "points-text", NO_MODEL, "--set=budget.flop=1"], "unknown key; did you mean 'flops'?"),
+        (["study", "resume", "no/such/run"], "no run folder"),
+        (["report", "no/such/run"], "no run folder"),
+        (["train", "points-0", "sft"], "--out"),
+        (
+            ["train", "nobody/nothing", "sft", "--out=x", "--set=recipe.lr=1"],
+            "--set: recipe.lr: unknown key; known are train_on",
+        ),
+        (["eval", "http://127.0.0.1:1/v1", NO_MODEL], "an endpoint needs --served"),
+        (["eval", "expert", "--split", "idd", NO_MODEL], "there is no split 'idd'; did you mean 'id'?"),
+        (["data", "sft", "x.csv", NO_MODEL, "--count=1"], ".jsonl or .parquet"),
+        (["data", "sft", "x.jsonl", NO_MODEL, "--split=idd"], "unknown split 'idd': did you mean 'id'?"),
+        (["check", "pionts"], "unknown task 'pionts': did you mean 'points'?"),
+        (["verify", "no/such/file"], "there is no such file"),
+        (["backbone", "pionts"], "Invalid value"),
+    ],
+)
+def test_misuse_is_one_line_and_code_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("report", "train", "eval", "backbone", "data", "verify", "check", "play", "show", "bench"),
+        *("study run", "study list", "study show", "study resume"),
+    ],
+)
+def test_help_has_a_summary_and_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*command.split(), "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: shiftgym {command}")
+    assert lines[2].strip()
+    assert any(line.startswith(f"Example: shiftgym {command}") for line in lines)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_a_shown_study_is_a_study_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("study", "show", "points-text", NO_MODEL, "--set", "seeds=[4]") == 0
+    path = tmp_path / "mine.toml"
+    path.write_text(capsys.readouterr().out)
+    assert run("study", "show", str(path)) == 0
+    assert capsys.readouterr().out == path.read_text()
+
+
+def test_the_expert_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("eval", "expert", "--split=id", "--problems=4", NO_MODEL, f"--out={tmp_path}") == 0
+    printed = capsys.readouterr().out
+    assert "100 [51, 100]" in printed
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert len(rows) == 8
+    assert all(row["success_1"] and row["branch"] == "expert" for row in rows)
+
+
+def test_data_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "train.jsonl"
+    assert run("data", "sft", str(path), "--count=2", NO_MODEL) == 0
+    assert "2 rows" in capsys.readouterr().out
+    assert [json.loads(line)["messages"][-1]["role"] for line in path.read_text().splitlines()] == ["assistant"] * 2
+
+
+def test_a_problem_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "--split=rule_ood", "--index=1", NO_MODEL) == 0
+    assert "J counts as 11" in capsys.readouterr().out
+
+
+def test_a_task_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "points") == 0
+    assert "FAIL" not in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    line = json.dumps({"task": "points", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"]})
+    path = tmp_path / "lines.jsonl"
+    path.write_text(f"{line}\n" * 5000)
+    command = [sys.executable, "-c", "from shiftgym.cli.main import main; main()", "verify", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"solvable" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_verify_reads_standard_input() -> None:
+    hand = {"task": "points", "rule": "faces_as_ten", "target": 24, "cards": ["3", "3", "8", "8"]}
+    command = [sys.executable, "-c", "from shiftgym.cli.main import main; main()", "verify", "-"]
+    done = subprocess.run(command, input=f"{json.dumps(hand)}\nnonsense\n", capture_output=True, text=True, check=True)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first == {"solvable": True, "solution": "8/(3-8/3)"}
+    assert set(second) == {"error"}
+
+
+def test_the_example_task_of_the_readme_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert run("check", "examples.clock_task:ClockTask") == 0
