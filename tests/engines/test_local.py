@@ -76,4 +76,5 @@ def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert children
-    assert not alive
+    # Where nobody collects orphans, an ended process stays in the table as a zombie.
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,122 @@
+"""Every command and every Python block of the README runs, at toy size, so that none of them can be false."""
+
+import http.server
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shiftgym.cli.main import main
+from shiftgym.models.shipped import WEIGHTS
+from shiftgym.studies.config import load_study
+from shiftgym.studies.suite import load_suite
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+INLINE = re.findall(r"`((?:make|shiftgym) [^`]+)`", README.replace("\n", " "))
+"""Commands within sentences."""
+
+COMMANDS = [
+    command.strip()
+    for line in [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()] + INLINE
+    for command in line.partition("  #")[0].split("&&")
+]
+
+SAID = {"choices": [{"message": {"content": '{"formula": "1"}'}, "finish_reason": "stop"}]}
+
+
+class Endpoint(http.server.BaseHTTPRequestHandler):
+    """Answers every request with the same wrong formula."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps(SAID).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def toy(arguments: list[str]) -> list[str]:
+    """The same command on few problems, with little compute."""
+    if arguments[:2] == ["study", "run"] and "--dry-run" not in arguments:
+        return [*arguments, *smoke(arguments[2])]
+    small = {"eval": ["--problems", "2"], "train": ["--steps", "1"], "data": ["--count", "2"]}.get(arguments[0], [])
+    if small and small[0] in arguments:
+        at = arguments.index(small[0])
+        arguments = arguments[:at] + arguments[at + 2 :]
+    if arguments[0] == "train":
+        small += [f"--set=recipe.{key}" for key in ("max_new_tokens=16", "problems=16", *SMALL.get(arguments[2], ()))]
+    return [*arguments, *small]
+
+
+SMALL = {"ppo": ("episodes_per_iteration=4", "minibatch=4")}
+"""Settings of recipes that the README trains with."""
+
+
+def smoke(name: str) -> list[str]:
+    """Overrides that make a study tiny, as `--set` takes them."""
+    if name in ("points-text", "points-text-quick") or Path(name).suffix == ".toml":
+        return [f"--set={change}" for change in load_suite("paper").scales["smoke"].overrides(load_study(name))]
+    return ["--scale", "smoke"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README takes for granted: the examples, and answers to be judged."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    line = {"task": "points", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"], "answer": "{}"}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(line) + "\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "1+1")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("make ")])
+def test_make_targets_exist(command: str) -> None:
+    planned = subprocess.run(["make", "-n", *shlex.split(command)[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])
+def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, _, target = (part.strip() for part in command.partition(" > "))
+    command = command.replace("OWNER/NAME", str(WEIGHTS / "points-0")).replace("http://127.0.0.1:8000/v1", endpoint)
+    program, *arguments = shlex.split(command)
+    assert program in ("shiftgym", ".venv/bin/shiftgym")
+    with pytest.raises(SystemExit) as ended:
+        main(toy(arguments))
+    assert not ended.value.code
+    said = capsys.readouterr()
+    assert said.out and "error" not in said.err
+    if target.endswith(".toml"):
+        (place / target).write_text(said.out)
+        assert load_study(target) == load_study(arguments[-1])
+
+
+@pytest.mark.parametrize("code", [block for kind, block in BLOCKS if kind == "python"])
+def test_python_runs(code: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(code.splitlines()) <= 15
+    small = re.sub(r"\bsteps=\d+", "steps=1", re.sub(r"\bproblems=\d+", "problems=4", code))
+    exec(compile(small, "README.md", "exec"), {})  # noqa: S102  the README is ours
+    assert capsys.readouterr().out
