@@ -1,17 +1,17 @@
-"""Reinforcement learning from beginning to end in one file: the same as `shiftgym train points-0 ppo`, without an abstraction.
+"""Reinforcement learning from beginning to end in one file: the recipe `ppo` of the library without its abstractions.
 
     python examples/rl_loop.py --steps 20 --out runs/rl-loop
 
 One step: play episodes with sequential revision (an answer that fails is followed by the verifier's message and another
-try, up to the limit), estimate by a value head how much better each answer was than expected, and make the better ones
-likelier. `tests/examples/test_rl_loop.py` holds that three steps of this file and three steps of the library give the same
-weights.
+attempt, up to the limit), estimate with a value head how much better each answer was than expected, and make the better
+ones likelier. `tests/examples/test_rl_loop.py` shows that three steps of this file and three steps of the library give
+the same weights.
 
 Left out, since it changes speed, memory or convenience but not the mathematics: prefix trees, microbatches, bfloat16,
 pictures, the ledger of compute, checkpoints and resuming.
 
-Names of tensors and lists end in their shape: B conversations, T tokens of the longest one, N answers of all conversations
-(one an attempt), A tokens of all answers, H hidden size, V vocabulary.
+Names of tensors and lists end in their shape: B conversations, T tokens of the longest one, N answers of these
+conversations (one an attempt), A tokens of these answers, H hidden size, V vocabulary.
 """
 
 import argparse
@@ -46,8 +46,8 @@ KL = 0.01
 """Weight of the divergence from the model that training started with."""
 LEARNING_RATE = 1e-4
 WARMUP = 0.1
-"""Share of the run in which the rate rises from a tenth of its peak; after it the rate falls to zero. Adam's first steps
-are as large as its later ones, and mostly noise."""
+"""Share of the run in which the rate rises from a tenth of its peak; afterwards it falls to zero. Without it Adam's
+first steps, which are mostly noise, would be as large as its later ones."""
 VALUE_RATE = 10.0
 """Learning rate of the value head, as a multiple of the model's: it starts from nothing."""
 BETAS = (0.9, 0.98)
@@ -89,9 +89,9 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
             (model, chat_format), task, indices, noise=noise, seed=seed, max_new_tokens=MAX_NEW_TOKENS, ahead=True
         )
 
-        # 2. A decision and all its attempts are one conversation: prompt, answer, feedback, answer ... Prompt and feedback
-        # are context, and each answer is one action. The tokens are those that were sampled: text that is tokenised
-        # again may come out as other tokens, whose probabilities are not those of any action.
+        # 2. A decision and all its attempts are one conversation: prompt, answer, feedback, answer ... Prompt and
+        # feedback are context, and each answer is one action. Trap: never tokenise an answer's text again. It may come
+        # out as other tokens than those that were sampled, and then no log-probability fits.
         conversations = [
             {
                 "episode": number,
@@ -117,8 +117,8 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
 
         # 4. Generalised advantage estimates, backwards over the attempts of a decision:
         #     delta_n = r_n + gamma V_n+1 - V_n        advantage_n = delta_n + gamma lambda advantage_n+1
-        # Running out of attempts is part of the problem, and penalised in the last reward, so V is 0 behind the end. The
-        # value head's target is advantage + value.
+        # The limit of attempts is part of the problem and running out of them is penalised in the last reward, so the
+        # value behind the last attempt is 0. The value head's target is advantage + value.
         for one in conversations:
             advantage = following = 0.0
             advantages_N = []
@@ -129,10 +129,9 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
             one["advantages_N"] = advantages_N
             one["returns_N"] = [a + value for a, value in zip(advantages_N, one["values_N"], strict=True)]
 
-        # 5. From each advantage the mean of all those of the same attempt number is subtracted. The trap: later attempts
+        # 5. From each advantage subtract the mean over all advantages of the same attempt number. Trap: later attempts
         # are reached only after failures, so their advantages are mostly negative; left so, they push down tokens that
-        # are near certain, and later answers turn into noise. Then all are divided by their standard deviation; the mean
-        # was dealt with already.
+        # are nearly certain, and later answers turn into noise. Then divide by the standard deviation of all.
         by_attempt: dict[int, list[float]] = {}
         for one in conversations:
             for attempt, advantage in enumerate(one["advantages_N"]):
@@ -172,8 +171,8 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
                 difference_A = reference_A - logprobs_A
                 kl = (difference_A.exp() - difference_A - 1).mean()
 
-                # The value head reads detached states. The trap: if its loss shapes the model, multi-turn training
-                # collapses. A mean over attempts, where the other two are means over tokens.
+                # The value head reads detached states. Trap: if its loss changes the model, multi-turn training
+                # collapses. This is a mean over attempts, where the other two terms are means over tokens.
                 errors_N = head(hidden_BTH[before_N].detach().float())[:, 0] - returns_N
                 value_loss = 0.5 * (errors_N**2).mean()
                 loss = policy_loss + KL * kl + value_loss
@@ -224,8 +223,8 @@ def pad(conversations):
 def token_logprobs(model, ids_BT, target_A):
     """(A,) log-probability of each answer token, and the (B, T, H) states that it comes from.
 
-    The state at column t - 1 predicts the token at column t. Prompts and feedback need no logits, so the output embeddings
-    run on answer tokens alone; the softmax is whole and in float32, as it is in sampling.
+    The state at column t - 1 predicts the token at column t. Prompts and feedback need no logits, so the output
+    embeddings run on answer tokens alone; the softmax is whole and in float32, as it is in sampling.
     """
     row_A, column_A = target_A
     hidden_BTH = model.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state

@@ -1,16 +1,16 @@
-"""Supervised fine-tuning from beginning to end in one file: the same as `shiftgym train points-0 sft`, without an abstraction.
+"""Supervised fine-tuning from beginning to end in one file: the recipe `sft` of the library without its abstractions.
 
     python examples/sft_loop.py --steps 100 --out runs/sft-loop
 
 One step: take the next problems of the training set, let the task's expert answer them, and raise the likelihood of
-the answers, given their prompts. `tests/examples/test_sft_loop.py` holds that three steps of this file and three steps of
-the library give the same weights.
+the answers, given their prompts. `tests/examples/test_sft_loop.py` shows that three steps of this file and three steps
+of the library give the same weights.
 
-Left out, since it changes speed, memory or convenience but not the mathematics: prefix trees (answers that share a prompt
-share its tokens), microbatches, bfloat16, pictures, the ledger of compute, checkpoints and resuming.
+Left out, since it changes speed, memory or convenience but not the mathematics: prefix trees (answers that share a
+prompt share its tokens), microbatches, bfloat16, pictures, the ledger of compute, checkpoints and resuming.
 
-Names of tensors end in their shape: B conversations of a batch, T tokens of the longest one, A answer tokens of the whole
-batch, H hidden size, V vocabulary.
+Names of tensors end in their shape: B conversations of a batch, T tokens of the longest one, A answer tokens of the
+whole batch, H hidden size, V vocabulary.
 """
 
 import argparse
@@ -47,9 +47,9 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
             order = rng(seed, "train", "order", "train", epoch).sample(range(PROBLEMS), PROBLEMS)
             indices.append(order[place])
 
-        # 2. What is to be learned: a prompt and the expert's answer for every decision (a hand of cards has one, a route
-        # many). The chat template writes the prompt. The answer ends with the template's end token, which is learned
-        # too, or the model would never stop.
+        # 2. What is to be learned: a prompt and the expert's answer for every decision (a hand of cards has one, a
+        # route many). The chat template writes the prompt. The answer ends with the template's end token, which is
+        # learned too, or the model would never stop.
         conversations = []
         for index in indices:
             decision = task.start(task.problem("train", index))
@@ -59,8 +59,8 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
                 conversations.append((prompt, answer))
                 decision = decision.next()
 
-        # 3. Pad on the right. A causal model never looks to the right, so the padding needs no attention mask, and token t
-        # of a row keeps position t.
+        # 3. Pad on the right. A causal model never looks to the right, so the padding needs no attention mask, and
+        # token t of a row keeps position t.
         rows = len(conversations)
         longest = max(len(prompt) + len(answer) for prompt, answer in conversations)
         ids_BT = torch.zeros(rows, longest, dtype=torch.long)
@@ -78,9 +78,9 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         logits_AV = model.get_output_embeddings()(hidden_BTH[row_A, column_A - 1]).float()
         logprobs_A = torch.log_softmax(logits_AV, dim=-1).gather(1, ids_BT[row_A, column_A][:, None])[:, 0]
 
-        # 5. The loss: the mean over all answer tokens of the batch, a long answer counting more than a short one. (A mean
-        # over answers of means over tokens is another loss. So is a mean over microbatches, if they differ in size:
-        # whoever splits the batch divides each sum by the tokens of the whole batch.)
+        # 5. The loss: the mean over all answer tokens of the batch, so a long answer counts more than a short one.
+        # Trap: the mean over answers of each answer's mean is another loss, and so is the mean over microbatches of
+        # each microbatch's mean. Whoever splits the batch divides each sum by the answer tokens of the whole batch.
         loss = -logprobs_A.mean()
 
         # 6. One optimizer step. Gradients that are too long are scaled down as a whole, keeping their direction.

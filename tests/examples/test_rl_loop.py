@@ -10,6 +10,8 @@ from shiftgym import build_task, load_policy
 from shiftgym.training.settings import OptimizerSettings, PPOSettings
 from shiftgym.training.trainer import train
 
+TASK = build_task("points", options={"limit": 3})
+
 
 def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Tensor]:
     """The weights after these steps of the library's own loop, with the constants of the file."""
@@ -34,7 +36,7 @@ def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Ten
         ),
     )
     model, chat_format = load_policy("points-0")
-    train(model, chat_format, build_task("points"), settings, seed=seed, folder=folder, max_steps=steps)
+    train(model, chat_format, TASK, settings, seed=seed, folder=folder, max_steps=steps)
     return model.state_dict()
 
 
@@ -42,7 +44,8 @@ def test_three_steps_give_the_weights_of_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Small enough that the second step ends one epoch of problems and begins another.
-    for name, value in {"PROBLEMS": 12, "EPISODES": 8, "MINIBATCH": 4, "EPOCHS": 2, "WARMUP": 0.5}.items():
+    small = {"PROBLEMS": 9, "EPISODES": 6, "MINIBATCH": 3, "EPOCHS": 2, "WARMUP": 0.5, "MAX_NEW_TOKENS": 60}
+    for name, value in {**small, "build_task": lambda _: TASK}.items():
         monkeypatch.setattr(rl_loop, name, value)
     rl_loop.main(["--steps", "3", "--seed", "4", "--out", str(tmp_path / "loop")])
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[:3]] == [
