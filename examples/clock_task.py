@@ -14,10 +14,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shiftgym.messages import Messages, user
-from shiftgym.seeds import rng
-from shiftgym.tasks.base import Diagnosis
-from shiftgym.verdicts import Verdict
+from shiftgym import Diagnosis, Messages, Verdict, rng, user
 
 
 class Options(BaseModel):

@@ -10,21 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shiftgym.episodes import Episode as Episode
-    from shiftgym.episodes import play as play
     from shiftgym.errors import ConfigError as ConfigError
     from shiftgym.errors import DataError as DataError
     from shiftgym.errors import ShiftgymError as ShiftgymError
     from shiftgym.errors import TrainingStopped as TrainingStopped
+    from shiftgym.evaluation.evaluate import Evaluation as Evaluation
     from shiftgym.evaluation.evaluate import evaluate as evaluate
+    from shiftgym.evaluation.play import play as play
+    from shiftgym.evaluation.statistics import Interval as Interval
+    from shiftgym.evaluation.statistics import difference as difference
+    from shiftgym.evaluation.statistics import estimate as estimate
+    from shiftgym.messages import Message as Message
+    from shiftgym.messages import Messages as Messages
+    from shiftgym.messages import Picture as Picture
+    from shiftgym.messages import assistant as assistant
+    from shiftgym.messages import user as user
     from shiftgym.models.chat import ChatFormat as ChatFormat
     from shiftgym.models.generate import ModelPolicy as ModelPolicy
     from shiftgym.models.load import load_policy as load_policy
     from shiftgym.policies.base import Answer as Answer
+    from shiftgym.policies.base import Chat as Chat
     from shiftgym.policies.base import Policy as Policy
+    from shiftgym.policies.base import Transcript as Transcript
     from shiftgym.policies.expert import ExpertPolicy as ExpertPolicy
     from shiftgym.policies.openai import OpenAIPolicy as OpenAIPolicy
     from shiftgym.policies.scripted import ScriptedPolicy as ScriptedPolicy
     from shiftgym.reports.page import build_report as build_report
+    from shiftgym.seeds import derive as derive
+    from shiftgym.seeds import rng as rng
     from shiftgym.studies.config import Study as Study
     from shiftgym.studies.config import load_study as load_study
     from shiftgym.studies.run import resume_study as resume_study
@@ -41,15 +54,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "policies.base",
+    "Chat": "policies.base",
     "ChatFormat": "models.chat",
     "ConfigError": "errors",
     "DataError": "errors",
     "Decision": "tasks.base",
     "Diagnosis": "tasks.base",
     "Episode": "episodes",
+    "Evaluation": "evaluation.evaluate",
     "ExpertPolicy": "policies.expert",
+    "Interval": "evaluation.statistics",
+    "Message": "messages",
+    "Messages": "messages",
     "ModelPolicy": "models.generate",
     "OpenAIPolicy": "policies.openai",
+    "Picture": "messages",
     "Policy": "policies.base",
     "Problem": "tasks.base",
     "ScriptedPolicy": "policies.scripted",
@@ -57,18 +76,25 @@ _HOMES = {
     "Study": "studies.config",
     "Task": "tasks.base",
     "TrainingStopped": "errors",
+    "Transcript": "policies.base",
     "Verdict": "verdicts",
+    "assistant": "messages",
     "build_report": "reports.page",
     "build_task": "tasks.registry",
     "check_task": "tasks.check",
+    "derive": "seeds",
+    "difference": "evaluation.statistics",
+    "estimate": "evaluation.statistics",
     "evaluate": "evaluation.evaluate",
     "load_policy": "models.load",
     "load_study": "studies.config",
     "load_task": "tasks.registry",
-    "play": "episodes",
+    "play": "evaluation.play",
     "resume_study": "studies.run",
+    "rng": "seeds",
     "run_study": "studies.run",
     "train": "training.trainer",
+    "user": "messages",
 }
 """Where each public name lives."""
 

@@ -1,10 +1,14 @@
 """One row a problem, the same problems for all, and a bounded sample of episodes."""
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
+from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import SAMPLE, Evaluation, evaluate
+from shiftgym.evaluation.statistics import wilson
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
 from shiftgym.policies.expert import ExpertPolicy
@@ -116,3 +120,50 @@ def test_the_sample_of_episodes_is_bounded(task: Task) -> None:
     assert len(episodes) == 2 * 2 * SAMPLE
     assert episodes[0]["branch"] == "x"
     assert episodes[0]["decisions"][0]["attempts"][0]["outcome"] == "correct"
+
+
+def test_names_and_defaults_suffice() -> None:
+    found = evaluate("expert", problems=2)
+    assert [(row["decoding"], row["split"], row["problem"]) for row in found.rows] == [
+        (decoding, "train", problem) for decoding in ("sampled", "greedy") for problem in range(2)
+    ]
+    assert all(row["success"] for row in found.rows)
+
+
+def test_a_model_is_sampled_and_greedy(task: Task, sampler: ModelPolicy) -> None:
+    pair = (sampler.model, sampler.chat_format)
+    found = evaluate(pair, task, splits=["train"], problems=10, max_new_tokens=64, seed=5, origin=ORIGIN)
+    greedy = ModelPolicy(*pair, temperature=0.0, max_new_tokens=64, seed=0)
+    policies = {"sampled": sampler, "greedy": greedy}
+    assert found == evaluate(policies.__getitem__, task, splits=["train"], problems=10, origin=ORIGIN)
+
+
+def test_numbers_come_out_of_an_evaluation(task: Task) -> None:
+    expert = ExpertPolicy(task)
+    half = ScriptedPolicy(lambda decision, _: task.expert(decision) if decision.problem.index % 2 else "nothing")
+    found = run(half, task, problems=6)
+    assert found.values("success", split="rule_ood").tolist() == [[0, 1, 0, 1, 0, 1]]
+    rate, expected = found.estimate("success", split="rule_ood", decoding="greedy"), wilson(3, 6)
+    assert (rate.value, rate.low, rate.high, rate.problems) == (0.5, expected.low, expected.high, 6)
+    assert np.isnan(found.values("recognised", split="train")).all()
+    assert run(expert, task).estimate("reward", split="train").value == 5
+    assert "rule_ood        greedy      50 [19, 81]" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("measure", "split", "message"),
+    [
+        ("succes", "train", "unknown measure 'succes'; did you mean 'success'?"),
+        ("decisions", "train", "unknown measure 'decisions'"),
+        ("success", "rule_odd", "nothing was evaluated on rule_odd sampled; did you mean 'rule_ood sampled'?"),
+        ("recognised", "train", "recognised applies to no answer on train sampled"),
+    ],
+)
+def test_a_number_that_is_not_there_is_one_clear_line(task: Task, measure: str, split: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        run(ExpertPolicy(task), task).estimate(measure, split=split)
+
+
+def test_an_unknown_split_is_refused(task: Task) -> None:
+    with pytest.raises(ConfigError, match="unknown split 'rule_odd'.*did you mean 'rule_ood'"):
+        evaluate("expert", task, splits=["rule_odd"])

@@ -107,3 +107,9 @@ def test_unequal_shapes_cannot_be_paired() -> None:
 @pytest.mark.parametrize(("target", "index"), [(0.5, 1), (0.6, 1), (0.61, 2), (0.95, 2), (0.0, 0)])
 def test_stopping_early_takes_the_first_checkpoint_at_the_target_or_else_the_best(target: float, index: int) -> None:
     assert first_reaching([0.4, 0.6, 0.9, 0.7], target) == index
+
+
+def test_clusters_share_a_backbone_unless_told_otherwise() -> None:
+    values, others = (np.random.default_rng(seed).random((3, 20)) for seed in (1, 2))
+    assert estimate(values) == estimate(values, [0, 0, 0], seed=0)
+    assert difference(values, others) == difference(values, others, [0, 0, 0], seed=0)

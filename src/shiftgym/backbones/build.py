@@ -19,8 +19,6 @@ from shiftgym.backbones.pretrain import Pretraining, pretrain, save
 from shiftgym.backbones.vision import Eyes
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
 from shiftgym.models.shipped import WEIGHTS
 from shiftgym.tasks.registry import build_task
 
@@ -126,17 +124,7 @@ def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
 
 def score(model_name: str, kind: Kind) -> Evaluation:
     """What the backbone does before any post-training."""
-    model, chat_format = load_policy(model_name)
-    return evaluate(
-        lambda decoding: ModelPolicy(
-            model, chat_format, temperature=0.0 if decoding == "greedy" else 1.0, max_new_tokens=96, seed=0
-        ),
-        build_task(kind.task, options=kind.options, splits=kind.splits),
-        splits=list(kind.splits),
-        problems=kind.problems,
-        decodings=["sampled", "greedy"],
-        origin={},
-    )
+    return evaluate(model_name, build_task(kind.task, options=kind.options, splits=kind.splits), problems=kind.problems)
 
 
 def card(name: str, of: str, seed: int, parameters: int, scores: Evaluation) -> str:

@@ -7,12 +7,23 @@ Compute spent here is not part of any ledger.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shiftgym.episodes import Episode, play
+from shiftgym.errors import ConfigError
+from shiftgym.models.resolve import resolve_policy
 from shiftgym.policies.base import Policy
+from shiftgym.reading import nearest
 from shiftgym.tasks.base import Task
+from shiftgym.tasks.registry import build_task, require_split
 from shiftgym.tasks.walk import decisions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from shiftgym.evaluation.statistics import Interval
+    from shiftgym.models.resolve import PolicyLike
 
 Decoding = Literal["sampled", "greedy"]
 
@@ -28,51 +39,123 @@ SAMPLE = 12
 """Problems of each split and decoding whose whole (first) episode is kept for the report's episode browser."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Evaluation:
-    """What one checkpoint did, in the order of decodings, splits and problems."""
+    """What one policy did, in the order of decodings, splits and problems."""
 
     rows: list[Row] = field(default_factory=list)
+    """One a problem: where it comes from and what happened (see `measure_episode`)."""
     episodes: list[dict[str, Any]] = field(default_factory=list)
     """Episode records of the first `SAMPLE` problems of each split and decoding."""
 
+    def values(self, measure: str, *, split: str, decoding: str = "sampled") -> "NDArray[np.float64]":
+        """One measure of every problem, (1, problems), NaN where it does not apply: one row of what `estimate` and
+        `difference` take. Rows of several seeds are put together by `numpy.concatenate`.
+
+        Raises:
+            ConfigError: there is no such measure, or nothing was evaluated there.
+        """
+        import numpy as np
+
+        kept = [row for row in self.rows if (row["split"], row["decoding"]) == (split, decoding)]
+        if not kept:
+            known = dict.fromkeys(f"{row['split']} {row['decoding']}" for row in self.rows)
+            raise ConfigError(f"nothing was evaluated on {split} {decoding}{nearest(f'{split} {decoding}', known)}")
+        if measure not in kept[0] or measure == "decisions":
+            raise ConfigError(f"unknown measure {measure!r}{nearest(measure, [*kept[0]])}")
+        return np.array([[np.nan if row[measure] is None else row[measure] for row in kept]], float)
+
+    def estimate(self, measure: str, *, split: str, decoding: str = "sampled") -> "Interval":
+        """The mean of one measure over the problems, with its 95 % interval.
+
+        Raises:
+            ConfigError: there is no such measure, it applies to no answer, or nothing was evaluated there.
+        """
+        import numpy as np
+
+        from shiftgym.evaluation.statistics import estimate
+
+        values = self.values(measure, split=split, decoding=decoding)
+        if np.isnan(values).all():
+            raise ConfigError(f"{measure} applies to no answer on {split} {decoding}")
+        return estimate(values)
+
+    def __repr__(self) -> str:
+        """A table: success with one attempt and within the limit, in percent."""
+        lines = [f"{'split':<16}{'decoding':<12}{'one attempt':<20}all attempts"]
+        for split, decoding in dict.fromkeys((row["split"], row["decoding"]) for row in self.rows):
+            found = [self.estimate(name, split=split, decoding=decoding) for name in ("success_1", "success")]
+            cells = [f"{100 * of.value:.0f} [{100 * of.low:.0f}, {100 * of.high:.0f}]" for of in found]
+            lines.append(f"{split:<16}{decoding:<12}{cells[0]:<20}{cells[1]}")
+        return "\n".join(lines)
+
 
 def evaluate(
-    policy_for: Callable[[Decoding], Policy],
-    task: Task,
+    policy: "PolicyLike | Callable[[Decoding], Policy]",
+    task: Task | str = "points",
     *,
-    splits: Sequence[str],
-    problems: int,
-    decodings: Sequence[Decoding],
-    origin: Mapping[str, Any],
+    splits: Sequence[str] | None = None,
+    problems: int = 128,
     samples: int = 1,
+    decodings: Sequence[Decoding] = ("sampled", "greedy"),
+    seed: int = 0,
+    temperature: float = 1.0,
+    max_new_tokens: int = 96,
+    origin: Mapping[str, Any] | None = None,
     batch: int = BATCH,
 ) -> Evaluation:
     """Play the problems 0 to `problems` - 1 of each split under each decoding, with the task's full limit.
 
+        task = load_study("points-text").build_task()
+        found = evaluate("points-0", task, splits=["id", "rule_ood"])
+        found.estimate("success", split="rule_ood")
+
     Args:
-        policy_for: the policy that answers under a decoding.
-        origin: what begins every row and record: branch, seed, step, fraction, flops, flops_paper.
+        policy: the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, or `expert`;
+            a function from the decoding to a policy; or a policy, which answers in its own way under every decoding.
+        task: a task, or its name: `points`, `navigation`, or `package.module:Class`. By its name a task has one split,
+            `train`; the task of a study has the study's.
+        splits: names of splits; by default all of the task.
         samples: answers to each problem under the sampled decoding; a row holds their mean.
+        seed: of the answers of a model.
+        temperature: of a model under the sampled decoding.
+        max_new_tokens: longest answer of a model, in tokens.
+        origin: what begins every row and record: branch, seed, step, fraction, flops, flops_paper.
         batch: decisions that are answered side by side. No outcome depends on it.
+
+    Raises:
+        ConfigError: there is no such policy, task or split.
     """
+    if isinstance(task, str):
+        task = build_task(task)
+    chosen = list(task.splits) if splits is None else splits
+    for split in chosen:
+        require_split(task, split)
+    policy_for = policy if callable(policy) else _by_decoding(policy, task, temperature, max_new_tokens, seed)
     found = Evaluation()
-    deal = [task.problem(split, index) for split in splits for index in range(problems)]
+    deal = [task.problem(split, index) for split in chosen for index in range(problems)]
     for decoding in decodings:
-        policy, times = policy_for(decoding), samples if decoding == "sampled" else 1
+        answering, times = policy_for(decoding), samples if decoding == "sampled" else 1
         for several in batches(task, deal, times, batch):
             answered = [(problem, sample) for problem in several for sample in range(times)]
             # The noise names no checkpoint: all of them draw the same, which makes pairs more alike.
             noise = [["evaluation", problem.split, problem.index, sample] for problem, sample in answered]
-            played = play(policy, task, [problem for problem, _ in answered], noise=noise, ahead=True)
+            played = play(answering, task, [problem for problem, _ in answered], noise=noise, ahead=True)
             for start in range(0, len(played), times):
                 first, *_ = alike = played[start : start + times]
-                labels = {**origin, "split": first.problem.split, "decoding": decoding}
+                labels = {**(origin or {}), "split": first.problem.split, "decoding": decoding}
                 row = _mean([measure_episode(task, episode) for episode in alike])
                 found.rows.append({**labels, "problem": first.problem.index, **row})
                 if first.problem.index < SAMPLE:
                     found.episodes.append({**labels, **first.record()})
     return found
+
+
+def _by_decoding(
+    policy: "PolicyLike", task: Task, temperature: float, max_new_tokens: int, seed: int
+) -> Callable[[Decoding], Policy]:
+    at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed)
+    return lambda decoding: at(temperature if decoding == "sampled" else 0.0)
 
 
 def batches(task: Task, problems: Sequence[Any], times: int = 1, size: int = BATCH) -> Iterator[list[Any]]:

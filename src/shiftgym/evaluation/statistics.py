@@ -55,15 +55,16 @@ def wilson(successes: int, trials: int) -> Interval:
     return Interval(successes / trials, float(found.low), float(found.high), problems=trials)
 
 
-def estimate(values: Floats, backbones: Sequence[int], *, seed: int) -> Interval:
+def estimate(values: Floats, backbones: Sequence[int] | None = None, *, seed: int = 0) -> Interval:
     """The mean of one measure with its interval.
 
     Args:
-        values: (clusters, problems); NaN where the measure does not apply. With one cluster of values that are all 0
-            or 1 the interval is Wilson's.
-        backbones: the backbone of each cluster.
+        values: (clusters, problems), as in (seeds, problems); NaN where the measure does not apply. With one cluster
+            of values that are all 0 or 1 the interval is Wilson's.
+        backbones: the backbone of each cluster; by default all have the same.
         seed: of the resampling.
     """
+    backbones = [0] * len(values) if backbones is None else backbones
     applies = values[~np.isnan(values)]
     if len(values) == 1 and np.isin(applies, (0, 1)).all():
         rate = wilson(int(applies.sum()), len(applies))
@@ -72,8 +73,10 @@ def estimate(values: Floats, backbones: Sequence[int], *, seed: int) -> Interval
     return Interval(_mean(values), low, high, _each(values), values.shape[1])
 
 
-def difference(a: Floats, b: Floats, backbones: Sequence[int], *, seed: int) -> Interval:
-    """The mean of `a` minus that of `b`, paired by cluster and problem. Both are (clusters, problems)."""
+def difference(a: Floats, b: Floats, backbones: Sequence[int] | None = None, *, seed: int = 0) -> Interval:
+    """The mean of `a` minus that of `b`, paired by cluster and problem. Both are (clusters, problems), with clusters
+    such as seeds; the other arguments are those of `estimate`."""
+    backbones = [0] * len(a) if backbones is None else backbones
     if a.shape != b.shape:
         raise ValueError(f"cannot pair {a.shape} with {b.shape} (clusters, problems)")
     low, high = _limits(_resampled_means(a, backbones, seed) - _resampled_means(b, backbones, seed))

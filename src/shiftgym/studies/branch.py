@@ -9,20 +9,18 @@ branches/ppo-seed0/
 
 import copy
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError, TrainingStopped
-from shiftgym.evaluation.evaluate import Decoding, evaluate
-from shiftgym.studies.config import EvaluationTable, Init, Study
+from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import START, PlannedBranch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shiftgym.models.chat import ChatFormat
-    from shiftgym.models.generate import ModelPolicy
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
@@ -61,15 +59,8 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         origin = _origin(branch, checkpoint)
         if probe is not None:
             _add(folder / "probes.jsonl", checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
-        found = evaluate(
-            model_policies(model, chat_format, study.evaluation, branch.seed),
-            task,
-            splits=study.evaluation.splits,
-            problems=study.evaluation.problems,
-            samples=study.evaluation.samples,
-            decodings=study.evaluation.decodings,
-            origin=origin,
-        )
+        asked = study.evaluation.model_dump()
+        found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
         # The results come last: they tell that this checkpoint is done.
         _add(folder / "evaluation_episodes.jsonl", checkpoint.step, found.episodes)
         _add(folder / "results.jsonl", checkpoint.step, found.rows)
@@ -94,21 +85,6 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
     write_text(folder / "done.json", json.dumps(done))
-
-
-def model_policies(
-    model: "PreTrainedModel", chat_format: "ChatFormat", settings: EvaluationTable, seed: int
-) -> Callable[[Decoding], "ModelPolicy"]:
-    """The model as a policy under each decoding."""
-    from shiftgym.models.generate import ModelPolicy
-
-    return lambda decoding: ModelPolicy(
-        model,
-        chat_format,
-        temperature=settings.temperature if decoding == "sampled" else 0.0,
-        max_new_tokens=settings.max_new_tokens,
-        seed=seed,
-    )
 
 
 def evaluated_steps(folder: Path) -> list[int]:

@@ -53,7 +53,7 @@ class TaskTable(_Table):
 
 
 class EvaluationTable(_Table):
-    """What every checkpoint is tested on."""
+    """What every checkpoint is tested on: arguments of `shiftgym.evaluate`."""
 
     splits: tuple[str, ...] = Field(min_length=1)
     """Splits that every checkpoint plays."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from shiftgym.engines.local import Job, cores, run_jobs
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.studies.branch import model_policies, read_lines, write_text
+from shiftgym.studies.branch import read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.training.settings import FLOPS
@@ -107,15 +107,7 @@ def _measure(study: Study, scratch: Path) -> None:
     model, chat_format = load_policy(study.model)
     measured = {"start": time.perf_counter() - began}
     began = time.perf_counter()
-    evaluate(
-        model_policies(model, chat_format, study.evaluation, seed=0),
-        task,
-        splits=study.evaluation.splits,
-        problems=study.evaluation.problems,
-        samples=study.evaluation.samples,
-        decodings=study.evaluation.decodings,
-        origin={},
-    )
+    evaluate((model, chat_format), task, **study.evaluation.model_dump())
     if study.probes is not None:
         Probe(model, chat_format, study, plan(study)[0]).measure(model)
     measured["checkpoint"] = time.perf_counter() - began

@@ -11,11 +11,9 @@ from rich.table import Table
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding, evaluate
 from shiftgym.policies.base import Policy
-from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.openai import OpenAIPolicy
-from shiftgym.studies.branch import model_policies, write_text
+from shiftgym.studies.branch import write_text
 from shiftgym.studies.config import EvaluationTable, Study, Training, read
-from shiftgym.tasks.base import Task
 
 
 def train_model(
@@ -66,29 +64,24 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
         served: the model's name at an endpoint.
     """
-    import numpy as np
     import pyarrow as pa
 
     from shiftgym.evaluation.metrics import SCHEMA, measure
-    from shiftgym.evaluation.statistics import estimate
 
     task = study.build_task()
     settings = study.evaluation
     found = evaluate(
-        _policies(policy, served, task, settings, seed),
+        _policy(policy, served, settings),
         task,
-        splits=settings.splits,
-        problems=settings.problems,
-        samples=settings.samples,
-        decodings=settings.decodings,
+        **settings.model_dump(),
+        seed=seed,
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )
     table = Table(
         "split", "decoding", "one attempt", f"{task.limit} attempts", "valid", "trained rule", "tokens", box=None
     )
     for of in measure(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
-        rows = [row for row in found.rows if (row["split"], row["decoding"]) == (of.split, of.decoding)]
-        rates = [estimate(np.array([[row[name] for row in rows]]), [0], seed=seed) for name in ("success_1", "success")]
+        rates = [found.estimate(name, split=of.split, decoding=of.decoding) for name in ("success_1", "success")]
         table.add_row(
             of.split,
             of.decoding,
@@ -107,23 +100,18 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         console.print(f"Rows: {out / 'results.jsonl'}", highlight=False, soft_wrap=True)
 
 
-def _policies(
-    name: str, served: str | None, task: Task, settings: EvaluationTable, seed: int
-) -> Callable[[Decoding], Policy]:
-    if name == "expert":
-        return lambda _: ExpertPolicy(task)
-    if name.startswith(("http://", "https://")):
-        if served is None:
-            raise ConfigError(f"{name}: an endpoint needs --served, the name of the model that it is to answer with")
-        return lambda decoding: OpenAIPolicy(
-            served,
-            base_url=name,
-            temperature=settings.temperature if decoding == "sampled" else 0.0,
-            max_tokens=settings.max_new_tokens,
-        )
-    from shiftgym.models.load import load_policy
-
-    return model_policies(*load_policy(name), settings, seed)
+def _policy(name: str, served: str | None, settings: EvaluationTable) -> str | Callable[[Decoding], Policy]:
+    """What `evaluate` takes: the endpoint, or the name as it is."""
+    if not name.startswith(("http://", "https://")):
+        return name
+    if served is None:
+        raise ConfigError(f"{name}: an endpoint needs --served, the name of the model that it is to answer with")
+    return lambda decoding: OpenAIPolicy(
+        served,
+        base_url=name,
+        temperature=settings.temperature if decoding == "sampled" else 0.0,
+        max_tokens=settings.max_new_tokens,
+    )
 
 
 def _step(metrics: dict[str, Any]) -> str:

@@ -1,0 +1,40 @@
+"""What answers, in each of the forms in which it may be given: a policy, a model with its chat format, or a name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from shiftgym.policies.base import Policy
+from shiftgym.policies.expert import ExpertPolicy
+from shiftgym.tasks.base import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from shiftgym.models.chat import ChatFormat
+
+PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
+"""A policy, the pair from `load_policy`, or a name: `expert`, or anything that `load_policy` takes."""
+
+
+def resolve_policy(given: PolicyLike, task: Task, *, max_new_tokens: int, seed: int) -> Callable[[float], Policy]:
+    """What answers `task`, as a function of the temperature. A policy that is given as such has its own and keeps it.
+
+    Raises:
+        ConfigError: there is no such model, or it cannot be used.
+    """
+    if given == "expert":
+        given = ExpertPolicy(task)
+    if isinstance(given, str | Path):
+        from shiftgym.models.load import load_policy
+
+        given = load_policy(str(given))
+    if not isinstance(given, tuple):
+        policy = given
+        return lambda _: policy
+    from shiftgym.models.generate import ModelPolicy
+
+    model, chat_format = given
+    return lambda temperature: ModelPolicy(
+        model, chat_format, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed
+    )
