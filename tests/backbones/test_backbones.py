@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from shiftgym.backbones import navigation
 from shiftgym.backbones import pretrain as pretraining
 from shiftgym.backbones.points import CARELESS, CORPUS, HABITS, SEEN
 from shiftgym.backbones.pretrain import Pretraining, encode, pretrain
@@ -17,7 +18,7 @@ from shiftgym.messages import user
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.models.prefixes import pack_prefix_trees
-from shiftgym.models.shipped import WEIGHTS, navigation, shipped
+from shiftgym.models.shipped import WEIGHTS, shipped
 from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE
 from shiftgym.tasks.navigation.rules import SPACES
 from shiftgym.tasks.points.deck import kind_of_hand

@@ -1,7 +1,6 @@
 """The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
 
 import re
-import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.models.shipped import shipped
-from shiftgym.reading import WrongValue, nearest, override, typed
+from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
@@ -289,14 +288,19 @@ def load_study(source: str | Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         ConfigError: `FILE: key.path: reason`, with the nearest valid key or value where there is one.
     """
+    return read(Study, study_values(source), overrides, source=str(source))
+
+
+def study_values(source: str | Path) -> dict[str, Any]:
+    """What the file of a study holds, unchecked.
+
+    Raises:
+        ConfigError: there is no such file, or it is no TOML.
+    """
     path = LIBRARY / f"{source}.toml" if source in shipped_studies() else Path(source)
     if not path.is_file():
         raise ConfigError(f"{source}: no shipped study and no file{nearest(str(source), shipped_studies())}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no valid TOML: {error}") from None
-    return read(Study, values, overrides, source=str(source))
+    return read_toml(path)
 
 
 def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *, source: str) -> Setup:
@@ -307,13 +311,18 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
     """
     changed = [override(values, assignment) for assignment in overrides]
     try:
-        setup = typed(kind, values)
-        setup.check()
-        return setup.resolved()
+        return build(kind, values)
     except WrongValue as wrong:
         at = f"{wrong.path}."
         overridden = any(at.startswith(f"{key}.") or f"{key}.".startswith(at) for key in changed)
         raise ConfigError(f"{'--set' if overridden else source}: {wrong.path}: {wrong.reason}") from None
+
+
+def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
+    """`values` as a checked `kind` with every default of the task written out; WrongValue for one fault."""
+    setup = typed(kind, values)
+    setup.check()
+    return setup.resolved()
 
 
 def _known_splits(path: str, settings: AnySettings, splits: Collection[str]) -> None:
