@@ -125,7 +125,7 @@ def list_studies() -> None:
 
 @study.command
 def show(name: str, /, *, overrides: Overrides = None) -> None:
-    """Print a study with every default written out.
+    """Print a study with every default written out and what each key means, or the file of a suite.
 
     Example: shiftgym study show points-text > mine.toml
 
@@ -135,6 +135,7 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
         A shipped study or suite, or the path of a file of either kind.
     """
     from shiftgym.studies.config import load_study
+    from shiftgym.studies.keys import commented
     from shiftgym.studies.suite import is_suite, load_suite, suite_file
 
     if is_suite(name):
@@ -143,7 +144,25 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
         load_suite(name)
         print(suite_file(name).read_text(encoding="utf-8"), end="")
     else:
-        print(load_study(name, overrides or ()).to_toml(), end="")
+        print(commented(load_study(name, overrides or ())), end="")
+
+
+@study.command
+def keys(table: str | None = None, /, *, markdown: bool = False) -> None:
+    """Say what every setting of a study can be, its default, and what it means; without a table, list the tables.
+
+    Example: shiftgym study keys evaluation
+
+    Parameters
+    ----------
+    table
+        Such as evaluation, recipe.ppo or splits.points.
+    markdown
+        Print the page docs/settings.md, which has all tables.
+    """
+    from shiftgym.studies import keys as reference
+
+    print(reference.markdown() if markdown else reference.print_keys(table), end="" if markdown else "\n")
 
 
 def _holds_suite(folder: Path) -> bool:

@@ -109,7 +109,9 @@ class Init(SFTSettings):
     """Optimizer steps."""
 
 
-class _Shown(_Table):
+class BranchTable(_Table):
+    """What every branch has, whatever its recipe."""
+
     role: Literal["main", "control"] = "main"
     """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
@@ -121,31 +123,31 @@ class _Shown(_Table):
     """The checkpoint of that branch, as a fraction of its budget."""
 
 
-class SFTBranch(_Shown, SFTSettings):
+class SFTBranch(BranchTable, SFTSettings):
     """A branch trained by SFT or DFT."""
 
 
-class RFTBranch(_Shown, RFTSettings):
+class RFTBranch(BranchTable, RFTSettings):
     """A branch trained by rejection sampling."""
 
 
-class ReplayBranch(_Shown, ReplaySettings):
+class ReplayBranch(BranchTable, ReplaySettings):
     """A branch trained by SFT with rehearsal."""
 
 
-class DPOBranch(_Shown, DPOSettings):
+class DPOBranch(BranchTable, DPOSettings):
     """A branch trained by DPO."""
 
 
-class PPOBranch(_Shown, PPOSettings):
+class PPOBranch(BranchTable, PPOSettings):
     """A branch trained by PPO."""
 
 
-class GroupBranch(_Shown, GroupSettings):
+class GroupBranch(BranchTable, GroupSettings):
     """A branch trained by GRPO or RLOO."""
 
 
-class DistillBranch(_Shown, DistillSettings):
+class DistillBranch(BranchTable, DistillSettings):
     """A branch trained by self-distillation."""
 
 
@@ -161,8 +163,9 @@ class _Setup(_Table):
     data_seed: int = Field(0, ge=0)
     """Decides the problems, and nothing else does."""
     task: TaskTable
+    """The task, and what holds for all its splits; see `task.points` and `task.navigation`."""
     splits: dict[Names, dict[str, Any]] = Field(min_length=1)
-    """Settings of each population of problems, which the task itself checks."""
+    """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
 
     @field_validator("model")
     @classmethod
@@ -212,12 +215,17 @@ class Study(_Setup):
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
     evaluation: EvaluationTable
+    """What every checkpoint is tested on."""
     probes: Probes | None = None
+    """Measures of memorisation and forgetting; without this table none are taken."""
     ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
-    """Splits in the order of their distance from training, by what is shifted."""
+    """What is shifted -> splits in the order of their distance from training."""
     budget: Budget
+    """Compute of every branch, the same for all."""
     init: Init
+    """The short SFT that branches start from."""
     branches: dict[Names, Branch] = Field(min_length=1)
+    """Branch -> what every branch has (`branches`) and the settings of its recipe (`recipe.NAME`)."""
 
     @field_validator("seeds")
     @classmethod
@@ -244,7 +252,7 @@ class Study(_Setup):
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
 
-    def _check_start(self, name: str, branch: _Shown) -> None:
+    def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
