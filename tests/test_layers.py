@@ -19,7 +19,8 @@ LAYERS = (
     ("tasks",),
     ("tasks.base",),
     ("reading",),
-    ("messages", "verdicts", "seeds", "errors"),
+    ("files", "layout", "messages", "verdicts", "seeds"),
+    ("errors",),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that
 plays it, the policies themselves above."""

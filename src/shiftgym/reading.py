@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -21,6 +22,14 @@ class WrongValue(Exception):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
         self.path, self.reason = path, reason
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; ConfigError if it is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: no valid TOML: {error}") from None
 
 
 def override(values: dict[str, Any], assignment: str) -> str:
@@ -102,7 +111,8 @@ def _locate(kind: Any, location: tuple[int | str, ...]) -> tuple[list[str], list
             known = list(kind.model_fields)
             kind = kind.model_fields[part].annotation if part in kind.model_fields else None
         else:
-            kind = get_args(kind)[-1] if get_args(kind) else None
+            inner = [one for one in get_args(kind) if one is not Ellipsis]
+            kind = inner[-1] if inner else None
     return path, known
 
 

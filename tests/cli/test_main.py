@@ -33,6 +33,9 @@ def run(*arguments: str) -> int:
         (["study", "run", "points-text", "--workers", "0"], "Must be >= 1"),
         (["study", "show", "points-text", NO_MODEL, "--set=budget.flop=1"], "unknown key; did you mean 'flops'?"),
         (["study", "resume", "no/such/run"], "no run folder"),
+        (["study", "run", "papr"], "no shipped study or suite, and no file; did you mean 'paper'?"),
+        (["study", "run", "points-text", "--scale", "smoke"], "--scale is for suites, and points-text is one study"),
+        (["study", "keys", "evalution"], "there is no table 'evalution'; did you mean 'evaluation'?"),
         (["report", "no/such/run"], "no run folder"),
         (["train", "points-0", "sft"], "--out"),
         (
@@ -61,7 +64,7 @@ def test_misuse_is_one_line_and_code_2(arguments: list[str], message: str, capsy
     "command",
     [
         *("report", "train", "eval", "backbone", "data", "verify", "check", "play", "show", "bench"),
-        *("study run", "study list", "study show", "study resume"),
+        *("study run", "study list", "study show", "study resume", "study keys"),
     ],
 )
 def test_help_has_a_summary_and_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +86,24 @@ def test_a_shown_study_is_a_study_file(tmp_path: Path, capsys: pytest.CaptureFix
     path.write_text(capsys.readouterr().out)
     assert run("study", "show", str(path)) == 0
     assert capsys.readouterr().out == path.read_text()
+
+
+def test_the_suite_of_a_file_is_checked_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('title = "Mine"\nstudies = ["points-text"]\n')
+    assert run("study", "show", str(path)) == 0
+    assert capsys.readouterr().out == path.read_text()
+    path.write_text('title = "Mine"\nstudies = ["points-txt"]\n')
+    for command in ("show", "run"):
+        assert run("study", command, str(path)) == 2
+        assert capsys.readouterr().err.startswith(f"error: {path}: studies[0]: 'points-txt' is no shipped study")
+
+
+def test_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("study", "keys", "budget") == 0
+    assert "flops: number above 0; required" in capsys.readouterr().out
+    assert run("study", "keys", "--markdown") == 0
+    assert "## recipe.ppo" in capsys.readouterr().out
 
 
 def test_the_expert_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,20 +10,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shiftgym.engines.local import ONE_THREAD, Job, State, run_jobs
+from shiftgym.engines.base import Job, State
+from shiftgym.engines.local import ONE_THREAD, LocalEngine
 
 SLEEPER = """
 import time
 from pathlib import Path
-from shiftgym.engines.local import Job, run_jobs
-run_jobs([Job("sleep", time.sleep, (60,), Path("log.txt"))], workers=1, watch=lambda _: None)
+from shiftgym.engines.base import Job
+from shiftgym.engines.local import LocalEngine
+job = Job("sleep", time.sleep, (60,), Path("log.txt"))
+LocalEngine(workers=1, imports=()).run([job], watch=lambda _: None)
 """
 
 
 def test_a_job_runs_with_one_thread_and_prints_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "log.txt"
     echo = Job("echo", os.system, ("echo threads $OMP_NUM_THREADS",), log)
-    assert run_jobs([echo], workers=1, watch=lambda _: None) == {"echo": "done"}
+    assert LocalEngine(workers=1, imports=()).run([echo], watch=lambda _: None) == {"echo": "done"}
     assert log.read_text() == "threads 1\n"
 
 
@@ -31,7 +34,7 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
     names = list(ONE_THREAD)
     monkeypatch.setenv(names[0], "7")
     monkeypatch.delenv(names[1], raising=False)
-    run_jobs([Job("nothing", print, (), tmp_path / "log.txt")], workers=1, watch=lambda _: None)
+    LocalEngine(workers=1, imports=()).run([Job("nothing", print, (), tmp_path / "log.txt")], watch=lambda _: None)
     assert os.environ[names[0]] == "7"
     assert names[1] not in os.environ
 
@@ -44,7 +47,7 @@ def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:
         Job("after bad", print, (), tmp_path / "after_bad.txt", needs="bad"),
         Job("after good", print, (), tmp_path / "after_good.txt", needs="good"),
     ]
-    states = run_jobs(jobs, workers=2, watch=lambda _: None)
+    states = LocalEngine(workers=2, imports=()).run(jobs, watch=lambda _: None)
     assert states == {"bad": "failed", "good": "done", "after bad": "skipped", "after good": "done", "last": "skipped"}
     assert "ValueError" in (tmp_path / "bad.txt").read_text()
 
@@ -52,9 +55,13 @@ def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:
 def test_no_more_workers_than_asked_for(tmp_path: Path) -> None:
     seen: list[dict[str, State]] = []
     jobs = [Job(f"job {number}", print, (), tmp_path / "log.txt") for number in range(3)]
-    run_jobs(jobs, workers=1, watch=lambda states: seen.append(dict(states)))
+    LocalEngine(workers=1, imports=()).run(jobs, watch=lambda states: seen.append(dict(states)))
     assert max(list(states.values()).count("running") for states in seen) == 1
     assert set(seen[-1].values()) == {"done"}
+
+
+def test_by_default_there_is_a_worker_for_every_core() -> None:
+    assert LocalEngine(workers=None, imports=()).workers == len(os.sched_getaffinity(0))
 
 
 def test_children_end_when_watching_fails(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_children_end_when_watching_fails(tmp_path: Path) -> None:
 
     before = set(psutil.Process().children())
     with pytest.raises(KeyboardInterrupt):
-        run_jobs([Job("sleep", time.sleep, (60,), tmp_path / "log.txt")], workers=1, watch=interrupt)
+        LocalEngine(workers=1, imports=()).run([Job("sleep", time.sleep, (60,), tmp_path / "log.txt")], watch=interrupt)
     left = [child for child in psutil.Process().children() if child not in before]
     assert all("resource_tracker" in " ".join(child.cmdline()) for child in left)
 

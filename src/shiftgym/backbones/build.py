@@ -19,6 +19,7 @@ from shiftgym.backbones.pretrain import Pretraining, pretrain, save
 from shiftgym.backbones.vision import Eyes
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
+from shiftgym.files import replacing
 from shiftgym.models.shipped import WEIGHTS
 from shiftgym.tasks.registry import build_task
 
@@ -100,7 +101,7 @@ def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
         out: where to write; the package's own weights by default. The state of an unfinished build is kept beside it.
 
     Raises:
-        ConfigError: there is no such backbone.
+        ConfigError: there is no such backbone, or there is one already where it is to be written.
     """
     if name not in KINDS:
         raise ConfigError(f"backbone: unknown name {name!r}; backbones are: {', '.join(KINDS)}")
@@ -108,16 +109,20 @@ def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
     plan = kind.plan
     target = WEIGHTS / f"{name}-{seed}" if out is None else out
     work = target.with_name(f"{target.name}.unfinished")
+    if target.is_dir() and any(target.iterdir()):
+        raise ConfigError(f"backbone {name}: {target} is not empty; remove it first or choose another folder by --out")
     began = time.monotonic()
 
     def progress(step: int, loss: float) -> None:
         say(f"step {step} of {plan.all_steps}, loss {loss:.3f}, {(time.monotonic() - began) / 60:.1f} min")
 
     model, chat_format = pretrain(kind.corpus, seed, work, plan, progress)
-    save(model, chat_format, target)
-    say(f"scoring on {kind.problems} problems a split")
-    scores = score(str(target), kind)
-    (target / "README.md").write_text(card(target.name, name, seed, model.num_parameters(), scores))
+    with replacing(target) as unfinished:
+        save(model, chat_format, unfinished)
+        say(f"scoring on {kind.problems} problems a split")
+        scores = score(str(unfinished), kind)
+        written = card(target.name, name, seed, model.num_parameters(), scores)
+        (unfinished / "README.md").write_text(written, encoding="utf-8")
     shutil.rmtree(work)
     return target
 

@@ -26,6 +26,7 @@ from transformers import (
 from shiftgym.backbones.corpus import Corpus
 from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.backbones.vision import Eyes, give_eyes, processor_of
+from shiftgym.files import replacing
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.memory import hand_back
@@ -115,9 +116,8 @@ def pretrain(
             hand_back()
             if step % 50 == 0:
                 progress(step, loss.item())
-        partial = state.with_suffix(".tmp")
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
-        partial.replace(state)
+        with replacing(state) as unfinished:
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, unfinished)
     return model, chat_format
 
 
@@ -155,7 +155,8 @@ def _tokenizer(corpus: Corpus, seed: int, folder: Path, plan: Pretraining) -> Pr
     problems = corpus.problems(seed, -1, plan.tokenizer_problems, corpus.habits)
     texts = (message["content"] for problem in problems for conversation in problem for message in conversation)
     tokenizer = train_tokenizer(texts, plan.vocabulary, corpus.pieces, corpus.numbers)
-    tokenizer.save_pretrained(path)
+    with replacing(path) as unfinished:
+        tokenizer.save_pretrained(unfinished)
     return tokenizer
 
 

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from shiftgym.errors import ConfigError
+from shiftgym.layout import SuiteFolder
 
 Overrides = Annotated[
     list[str] | None,
@@ -37,8 +38,8 @@ def run(
     Parameters
     ----------
     name
-        A shipped study or suite of studies (see `shiftgym study list`), or the path of a study file. Not needed with
-        --resume.
+        A shipped study or suite of studies (see `shiftgym study list`), or the path of a file of either kind. Not
+        needed with --resume.
     scale
         Of a suite: a smaller size that it knows, such as smoke.
     dry_run
@@ -55,10 +56,11 @@ def run(
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
     from shiftgym.studies.run import resume_study, run_study
-    from shiftgym.studies.suite import run_suite, shipped_suites
+    from shiftgym.studies.suite import is_suite
+    from shiftgym.studies.suite_run import run_suite
 
     if resume is not None:
-        if _is_suite(resume):
+        if _holds_suite(resume):
             if name or overrides or scale:
                 raise ConfigError(f"study run --resume {resume}: a suite goes on as it began; give nothing besides")
             return resume_run(resume, workers=workers, plain=plain)
@@ -66,7 +68,7 @@ def run(
         return 1 if finished.failed else 0
     if name is None:
         raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
-    if name in shipped_suites():
+    if is_suite(name):
         if dry_run:
             raise ConfigError(
                 f"study run {name}: --dry-run is for one study; a suite has several (see study show {name})"
@@ -74,7 +76,7 @@ def run(
         ended = run_suite(name, scale=scale, overrides=overrides or (), runs=runs, workers=workers, plain=plain)
         return int(any(finished.failed for finished in ended))
     if scale is not None:
-        raise ConfigError(f"study run {name}: --scale is for suites: {', '.join(shipped_suites())}")
+        raise ConfigError(f"study run {name}: --scale is for suites, and {name} is one study")
     chosen = load_study(name, overrides or ())
     if dry_run:
         print_plan(chosen, workers=workers)
@@ -98,9 +100,9 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
         A log instead of the live table.
     """
     from shiftgym.studies.run import resume_study
-    from shiftgym.studies.suite import resume_suite
+    from shiftgym.studies.suite_run import resume_suite
 
-    if _is_suite(folder):
+    if _holds_suite(folder):
         return int(any(finished.failed for finished in resume_suite(folder, workers=workers, plain=plain)))
     return 1 if resume_study(folder, workers=workers, plain=plain).failed else 0
 
@@ -117,30 +119,51 @@ def list_studies() -> None:
     for name in shipped_studies():
         print(f"{name:24}{load_study(name).title}")
     for name in shipped_suites():
-        print(f"{name:24}{load_suite(name).title} ({len(load_suite(name).studies)} studies)")
+        suite = load_suite(name)
+        print(f"{name:24}{suite.tables.title} ({len(suite.studies)} studies)")
 
 
 @study.command
 def show(name: str, /, *, overrides: Overrides = None) -> None:
-    """Print a study with every default written out.
+    """Print a study with every default written out and what each key means, or the file of a suite.
 
     Example: shiftgym study show points-text > mine.toml
 
     Parameters
     ----------
     name
-        A shipped study or suite, or the path of a study file.
+        A shipped study or suite, or the path of a file of either kind.
     """
     from shiftgym.studies.config import load_study
-    from shiftgym.studies.suite import SUITES, shipped_suites
+    from shiftgym.studies.keys import commented
+    from shiftgym.studies.suite import is_suite, load_suite, suite_file
 
-    if name in shipped_suites():
+    if is_suite(name):
         if overrides:
-            raise ConfigError(f"study show {name}: --set is for one study; a suite is shown as it ships")
-        print((SUITES / f"{name}.toml").read_text(encoding="utf-8"), end="")
+            raise ConfigError(f"study show {name}: --set is for one study; a suite is shown as its file has it")
+        load_suite(name)
+        print(suite_file(name).read_text(encoding="utf-8"), end="")
     else:
-        print(load_study(name, overrides or ()).to_toml(), end="")
+        print(commented(load_study(name, overrides or ())), end="")
 
 
-def _is_suite(folder: Path) -> bool:
-    return (folder / "suite.toml").is_file()
+@study.command
+def keys(table: str | None = None, /, *, markdown: bool = False) -> None:
+    """Say what every setting of a study can be, its default, and what it means; without a table, list the tables.
+
+    Example: shiftgym study keys evaluation
+
+    Parameters
+    ----------
+    table
+        Such as evaluation, recipe.ppo or splits.points.
+    markdown
+        Print the page docs/settings.md, which has all tables.
+    """
+    from shiftgym.studies import keys as reference
+
+    print(reference.markdown() if markdown else reference.print_keys(table), end="" if markdown else "\n")
+
+
+def _holds_suite(folder: Path) -> bool:
+    return SuiteFolder(folder).suite.is_file()

@@ -7,91 +7,64 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
-from typing import Any, Literal
 
-State = Literal["waiting", "running", "done", "failed", "skipped"]
-"""`skipped`: the job that it needs failed."""
+from shiftgym.engines.base import Job, State, Watch
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN keeps code for
 every shape of matrix that it has met, gigabytes where batches are of ever new lengths; hence the cap."""
 
-IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
-"""What nearly every job imports, torch among it: seconds that are spent once, not once a job."""
-
 POLL = 0.5
 """Seconds between two looks at the running jobs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One call in a process of its own."""
+class LocalEngine:
+    """See `Engine`."""
 
-    name: str
-    work: Callable[..., None]
-    """A function of a module (the child imports it by name). It fails by raising."""
-    args: tuple[Any, ...]
-    log: Path
-    """Where everything that the job prints goes; a failure ends it with a traceback."""
-    needs: str | None = None
-    """Name of the job that must be done before this one starts."""
+    threads = 1
 
+    def __init__(self, *, workers: int | None, imports: Sequence[str]) -> None:
+        self.workers = workers or len(os.sched_getaffinity(0))
+        # Processes are forked, so that what takes seconds to import is imported once; but from a server that does
+        # nothing else, since a fork copies the locks of whatever threads its parent has.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([*imports])
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        states: dict[str, State] = {job.name: "waiting" for job in jobs}
+        running: dict[str, ForkServerProcess] = {}
+        try:
+            with _one_thread():
+                while True:
+                    for name, process in list(running.items()):
+                        if not process.is_alive():
+                            states[name] = "done" if process.exitcode == 0 else "failed"
+                            del running[name]
+                    for job in jobs:
+                        needed = states[job.needs] if job.needs is not None else "done"
+                        if states[job.name] == "waiting" and needed in ("failed", "skipped"):
+                            states[job.name] = "skipped"
+                        if states[job.name] == "waiting" and needed == "done" and len(running) < self.workers:
+                            running[job.name] = self._start(job)
+                            states[job.name] = "running"
+                    watch(states)
+                    if not running and "waiting" not in states.values():
+                        return states
+                    wait([process.sentinel for process in running.values()], timeout=POLL)
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.join()
 
-
-def run_jobs(jobs: Sequence[Job], *, workers: int, watch: Callable[[dict[str, State]], None]) -> dict[str, State]:
-    """Run all jobs, at most `workers` at a time, the first ready one first; how each of them ended.
-
-    A job that fails takes only those with it that need it. On any exception here, Ctrl-C included, the children are
-    ended; children also end when this process is killed.
-
-    Args:
-        watch: called with the state of every job about twice a second, and once at the end.
-    """
-    states: dict[str, State] = {job.name: "waiting" for job in jobs}
-    running: dict[str, ForkServerProcess] = {}
-    try:
-        with _one_thread():
-            while True:
-                for name, process in list(running.items()):
-                    if not process.is_alive():
-                        states[name] = "done" if process.exitcode == 0 else "failed"
-                        del running[name]
-                for job in jobs:
-                    needed = states[job.needs] if job.needs is not None else "done"
-                    if states[job.name] == "waiting" and needed in ("failed", "skipped"):
-                        states[job.name] = "skipped"
-                    if states[job.name] == "waiting" and needed == "done" and len(running) < workers:
-                        running[job.name] = _start(job)
-                        states[job.name] = "running"
-                watch(states)
-                if not running and "waiting" not in states.values():
-                    return states
-                wait([process.sentinel for process in running.values()], timeout=POLL)
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.join()
-
-
-def _start(job: Job) -> ForkServerProcess:
-    # Forked, so that what takes seconds to import is imported once; but from a server that does nothing else, since a
-    # fork copies the locks of whatever threads its parent has.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*IMPORTED])
-    process = context.Process(target=_child, args=(job,), name=job.name)
-    process.start()
-    return process
+    def _start(self, job: Job) -> ForkServerProcess:
+        process = self._context.Process(target=_child, args=(job,), name=job.name)
+        process.start()
+        return process
 
 
 def _child(job: Job) -> None:

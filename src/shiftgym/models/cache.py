@@ -112,6 +112,10 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
     def get_max_length(self) -> int:
         return -1
 
+    def get_max_cache_shape(self) -> int:
+        """What older versions of transformers, 5.10 among them, call `get_max_length`."""
+        return self.get_max_length()
+
 
 def _attend(
     module: torch.nn.Module,

@@ -8,4 +8,5 @@ WEIGHTS = Path(__file__).parents[1] / "backbones" / "weights"
 
 def shipped() -> list[str]:
     """Names of the backbones that come with shiftgym."""
-    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+    # A folder whose name begins with a dot is being written.
+    return sorted(path.parent.name for path in WEIGHTS.glob("[!.]*/config.json"))

@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
+from shiftgym.files import write_text
+from shiftgym.layout import RunFolder
 from shiftgym.reports import panels, tables, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.episodes import sampled_episodes
@@ -36,17 +38,15 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     runs = _load(run_folder, others)
     pooled = Analysis(runs)
     singles = [Analysis([run]) for run in runs]
-    folder = run_folder / "figures"
+    layout = RunFolder(run_folder)
+    folder = layout.figures
     folder.mkdir(exist_ok=True)
     for single in singles:
         prefix = f"{single.first.backbone}-" if others else ""
         for figure in _figures(single):
             save(PaperFigure(prefix + figure.name, figure.panels, figure.columns), folder)
-    path = run_folder / "report.html"
-    partial = path.with_suffix(".part")
-    partial.write_text(_render(pooled, singles), encoding="utf-8")
-    partial.replace(path)
-    return path
+    write_text(layout.report, _render(pooled, singles))
+    return layout.report
 
 
 def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
@@ -229,7 +229,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         resamples=RESAMPLES,
         cards=[(one.first.backbone, _markdown(one.first.model_card())) for one in singles],
         settings=[
-            (one.first.backbone, (one.first.folder / "study.toml").read_text(encoding="utf-8")) for one in singles
+            (one.first.backbone, RunFolder(one.first.folder).study.read_text(encoding="utf-8")) for one in singles
         ],
         environment=list(_flat(first.environment())),
         episodes=_embedded(episodes),

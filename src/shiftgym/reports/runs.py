@@ -1,7 +1,6 @@
 """A run folder as a report reads it: the study, what the branches are, the rows, the environment, sampled episodes."""
 
 import itertools
-import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ import pyarrow as pa
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
+from shiftgym.files import read_json, read_lines
+from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.models.shipped import WEIGHTS
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
@@ -137,16 +138,13 @@ class Run:
 
     @cached_property
     def _probes(self) -> list[dict[str, Any]]:
-        paths = [
-            self.folder / "branches" / f"{branch.name}-seed{seed}" / "probes.jsonl"
-            for branch, seed in itertools.product(self.branches, self.seeds)
-        ]
-        return [
-            _read_json(path, line, f":{number}")
-            for path in paths
-            if path.is_file()
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        ]
+        return [row for folder in self._branch_folders for row in read_lines(folder.probes)]
+
+    @property
+    def _branch_folders(self) -> list[BranchFolder]:
+        """One for each branch and seed, begun or not."""
+        pairs = itertools.product(self.branches, self.seeds)
+        return [RunFolder(self.folder).branch(branch_title(branch.name, seed)) for branch, seed in pairs]
 
     @property
     def ladders(self) -> dict[str, list[str]]:
@@ -160,8 +158,8 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """What the run was made with; empty if it was not recorded."""
-        path = self.folder / "environment.json"
-        return _read_json(path) if path.is_file() else {}
+        path = RunFolder(self.folder).environment
+        return read_json(path) if path.is_file() else {}
 
     def model_card(self) -> str | None:
         """What the backbone's maker says of it, or None where it came without a card."""
@@ -170,13 +168,8 @@ class Run:
 
     def episodes(self) -> Iterator[dict[str, Any]]:
         """The episodes that were kept to be read, branch by branch."""
-        for branch, seed in itertools.product(self.branches, self.seeds):
-            path = self.folder / "branches" / f"{branch.name}-seed{seed}" / "evaluation_episodes.jsonl"
-            if not path.is_file():
-                continue
-            with path.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, 1):
-                    yield _read_json(path, line, f":{number}")
+        for folder in self._branch_folders:
+            yield from read_lines(folder.evaluation_episodes)
 
 
 def load_run(folder: Path) -> Run:
@@ -185,9 +178,10 @@ def load_run(folder: Path) -> Run:
     Raises:
         DataError: the folder is no run folder, or a file in it cannot be read as what it should be.
     """
-    path = folder / "study.toml"
+    layout = RunFolder(folder)
+    path = layout.study
     if not path.is_file():
-        raise DataError(f"{folder}: no run folder (it has no study.toml); give a folder made by `shiftgym study run`")
+        raise DataError(f"{folder}: no run folder (it has no {path.name}); give a folder made by `shiftgym study run`")
     try:
         study = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -195,10 +189,9 @@ def load_run(folder: Path) -> Run:
     for table in ("name", "title", "model", "seeds", "data_seed", "task", "evaluation", "budget", "branches"):
         if table not in study:
             raise DataError(f"{path}: {table!r} is missing; expected the resolved study that a run writes")
-    whole = folder / "results.jsonl"
     # The whole file is written when the study ends; until then every branch has its own.
-    paths = [whole] if whole.is_file() else sorted(folder.glob("branches/*/results.jsonl"))
-    rows = read_rows([path for path in paths if path.stat().st_size])
+    paths = [layout.results] if layout.results.is_file() else [branch.results for branch in layout.begun()]
+    rows = read_rows([path for path in paths if path.is_file() and path.stat().st_size])
     if not len(rows):
         raise DataError(f"{folder}: no results yet; the first ones come when the shared start is evaluated")
     return Run(folder, study, rows)
@@ -219,13 +212,3 @@ def check_poolable(runs: Sequence[Run]) -> None:
     names = [run.backbone for run in runs]
     if len(set(names)) < len(names):
         raise DataError(f"backbones {', '.join(names)}: a backbone occurs twice; give one run for each")
-
-
-def _read_json(path: Path, line: str | None = None, where: str = "") -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8") if line is None else line)
-    except ValueError as error:
-        raise DataError(f"{path}{where}: no valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}{where}: a JSON object was expected")
-    return value

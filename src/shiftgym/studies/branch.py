@@ -1,10 +1,6 @@
-"""One branch in a process of its own: train, evaluate every checkpoint, leave `done.json` when nothing is left to do.
+"""One branch in a process of its own: train, evaluate every checkpoint, say when nothing is left to do.
 
-branches/ppo-seed0/
-    metrics.jsonl timings.jsonl episodes.jsonl checkpoints/     written by the trainer
-    results.jsonl evaluation_episodes.jsonl probes.jsonl        whole checkpoints only, oldest first
-    done.json                                                   {"state": "done" or "stopped", "message": ...}
-    log.txt                                                     what the process printed
+What it writes and where is said in `layout.BranchFolder`.
 """
 
 import copy
@@ -15,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.files import read_lines, write_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import START, PlannedBranch
 
@@ -40,7 +38,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     if branch.start is not None:
         assert not isinstance(branch.settings, Init)
         at = branch.settings.start_at
-        before = [found for found in existing(run / "branches" / branch.start) if found.fraction >= at]
+        before = [found for found in existing(RunFolder(run).branch(branch.start).path) if found.fraction >= at]
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
@@ -58,12 +56,12 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             return
         origin = _origin(branch, checkpoint)
         if probe is not None:
-            _add(folder / "probes.jsonl", checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
+            _add(folder.probes, checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
         asked = study.evaluation.model_dump()
         found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
         # The results come last: they tell that this checkpoint is done.
-        _add(folder / "evaluation_episodes.jsonl", checkpoint.step, found.episodes)
-        _add(folder / "results.jsonl", checkpoint.step, found.rows)
+        _add(folder.evaluation_episodes, checkpoint.step, found.episodes)
+        _add(folder.results, checkpoint.step, found.rows)
 
     is_start = isinstance(branch.settings, Init)
     done = {"state": "done", "message": ""}
@@ -74,7 +72,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             task,
             branch.settings,
             seed=branch.seed,
-            folder=folder,
+            folder=folder.path,
             budget_flops=None if is_start else study.budget.flops,
             accounting=study.budget.accounting,
             max_steps=study.init.steps if is_start else None,
@@ -84,30 +82,18 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
-    write_text(folder / "done.json", json.dumps(done))
+    write_text(folder.done, json.dumps(done))
 
 
-def evaluated_steps(folder: Path) -> list[int]:
+def evaluated_steps(folder: BranchFolder) -> list[int]:
     """Steps of a branch whose checkpoint was evaluated, oldest first."""
-    return list(dict.fromkeys(row["step"] for row in read_lines(folder / "results.jsonl")))
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON lines file; none if it does not exist yet."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    return list(dict.fromkeys(row["step"] for row in read_lines(folder.results)))
 
 
 def _add(path: Path, step: int, records: Iterable[dict[str, Any]]) -> None:
     """Add what belongs to checkpoint `step`, in place of what an interrupted run may have left of it."""
     kept = [record for record in read_lines(path) if record["step"] < step]
-    write_text(path, "".join(json.dumps(record) + "\n" for record in [*kept, *records]))
+    write_lines(path, [*kept, *records])
 
 
 def _origin(branch: PlannedBranch, checkpoint: "CheckpointInfo") -> dict[str, Any]:

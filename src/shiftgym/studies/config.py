@@ -1,7 +1,6 @@
 """The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
 
 import re
-import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.models.shipped import shipped
-from shiftgym.reading import WrongValue, nearest, override, typed
+from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
@@ -110,7 +109,9 @@ class Init(SFTSettings):
     """Optimizer steps."""
 
 
-class _Shown(_Table):
+class BranchTable(_Table):
+    """What every branch has, whatever its recipe."""
+
     role: Literal["main", "control"] = "main"
     """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
@@ -122,31 +123,31 @@ class _Shown(_Table):
     """The checkpoint of that branch, as a fraction of its budget."""
 
 
-class SFTBranch(_Shown, SFTSettings):
+class SFTBranch(BranchTable, SFTSettings):
     """A branch trained by SFT or DFT."""
 
 
-class RFTBranch(_Shown, RFTSettings):
+class RFTBranch(BranchTable, RFTSettings):
     """A branch trained by rejection sampling."""
 
 
-class ReplayBranch(_Shown, ReplaySettings):
+class ReplayBranch(BranchTable, ReplaySettings):
     """A branch trained by SFT with rehearsal."""
 
 
-class DPOBranch(_Shown, DPOSettings):
+class DPOBranch(BranchTable, DPOSettings):
     """A branch trained by DPO."""
 
 
-class PPOBranch(_Shown, PPOSettings):
+class PPOBranch(BranchTable, PPOSettings):
     """A branch trained by PPO."""
 
 
-class GroupBranch(_Shown, GroupSettings):
+class GroupBranch(BranchTable, GroupSettings):
     """A branch trained by GRPO or RLOO."""
 
 
-class DistillBranch(_Shown, DistillSettings):
+class DistillBranch(BranchTable, DistillSettings):
     """A branch trained by self-distillation."""
 
 
@@ -162,8 +163,9 @@ class _Setup(_Table):
     data_seed: int = Field(0, ge=0)
     """Decides the problems, and nothing else does."""
     task: TaskTable
+    """The task, and what holds for all its splits; see `task.points` and `task.navigation`."""
     splits: dict[Names, dict[str, Any]] = Field(min_length=1)
-    """Settings of each population of problems, which the task itself checks."""
+    """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
 
     @field_validator("model")
     @classmethod
@@ -213,12 +215,17 @@ class Study(_Setup):
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
     evaluation: EvaluationTable
+    """What every checkpoint is tested on."""
     probes: Probes | None = None
+    """Measures of memorisation and forgetting; without this table none are taken."""
     ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
-    """Splits in the order of their distance from training, by what is shifted."""
+    """What is shifted -> splits in the order of their distance from training."""
     budget: Budget
+    """Compute of every branch, the same for all."""
     init: Init
+    """The short SFT that branches start from."""
     branches: dict[Names, Branch] = Field(min_length=1)
+    """Branch -> what every branch has (`branches`) and the settings of its recipe (`recipe.NAME`)."""
 
     @field_validator("seeds")
     @classmethod
@@ -245,7 +252,7 @@ class Study(_Setup):
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
 
-    def _check_start(self, name: str, branch: _Shown) -> None:
+    def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
@@ -289,14 +296,19 @@ def load_study(source: str | Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         ConfigError: `FILE: key.path: reason`, with the nearest valid key or value where there is one.
     """
+    return read(Study, study_values(source), overrides, source=str(source))
+
+
+def study_values(source: str | Path) -> dict[str, Any]:
+    """What the file of a study holds, unchecked.
+
+    Raises:
+        ConfigError: there is no such file, or it is no TOML.
+    """
     path = LIBRARY / f"{source}.toml" if source in shipped_studies() else Path(source)
     if not path.is_file():
         raise ConfigError(f"{source}: no shipped study and no file{nearest(str(source), shipped_studies())}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no valid TOML: {error}") from None
-    return read(Study, values, overrides, source=str(source))
+    return read_toml(path)
 
 
 def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *, source: str) -> Setup:
@@ -307,13 +319,18 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
     """
     changed = [override(values, assignment) for assignment in overrides]
     try:
-        setup = typed(kind, values)
-        setup.check()
-        return setup.resolved()
+        return build(kind, values)
     except WrongValue as wrong:
         at = f"{wrong.path}."
         overridden = any(at.startswith(f"{key}.") or f"{key}.".startswith(at) for key in changed)
         raise ConfigError(f"{'--set' if overridden else source}: {wrong.path}: {wrong.reason}") from None
+
+
+def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
+    """`values` as a checked `kind` with every default of the task written out; WrongValue for one fault."""
+    setup = typed(kind, values)
+    setup.check()
+    return setup.resolved()
 
 
 def _known_splits(path: str, settings: AnySettings, splits: Collection[str]) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.engines.local import Job, cores, run_jobs
+from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.studies.branch import read_lines, write_text
+from shiftgym.files import read_json, read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import PlannedBranch, plan
+from shiftgym.studies.run import engine
 from shiftgym.training.settings import FLOPS
 
 NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
@@ -41,7 +42,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     from shiftgym.reports.words import AXES
 
     console = Console()
-    workers = workers or cores()
+    workers = engine(workers).workers
     branches = plan(study)
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
@@ -66,11 +67,12 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
 def estimate(study: Study) -> list[Estimate]:
     """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
-        log = Path(scratch) / "log.txt"
-        states = run_jobs([Job("measure", _measure, (study, Path(scratch)), log)], workers=1, watch=lambda _: None)
+        measured_file, log = Path(scratch) / "measured.json", Path(scratch) / "printed.txt"
+        job = Job("measure", _measure, (study, Path(scratch), measured_file), log)
+        states = engine(workers=1).run([job], watch=lambda _: None)
         if states["measure"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
-        measured = json.loads((Path(scratch) / "measured.json").read_text())
+        measured = read_json(measured_file)
     estimates = []
     for branch in plan(study):
         cost = measured["kinds"][_kind(branch)]
@@ -96,8 +98,8 @@ def makespan(estimates: list[Estimate], workers: int) -> float:
     return max(free)
 
 
-def _measure(study: Study, scratch: Path) -> None:
-    """In a process of its own: write what a step of each kind of branch takes, in seconds and FLOPs."""
+def _measure(study: Study, scratch: Path, out: Path) -> None:
+    """In a process of its own: write to `out` what a step of each kind of branch takes, in seconds and FLOPs."""
     began = time.perf_counter()
     from shiftgym.models.load import load_policy
     from shiftgym.studies.probes import Probe
@@ -117,13 +119,13 @@ def _measure(study: Study, scratch: Path) -> None:
             continue
         model, _ = load_policy(study.model)
         folder = branch.folder(scratch)
-        train(model, chat_format, task, branch.settings, seed=0, folder=folder, max_steps=2)
-        first, second = read_lines(folder / "metrics.jsonl")
-        times = [times["collect"] + times["learn"] for times in read_lines(folder / "timings.jsonl")]
+        train(model, chat_format, task, branch.settings, seed=0, folder=folder.path, max_steps=2)
+        first, second = read_lines(folder.metrics)
+        times = [times["collect"] + times["learn"] for times in read_lines(folder.timings)]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}
         more: dict[str, float] = {name: second[name] - first[name] for name in FLOPS.values()}
         kinds[_kind(branch)] = {"first": {"seconds": times[0], **spent}, "later": {"seconds": times[1], **more}}
-    write_text(scratch / "measured.json", json.dumps({**measured, "kinds": kinds}))
+    write_text(out, json.dumps({**measured, "kinds": kinds}))
 
 
 def _kind(branch: PlannedBranch) -> str:

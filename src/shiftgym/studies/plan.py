@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.studies.config import AnyBranch, Init, Study
 
 START = "init"
@@ -20,17 +21,17 @@ class PlannedBranch:
     @property
     def title(self) -> str:
         """Its folder's name, too."""
-        return f"{self.name}-seed{self.seed}"
+        return branch_title(self.name, self.seed)
 
     @property
     def start(self) -> "str | None":
         """Title of the branch that this one starts from; None: from the study's model."""
         if isinstance(self.settings, Init) or self.settings.start == "model":
             return None
-        return f"{self.settings.start}-seed{self.seed}"
+        return branch_title(self.settings.start, self.seed)
 
-    def folder(self, run: Path) -> Path:
-        return run / "branches" / self.title
+    def folder(self, run: Path) -> BranchFolder:
+        return RunFolder(run).branch(self.title)
 
 
 def plan(study: Study) -> list[PlannedBranch]:

@@ -16,8 +16,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from shiftgym.engines.local import State
-from shiftgym.studies.branch import read_lines
+from shiftgym.engines.base import State
+from shiftgym.files import read_lines
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import PlannedBranch
 from shiftgym.training.settings import FLOPS
@@ -41,7 +41,7 @@ class Progress:
 
     def look(self) -> bool:
         """Read what is new; whether another checkpoint was evaluated since the last look."""
-        last = _last_line(self._folder / "metrics.jsonl")
+        last = _last_line(self._folder.metrics)
         if last:
             self.step = int(last["step"])
             settings = self.branch.settings
@@ -52,12 +52,12 @@ class Progress:
                 else (last[FLOPS[budget.accounting]], budget.flops)
             )
             self.fraction = min(1.0, done / whole)
-        results = self._folder / "results.jsonl"
+        results = self._folder.results
         size = results.stat().st_size if results.is_file() else 0
         if size == self._size:
             return False
         self._size = size
-        rows = read_lines(results)
+        rows = list(read_lines(results))
         rows = [row for row in rows if row["step"] == rows[-1]["step"]]
         rows = [row for row in rows if row["decoding"] == self._study.evaluation.decodings[0]]
         self.success = {

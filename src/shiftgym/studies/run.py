@@ -1,11 +1,6 @@
 """Carrying out a study: a run folder, its branches side by side, and a report at the end.
 
-runs/<study>-<yyyymmdd-hhmmss>/
-    study.toml          the study with every default written out
-    environment.json    versions, machine, git commit
-    branches/           see `branch.py`
-    results.jsonl       the rows of all branches, in the order of the plan
-    report.html         and figures/
+What lies where in the folder is said in `layout.py`.
 """
 
 import fcntl
@@ -23,15 +18,20 @@ from typing import Any
 
 from rich.console import Console
 
-from shiftgym.engines.local import ONE_THREAD, Job, State, cores, run_jobs
+from shiftgym.engines.base import Engine, Job, State, load_engine
 from shiftgym.errors import ConfigError
-from shiftgym.studies.branch import run_branch, write_text
+from shiftgym.files import read_json, write_text
+from shiftgym.layout import RunFolder
+from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 
 RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 """Packages whose version may change a result."""
+
+IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
+"""What nearly every branch imports, torch among it: seconds that are spent once, not once a branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +52,14 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
         workers: processes side by side, one thread each; by default as many as there are cores.
         plain: a log instead of a live table; always so where stdout is no terminal.
     """
-    return run_in(new_folder(runs, study.name), study, workers=workers, plain=plain)
+    folder = new_folder(runs, study.name)
+    prepare(folder, study)
+    return _carry_out(study, RunFolder(folder), workers, plain)
 
 
-def run_in(folder: Path, study: Study, *, workers: int | None = None, plain: bool = False) -> Finished:
-    """Carry out `study` in this folder, or go on with it there.
-
-    Raises:
-        ConfigError: the folder holds another study, or is being worked on.
-    """
-    file = folder / "study.toml"
-    if file.is_file():
-        _check_same(folder, load_study(file), study)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(file, study.to_toml())
-    return _carry_out(study, folder, workers, plain)
+def prepare(folder: Path, study: Study) -> None:
+    """Make `folder` the run folder of `study`, with nothing done yet: `resume_study` carries it out."""
+    write_text(RunFolder(folder).study, study.to_toml())
 
 
 def resume_study(
@@ -86,38 +78,40 @@ def resume_study(
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given.
     """
-    file = folder / "study.toml"
-    if not file.is_file():
-        raise ConfigError(f"{folder}: no run folder (it has no study.toml)")
-    study = load_study(file)
-    _check_same(folder, study, load_study(source or file, overrides))
-    return _carry_out(study, folder, workers, plain)
-
-
-def _check_same(folder: Path, study: Study, given: Study) -> None:
+    run = RunFolder(folder)
+    if not run.study.is_file():
+        raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
+    study, given = load_study(run.study), load_study(source or run.study, overrides)
     if given != study:
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    return _carry_out(study, run, workers, plain)
 
 
-def _carry_out(study: Study, folder: Path, workers: int | None, plain: bool) -> Finished:
+def engine(workers: int | None) -> Engine:
+    """Where the branches of every study run; by default with as many side by side as it has room for."""
+    return load_engine("local", workers=workers, imports=IMPORTED)
+
+
+def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -> Finished:
     console = Console()
+    folder = run.path
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     branches = plan(study)
-    workers = workers or cores()
-    with _only_one(folder):
-        write_text(folder / "environment.json", json.dumps(_environment(workers), indent=1))
+    where = engine(workers)
+    with _only_one(run):
+        write_text(run.environment, json.dumps(_environment(where), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         jobs = [_job(study, branch, folder, done) for branch in branches if branch.title not in done]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
             with display(study, branches, folder, console) as shown:
-                states = run_jobs(jobs, workers=workers, watch=lambda now: shown.show({**done, **now}))
+                states = where.run(jobs, watch=lambda now: shown.show({**done, **now}))
         except KeyboardInterrupt:
             console.print(f"Interrupted. Go on with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
-        rows = (branch.folder(folder) / "results.jsonl" for branch in branches)
-        write_text(folder / "results.jsonl", "".join(path.read_text() for path in rows if path.is_file()))
+        rows = (branch.folder(folder).results for branch in branches)
+        write_text(run.results, "".join(path.read_text() for path in rows if path.is_file()))
     finished = Finished(
         folder,
         stopped={b.title: end["message"] for b in branches if (end := _done(b, folder)) and end["state"] == "stopped"},
@@ -129,18 +123,18 @@ def _carry_out(study: Study, folder: Path, workers: int | None, plain: bool) -> 
 
 def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State]) -> Job:
     needs = None if branch.start in done else branch.start
-    return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder) / "log.txt", needs)
+    return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder).log, needs)
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
-    path = branch.folder(run) / "done.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    done = branch.folder(run).done
+    return read_json(done) if done.is_file() else None
 
 
 def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
     if state == "skipped":
         return f"not started, since {branch.start} failed"
-    log = branch.folder(run) / "log.txt"
+    log = branch.folder(run).log
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
     return f"{last.strip()} (all of it: {log})"
@@ -150,7 +144,7 @@ def _tell(finished: Finished, console: Console) -> None:
     """The table of results, the place of the report, and every branch that is missing from them."""
     from shiftgym.reports.page import build_report, result_table
 
-    if (finished.folder / "results.jsonl").stat().st_size:
+    if RunFolder(finished.folder).results.stat().st_size:
         report = build_report(finished.folder)
         console.print(result_table(finished.folder), highlight=False)
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
@@ -176,17 +170,17 @@ def new_folder(runs: Path, name: str) -> Path:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _only_one(run: RunFolder) -> Iterator[None]:
     """Two processes that work on one run would spoil it. The lock goes when its process does, however it ends."""
-    with (folder / ".lock").open("w") as lock:
+    with run.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(f"{folder}: another process is working on this run") from None
+            raise ConfigError(f"{run.path}: another process is working on this run") from None
         yield
 
 
-def _environment(workers: int) -> dict[str, Any]:
+def _environment(where: Engine) -> dict[str, Any]:
     git = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -195,8 +189,8 @@ def _environment(workers: int) -> dict[str, Any]:
         "packages": {name: version(name) for name in RECORDED},
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "git_commit": git.stdout.strip() or None,
-        "workers": workers,
-        "threads_a_worker": int(ONE_THREAD["OMP_NUM_THREADS"]),
+        "workers": where.workers,
+        "threads_a_worker": where.threads,
         "started": datetime.now().isoformat(timespec="seconds"),
     }
 

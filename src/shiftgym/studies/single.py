@@ -1,6 +1,5 @@
 """Outside a study: one recipe on one model, and one policy on some splits."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from rich.table import Table
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding, evaluate
+from shiftgym.files import write_lines, write_text
+from shiftgym.layout import BranchFolder
 from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import OpenAIPolicy
-from shiftgym.studies.branch import write_text
 from shiftgym.studies.config import EvaluationTable, Study, Training, read
 
 
@@ -41,7 +41,6 @@ def train_model(
     from shiftgym.training.trainer import train
 
     network, chat_format = load_policy(training.model)
-    out.mkdir(parents=True, exist_ok=True)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
@@ -58,7 +57,7 @@ def train_model(
 
 
 def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, out: Path | None) -> None:
-    """Print how `policy` does on the splits that `study` evaluates, and write `out`/results.jsonl if asked to.
+    """Print how `policy` does on the splits that `study` evaluates, and write its rows into the folder `out`, if any.
 
     Args:
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
@@ -94,10 +93,10 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
     console.print(table)
     console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, records in (("results", found.rows), ("evaluation_episodes", found.episodes)):
-            write_text(out / f"{name}.jsonl", "".join(json.dumps(record) + "\n" for record in records))
-        console.print(f"Rows: {out / 'results.jsonl'}", highlight=False, soft_wrap=True)
+        folder = BranchFolder(out)
+        write_lines(folder.results, found.rows)
+        write_lines(folder.evaluation_episodes, found.episodes)
+        console.print(f"Rows: {folder.results}", highlight=False, soft_wrap=True)
 
 
 def _policy(name: str, served: str | None, settings: EvaluationTable) -> str | Callable[[Decoding], Policy]:

@@ -1,33 +1,26 @@
-"""Several studies carried out one after the other, and the claims that are held against them.
+"""A suite: several studies, and the claims that are held against them. Checked whole before anything runs."""
 
-runs/<suite>-<yyyymmdd-hhmmss>/
-    suite.toml      which suite, at which scale, with which overrides
-    <study>/        the run folder of each study
-    <suite>-study.md, figures/<suite>/      the verdict on every claim, written again after every study
-"""
-
-import shutil
-import tomllib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import ConfigError
-from shiftgym.reading import WrongValue, nearest, typed
-from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.claims import Claim, claims_page
-from shiftgym.reports.runs import load_run
-from shiftgym.studies.branch import write_text
-from shiftgym.studies.config import Study, load_study
-from shiftgym.studies.run import Finished, new_folder, run_in
+from shiftgym.evaluation.metrics import MEASURES
+from shiftgym.reading import WrongValue, nearest, read_toml, typed
+from shiftgym.reports.claims import Claim
+from shiftgym.reports.words import AXES
+from shiftgym.studies.config import Study, build, load_study, read, shipped_studies, study_values
+from shiftgym.studies.plan import START
 
 SUITES = Path(__file__).parent / "suites"
 """The shipped suites."""
 
-RECORD = "suite.toml"
+DECODING = "sampled"
+"""How answers are drawn that a claim speaks of."""
 
 
 class Scale(BaseModel):
@@ -40,96 +33,191 @@ class Scale(BaseModel):
     branches: dict[str, Any] = {}
     """Setting of every branch that has it -> value."""
 
-    def overrides(self, study: Study) -> list[str]:
-        """As `--set` has them."""
+    def changes(self, study: Study) -> dict[str, Any]:
+        """Key path -> value, for what `study` has."""
         tables = study.model_dump(exclude_none=True)
-        changes = {key: value for key, value in self.study.items() if key.split(".")[0] in tables}
-        recipes = {"init": study.init, **{f"branches.{name}": branch for name, branch in study.branches.items()}}
-        for path, recipe in recipes.items():
-            known = type(recipe).model_fields
-            changes |= {f"{path}.{key}": value for key, value in self.branches.items() if key in known}
-        return [
-            tomli_w.dumps({"value": value}).replace("value = ", f"{key}=", 1).strip() for key, value in changes.items()
-        ]
+        found = {key: value for key, value in self.study.items() if key.split(".")[0] in tables}
+        for path, settings in _recipes(study).items():
+            known = type(settings).model_fields
+            found |= {f"{path}.{key}": value for key, value in self.branches.items() if key in known}
+        return found
 
 
-class Suite(BaseModel):
-    """Studies and claims."""
+class SuiteTables(BaseModel):
+    """What the file of a suite holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
-    studies: tuple[str, ...]
-    """Shipped studies, in the order in which they are run."""
-    claims: tuple[Claim, ...]
+    """Headline of the page of claims."""
+    studies: tuple[str, ...] = Field(min_length=1)
+    """Shipped studies, or paths of study files from the folder of the suite's file, in the order in which they run."""
+    claims: tuple[Claim, ...] = ()
     figures: dict[str, tuple[str, ...]] = {}
     """Study -> figures of its report that the page of claims shows."""
     scales: dict[str, Scale] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite with its studies read."""
+
+    name: str
+    tables: SuiteTables
+    studies: dict[str, Study]
+    """By name, at the scale and with the overrides that were asked for."""
 
 
 def shipped_suites() -> list[str]:
     return sorted(path.stem for path in SUITES.glob("*.toml"))
 
 
-def load_suite(name: str) -> Suite:
-    """The shipped suite of that name."""
-    try:
-        return typed(Suite, tomllib.loads((SUITES / f"{name}.toml").read_text(encoding="utf-8")))
-    except WrongValue as wrong:
-        raise ConfigError(f"{name}: {wrong.path}: {wrong.reason}") from None
+def suite_file(source: str | Path) -> Path:
+    """The file of a shipped suite, or the path as it is."""
+    return SUITES / f"{source}.toml" if source in shipped_suites() else Path(source)
 
 
-def run_suite(
-    name: str, *, scale: str | None, overrides: Sequence[str], runs: Path, workers: int | None, plain: bool
-) -> list[Finished]:
-    """Carry out a suite in a new folder under `runs`.
+def is_suite(source: str) -> bool:
+    """Whether a shipped name or a path is that of a suite, which has a list of studies, and not that of a study.
 
     Raises:
-        ConfigError: there is no such scale, or an override does not fit a study.
+        ConfigError: it is neither.
     """
-    suite = load_suite(name)
-    if scale is not None and scale not in suite.scales:
-        raise ConfigError(f"{name}: there is no scale {scale!r}{nearest(scale, suite.scales)}")
-    record = {"suite": name, "overrides": list(overrides), **({"scale": scale} if scale else {})}
-    _studies(suite, record)
-    folder = new_folder(runs, name)
-    write_text(folder / RECORD, tomli_w.dumps(record))
-    return resume_suite(folder, workers=workers, plain=plain)
+    known = [*shipped_studies(), *shipped_suites()]
+    if source in known:
+        return source in shipped_suites()
+    if not Path(source).is_file():
+        raise ConfigError(f"{source}: no shipped study or suite, and no file{nearest(source, known)}")
+    keys = read_toml(Path(source)).keys()
+    if "studies" not in keys and not keys & (Study.model_fields.keys() - {"title"}):
+        raise ConfigError(f"{source}: neither a suite, with a list `studies`, nor a study, with [task] and [branches]")
+    return "studies" in keys
 
 
-def resume_suite(folder: Path, *, workers: int | None = None, plain: bool = False) -> list[Finished]:
-    """Go on with a suite where it stood."""
-    record = tomllib.loads((folder / RECORD).read_text(encoding="utf-8"))
-    suite = load_suite(record["suite"])
-    scale = f" --scale {record['scale']}" if "scale" in record else ""
-    command = f"shiftgym study run {record['suite']}{scale}" + "".join(f" --set {one}" for one in record["overrides"])
-    shown = Path("figures") / record["suite"]
-    (folder / shown).mkdir(parents=True, exist_ok=True)
-    page = folder / f"{record['suite']}-study.md"
-    finished: list[Finished] = []
-    analyses: dict[str, Analysis] = {}
-    figures: dict[str, list[str]] = {}
-    for name, study in _studies(suite, record).items():
-        finished.append(run_in(folder / name, study, workers=workers, plain=plain))
-        if not (folder / name / "report.html").is_file():
-            continue
-        analyses[name] = Analysis([load_run(folder / name)])
-        # With overrides a study may lack a figure, such as one of another way to draw answers.
-        drawn = [folder / name / "figures" / f"{figure}.png" for figure in suite.figures.get(name, ())]
-        copies = {path: shown / f"{name}-{path.name}" for path in drawn if path.is_file()}
-        for path, copy in copies.items():
-            shutil.copyfile(path, folder / copy)
-        figures[name] = [str(copy) for copy in copies.values()]
-        write_text(page, claims_page(suite.title, suite.claims, analyses, command, figures))
-        print(f"Claims: {page}")
-    return finished
+def load_suite(source: str | Path, *, scale: str | None = None, overrides: Sequence[str] = ()) -> Suite:
+    """The suite called `source` (a shipped one, or a path), checked whole, at every scale.
+
+    Args:
+        scale: the size of its studies; None: as they are.
+        overrides: `key.path=value` each, for every study.
+
+    Raises:
+        ConfigError: `FILE: key.path: reason`, with the nearest valid key or value where there is one.
+    """
+    file = suite_file(source)
+    try:
+        tables = typed(SuiteTables, read_toml(file))
+        sources, studies = _studies(tables, file.parent)
+        _check_claims(tables, studies)
+        _check_figures(tables, studies)
+        for name in tables.scales:
+            _check_scale(name, tables.scales[name], sources, studies)
+        if scale is not None and scale not in tables.scales:
+            raise ConfigError(f"{source}: there is no scale {scale!r}{nearest(scale, tables.scales)}")
+        changes = tables.scales[scale].changes if scale is not None else lambda _: {}
+        chosen = {
+            name: read(Study, _changed(sources[name], changes, study), overrides, source=str(sources[name]))
+            for name, study in studies.items()
+        }
+        # With overrides a study may lack what a claim speaks of.
+        _check_claims(tables, chosen)
+    except WrongValue as wrong:
+        path = re.sub(r"\.(\d+)\b", r"[\1]", wrong.path)
+        raise ConfigError(f"{source}: {path}: {wrong.reason}") from None
+    return Suite(file.stem, tables, chosen)
 
 
-def _studies(suite: Suite, record: dict[str, Any]) -> dict[str, Study]:
-    """Every study of the suite, at the scale and with the overrides of the record."""
-    found = {}
-    for name in suite.studies:
-        study = load_study(name)
-        scaled = suite.scales[record["scale"]].overrides(study) if "scale" in record else []
-        found[name] = load_study(name, [*scaled, *record["overrides"]])
-    return found
+def _studies(tables: SuiteTables, folder: Path) -> tuple[dict[str, str | Path], dict[str, Study]]:
+    """By the name of each study: where it comes from, and the study as it is there."""
+    sources: dict[str, str | Path] = {}
+    studies: dict[str, Study] = {}
+    for number, entry in enumerate(tables.studies):
+        source = entry if entry in shipped_studies() else folder / entry
+        if isinstance(source, Path) and not source.is_file():
+            reason = f"{entry!r} is no shipped study, and there is no file {source}{nearest(entry, shipped_studies())}"
+            raise WrongValue(f"studies.{number}", reason)
+        study = load_study(source)
+        if study.name in studies:
+            raise WrongValue(f"studies.{number}", f"{study.name!r} is the name of an earlier study of the list, too")
+        sources[study.name], studies[study.name] = source, study
+    return sources, studies
+
+
+def _check_claims(tables: SuiteTables, studies: Mapping[str, Study]) -> None:
+    for number, claim in enumerate(tables.claims):
+        at = f"claims.{number}"
+        _known(f"{at}.study", "the suite has no study", claim.study, studies)
+        study = studies[claim.study]
+        _known(f"{at}.a", f"{study.name} has no branch", claim.a, [START, *study.branches])
+        _known(f"{at}.b", f"{study.name} has no branch", claim.b, [START, *study.branches])
+        _known(f"{at}.split", f"{study.name} does not evaluate the split", claim.split, study.evaluation.splits)
+        _known(f"{at}.measure", "there is no measure", claim.measure, MEASURES)
+        _known(f"{at}.study", f"{study.name} does not evaluate the decoding", DECODING, study.evaluation.decodings)
+
+
+def _check_figures(tables: SuiteTables, studies: Mapping[str, Study]) -> None:
+    for name, figures in tables.figures.items():
+        _known(f"figures.{name}", "the suite has no study", name, studies)
+        for number, figure in enumerate(figures):
+            _known(
+                f"figures.{name}.{number}", f"the report of {name} has no figure", figure, figure_names(studies[name])
+            )
+
+
+def figure_names(study: Study) -> list[str]:
+    """Every figure that the report of a study may have (`reports/page.py` draws them)."""
+    splits, decodings = study.evaluation.splits, study.evaluation.decodings
+    return [
+        *(f"{figure}-{split}" for figure in ("trajectory", "pareto", "reading") for split in splits),
+        *(f"{figure}-{decoding}" for figure in ("recognition", "outcomes") for decoding in decodings),
+        *(f"ladder-{name}" for name in study.ladders),
+        *(f"success-{axis}" for axis in AXES),
+        "validity",
+    ]
+
+
+def _check_scale(name: str, scale: Scale, sources: Mapping[str, str | Path], studies: Mapping[str, Study]) -> None:
+    """Every key is one that a study has, and every study is sound at this scale."""
+    at = f"scales.{name}"
+    for key in scale.study:
+        table = key.split(".")[0]
+        _known(f"{at}.study.{key}", "a study has no key", table, Study.model_fields)
+    for key in scale.branches:
+        settings = {one for study in studies.values() for table in _recipes(study).values() for one in _keys(table)}
+        _known(f"{at}.branches.{key}", "no recipe of the suite has a setting", key, sorted(settings))
+    for study in studies.values():
+        try:
+            build(Study, _changed(sources[study.name], scale.changes, study))
+        except WrongValue as wrong:
+            last = wrong.path.split(".")[-1]
+            in_branches = wrong.path not in scale.study and last in scale.branches
+            path = f"{at}.branches.{last}" if in_branches else f"{at}.study.{wrong.path}"
+            raise WrongValue(path, f"{wrong.reason} (in {study.name})") from None
+
+
+def _changed(source: str | Path, changes: Callable[[Study], dict[str, Any]], study: Study) -> dict[str, Any]:
+    """What the file of a study holds, with the changes that a scale makes to it."""
+    whole = study_values(source)
+    for path, value in changes(study).items():
+        values = whole
+        *tables, last = path.split(".")
+        for table in tables:
+            values = values.setdefault(table, {})
+            if not isinstance(values, dict):
+                raise WrongValue(path, f"{table!r} is a value, not a table")
+        values[last] = value
+    return whole
+
+
+def _recipes(study: Study) -> dict[str, BaseModel]:
+    """Key path -> settings of the shared start and of every branch."""
+    return {"init": study.init, **{f"branches.{name}": branch for name, branch in study.branches.items()}}
+
+
+def _keys(settings: BaseModel) -> list[str]:
+    return list(type(settings).model_fields)
+
+
+def _known(path: str, reason: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise WrongValue(path, f"{reason} {name!r}{nearest(name, known)}")

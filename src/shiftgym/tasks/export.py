@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shiftgym.errors import ConfigError
+from shiftgym.files import replacing
 from shiftgym.messages import Messages, assistant, parts, png
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
@@ -51,10 +52,8 @@ def write_rows(rows: Iterable[dict[str, Any]], path: Path) -> int:
     if writer is None:
         raise ConfigError(f"{path}: data is written to a file that ends in {' or '.join(WRITERS)}")
     listed = list(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    writer(listed, unfinished)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        writer(listed, unfinished)
     return len(listed)
 
 

@@ -1,26 +1,20 @@
 """Checkpoints of a branch: whole or not there at all, and enough to go on as if nothing had happened.
 
-checkpoints/step-000040/    model and tokenizer, loadable by `from_pretrained`
-    value_head.safetensors  where the recipe has one
-    trainer.pt              optimizer state, kept for the latest checkpoint only
-    state.json              step, fraction, ledger, lines of the branch's log files
+What lies where is said in `layout.BranchFolder` and `layout.CheckpointFolder`.
 """
 
 import json
-import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from shiftgym.files import read_json, replacing, write_text
+from shiftgym.layout import BranchFolder, CheckpointFolder
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.training.recipe import Context, Recipe
-
-LOGS = ("metrics.jsonl", "timings.jsonl", "episodes.jsonl")
-"""Files of a branch that training appends to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +32,9 @@ class CheckpointInfo:
 def existing(folder: Path) -> list[CheckpointInfo]:
     """The complete checkpoints of a branch, oldest first."""
     found = []
-    for path in sorted((folder / "checkpoints").glob("step-*")):
-        state = json.loads((path / "state.json").read_text())
-        found.append(CheckpointInfo(state["step"], state["fraction"], Ledger.load(state["ledger"]), path))
+    for checkpoint in BranchFolder(folder).checkpoints():
+        state = read_json(checkpoint.state)
+        found.append(CheckpointInfo(state["step"], state["fraction"], Ledger.load(state["ledger"]), checkpoint.path))
     return found
 
 
@@ -49,24 +43,22 @@ def save(
 ) -> CheckpointInfo:
     """Write a checkpoint beside its place, then move it there in one go."""
     earlier = existing(folder)
-    path = folder / "checkpoints" / f"step-{step:06d}"
-    unfinished = path.with_name(f"unfinished-{step:06d}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    context.model.save_pretrained(unfinished)
-    context.chat_format.reader.save_pretrained(unfinished)
-    if recipe.head is not None:
-        recipe.head.save(unfinished)
-    torch.save(optimizer.state_dict(), unfinished / "trainer.pt")
+    path = BranchFolder(folder).checkpoint(step).path
     state: dict[str, Any] = {
         "step": step,
         "fraction": fraction,
         "ledger": context.ledger.record(),
         "lines": _lines(folder),
     }
-    (unfinished / "state.json").write_text(json.dumps(state, indent=1))
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        context.model.save_pretrained(unfinished)
+        context.chat_format.reader.save_pretrained(unfinished)
+        if recipe.head is not None:
+            recipe.head.save(unfinished)
+        torch.save(optimizer.state_dict(), CheckpointFolder(unfinished).optimizer)
+        CheckpointFolder(unfinished).state.write_text(json.dumps(state, indent=1))
     for checkpoint in earlier:
-        (checkpoint.path / "trainer.pt").unlink(missing_ok=True)
+        CheckpointFolder(checkpoint.path).optimizer.unlink(missing_ok=True)
     return CheckpointInfo(step, fraction, Ledger.load(state["ledger"]), path)
 
 
@@ -76,26 +68,16 @@ def restore(folder: Path, checkpoint: CheckpointInfo, context: Context, recipe: 
     model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
     if recipe.head is not None:
         recipe.head.load(path)
-    optimizer.load_state_dict(torch.load(path / "trainer.pt", map_location=model.device))
-    rewind(folder, json.loads((path / "state.json").read_text())["lines"])
-
-
-def append(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Add JSON lines to a log file."""
-    with path.open("a") as file:
-        file.writelines(json.dumps(record) + "\n" for record in records)
+    optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
+    rewind(folder, read_json(CheckpointFolder(path).state)["lines"])
 
 
 def rewind(folder: Path, lines: dict[str, int]) -> None:
     """Cut each log file to its first so many lines."""
-    for name in LOGS:
-        path = folder / name
-        if path.exists():
-            kept = path.read_text().splitlines(keepends=True)[: lines.get(name, 0)]
-            shortened = path.with_suffix(".shortened")
-            shortened.write_text("".join(kept))
-            shortened.replace(path)
+    for log in BranchFolder(folder).logs:
+        if log.exists():
+            write_text(log, "".join(log.read_text().splitlines(keepends=True)[: lines.get(log.name, 0)]))
 
 
 def _lines(folder: Path) -> dict[str, int]:
-    return {name: len((folder / name).read_text().splitlines()) for name in LOGS if (folder / name).exists()}
+    return {log.name: len(log.read_text().splitlines()) for log in BranchFolder(folder).logs if log.exists()}

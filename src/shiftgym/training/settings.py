@@ -20,6 +20,8 @@ class Settings(BaseModel):
 
 
 class OptimizerSettings(Settings):
+    """How weights are changed."""
+
     name: Literal["adamw", "muon"] = "adamw"
     """`muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate."""
     learning_rate: float = Field(default=1e-4, gt=0)

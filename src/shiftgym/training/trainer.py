@@ -19,6 +19,8 @@ from transformers import PreTrainedModel
 from shiftgym import seeds
 from shiftgym.episodes import Episode
 from shiftgym.errors import ConfigError, TrainingStopped
+from shiftgym.files import append_lines
+from shiftgym.layout import BranchFolder
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.models.microbatches import Conversation, microbatches
@@ -201,7 +203,7 @@ class _Loop:
     def checkpoint(self, fraction: float, episodes: list[Episode]) -> CheckpointInfo:
         """Write a checkpoint, and the training episodes of the step that led to it."""
         records = [{"step": self.step, **episode.record()} for episode in episodes]
-        checkpoints.append(self._folder / "episodes.jsonl", records)
+        append_lines(BranchFolder(self._folder).episodes, records)
         return checkpoints.save(
             self._folder, self._context, self._recipe, self._optimizer, step=self.step, fraction=fraction
         )
@@ -229,8 +231,8 @@ class _Loop:
             **collection.metrics,
         }
         times = {"collect": collected - started, "learn": time.perf_counter() - collected}
-        checkpoints.append(self._folder / "metrics.jsonl", [metrics])
-        checkpoints.append(self._folder / "timings.jsonl", [{"step": self.step, **times}])
+        append_lines(BranchFolder(self._folder).metrics, [metrics])
+        append_lines(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
         return metrics, collection.episodes
 
     def _learn(self, collection: Collection) -> dict[str, float]:

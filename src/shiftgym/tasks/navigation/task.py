@@ -38,7 +38,7 @@ SAYS: Mapping[Wording, str] = {
 class NavigationOptions(BaseModel):
     """Settings of the whole task."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     limit: int = Field(2, ge=1)
     """Attempts a stop of the route."""
@@ -57,7 +57,7 @@ class NavigationOptions(BaseModel):
 class NavigationSetting(BaseModel):
     """Settings of one split: the rule, the city, and which routes are walked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     rule: str = "absolute"
     """Which action space is in force; see `tasks/navigation/rules.py`."""

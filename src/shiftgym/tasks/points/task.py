@@ -26,7 +26,7 @@ MAX_DEALS = 20_000
 class PointsOptions(BaseModel):
     """Settings of the whole task."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     limit: int = Field(5, ge=1)
     """Attempts a hand."""
@@ -45,7 +45,7 @@ class PointsOptions(BaseModel):
 class PointsSetting(BaseModel):
     """Settings of one split: the rule, and which hands are dealt."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     rule: str = "faces_as_ten"
     """What J, Q and K count as; see `tasks/points/rules.py`."""

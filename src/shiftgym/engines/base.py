@@ -1,0 +1,68 @@
+"""Where the branches of a study run: what an engine is, and the engines that there are.
+
+A new engine is a class in a file of its own and a line in `ENGINES`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+State = Literal["waiting", "running", "done", "failed", "skipped"]
+"""`skipped`: the job that it needs failed."""
+
+Watch = Callable[[dict[str, State]], None]
+"""Called with the state of every job, by name."""
+
+ENGINES = {"local": "shiftgym.engines.local:LocalEngine"}
+"""Where each engine lives. Text, so that naming one does not import the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call in a process of its own."""
+
+    name: str
+    work: Callable[..., None]
+    """A function of a module (the process imports it by name). It fails by raising."""
+    args: tuple[Any, ...]
+    log: Path
+    """Where everything that the job prints goes; a failure ends it with a traceback."""
+    needs: str | None = None
+    """Name of the job that must be done before this one starts."""
+
+
+class Engine(Protocol):
+    """Runs jobs. What they leave in their folders is the same for every engine."""
+
+    workers: int
+    """Most jobs side by side."""
+    threads: int
+    """Threads of each of them."""
+
+    def __init__(self, *, workers: int | None, imports: Sequence[str]) -> None:
+        """
+        Args:
+            workers: most jobs side by side; None: as many as there is room for.
+            imports: modules that nearly every job imports, so that an engine may import them once for all.
+        """
+        ...
+
+    def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        """Run all jobs, the first ready one first; how each of them ended.
+
+        A job that fails takes only those with it that need it. On any exception here, Ctrl-C included, running jobs
+        are ended; they also end when this process is killed.
+
+        Args:
+            watch: called about twice a second, and once at the end.
+        """
+        ...
+
+
+def load_engine(name: str, *, workers: int | None, imports: Sequence[str]) -> Engine:
+    """The engine called `name` in `ENGINES`; the arguments are those of `Engine`."""
+    module, _, kind = ENGINES[name].partition(":")
+    engine: type[Engine] = getattr(import_module(module), kind)
+    return engine(workers=workers, imports=imports)

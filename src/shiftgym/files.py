@@ -1,0 +1,79 @@
+"""Files that are written whole or not at all, and files of JSON lines."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shiftgym.errors import DataError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path`, with the same ending, to write a file or a folder to.
+
+    When the block ends it is renamed to `path`, in place of the file that stands there. After an exception or a kill
+    `path` is as it was; what was left beside it is removed by the next writer.
+
+    Raises:
+        OSError: what was written is a folder, and `path` is a folder that is not empty.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    if unfinished.is_dir():
+        shutil.rmtree(unfinished)
+    unfinished.unlink(missing_ok=True)
+    yield unfinished
+    unfinished.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, in UTF-8."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write a whole file of JSON lines."""
+    with replacing(path) as unfinished:
+        append_lines(unfinished, records)
+
+
+def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Add JSON lines to a log. Only here can a kill leave half a line, which then is the last one."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(record) + "\n" for record in records)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of JSON lines; none if there is no such file.
+
+    Raises:
+        DataError: a line is no JSON object. The message gives its number.
+    """
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            yield _parse(line, f"{path}:{number}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The one JSON object of a file.
+
+    Raises:
+        DataError: the file holds anything else.
+    """
+    return _parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where}: no valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: a JSON object was expected")
+    return value

@@ -1,0 +1,109 @@
+"""Where everything lies in a run folder. Whoever reads or writes one takes the names from here.
+
+runs/points-text-20260101-120000/   RunFolder
+    branches/ppo-seed0/             BranchFolder
+        checkpoints/step-000040/    CheckpointFolder
+runs/paper-20260101-120000/         SuiteFolder
+    points-text/                    RunFolder
+"""
+
+from pathlib import Path
+
+_FIGURES = "figures"
+_RESULTS = "results.jsonl"
+_BRANCHES = "branches"
+
+
+class RunFolder:
+    """One study that was carried out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.study = path / "study.toml"
+        """The study with every default written out."""
+        self.environment = path / "environment.json"
+        """Versions, machine, git commit."""
+        self.results = path / _RESULTS
+        """The rows of all branches, in the order of the plan; written when the study ends."""
+        self.report = path / "report.html"
+        self.figures = path / _FIGURES
+        """Figures of the report, each as SVG and PNG."""
+        self.lock = path / ".lock"
+        """Held by the process that works on the run."""
+
+    def branch(self, title: str) -> "BranchFolder":
+        return BranchFolder(self.path / _BRANCHES / title)
+
+    def begun(self) -> list["BranchFolder"]:
+        """The branches that have a folder, by name."""
+        return [BranchFolder(path) for path in sorted((self.path / _BRANCHES).glob("*"))]
+
+
+class BranchFolder:
+    """One branch with one seed; also what `shiftgym train` writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        """One line a training step."""
+        self.timings = path / "timings.jsonl"
+        """Seconds of every step, apart from the metrics, which are the same each time."""
+        self.episodes = path / "episodes.jsonl"
+        """The training episodes that led to each checkpoint."""
+        self.logs = (self.metrics, self.timings, self.episodes)
+        """What training appends to."""
+        self.results = path / _RESULTS
+        """One line for each evaluated problem: whole checkpoints only, oldest first, and likewise in the next two."""
+        self.evaluation_episodes = path / "evaluation_episodes.jsonl"
+        """A few whole episodes of every evaluation."""
+        self.probes = path / "probes.jsonl"
+        """Measures of memorisation and forgetting, one line for each probed problem."""
+        self.done = path / "done.json"
+        """How the branch ended, `{"state": "done" or "stopped", "message": ...}`; nothing is left to do."""
+        self.log = path / "log.txt"
+        """What the branch's process printed."""
+        self._checkpoints = path / "checkpoints"
+
+    def checkpoint(self, step: int) -> "CheckpointFolder":
+        return CheckpointFolder(self._checkpoints / f"step-{step:06d}")
+
+    def checkpoints(self) -> list["CheckpointFolder"]:
+        """The complete checkpoints, oldest first."""
+        return [CheckpointFolder(path) for path in sorted(self._checkpoints.glob("step-*"))]
+
+
+class CheckpointFolder:
+    """A model and its tokenizer as `from_pretrained` loads them, the value head of a recipe that has one, and the
+    state of training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.optimizer = path / "trainer.pt"
+        """State of the optimizer; kept for the latest checkpoint only."""
+        self.state = path / "state.json"
+        """Step, fraction, ledger, and how many lines the branch's logs had."""
+
+
+class SuiteFolder:
+    """Several studies carried out one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.suite = path / "suite.toml"
+        """What the suite's file said when the run began."""
+
+    def run(self, study: str) -> RunFolder:
+        return RunFolder(self.path / study)
+
+    def claims(self, suite: str) -> Path:
+        """The page with the verdict on every claim, written again after every study."""
+        return self.path / f"{suite}-study.md"
+
+    def figures(self, suite: str) -> Path:
+        """The figures that the page of claims shows."""
+        return self.path / _FIGURES / suite
+
+
+def branch_title(name: str, seed: int) -> str:
+    """What a branch with one seed is called: the name of its folder and of its job."""
+    return f"{name}-seed{seed}"

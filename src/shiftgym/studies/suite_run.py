@@ -1,0 +1,84 @@
+"""Carrying out a suite: its studies one after the other, and the page of claims after each of them.
+
+What lies where in the folder is said in `layout.SuiteFolder`.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import tomli_w
+
+from shiftgym.errors import ConfigError
+from shiftgym.files import replacing, write_text
+from shiftgym.layout import SuiteFolder
+from shiftgym.reading import WrongValue, read_toml, typed
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.claims import claims_page
+from shiftgym.reports.runs import load_run
+from shiftgym.studies.run import Finished, new_folder, prepare, resume_study
+from shiftgym.studies.suite import SuiteTables, load_suite
+
+
+class Record(SuiteTables):
+    """What a run keeps of its suite. Together with the studies of the run folders it is all that resuming takes, so
+    the suite's own file may change or move."""
+
+    name: str
+    """Of the suite."""
+    command: str
+    """What began the run."""
+
+
+def run_suite(
+    source: str, *, scale: str | None, overrides: Sequence[str], runs: Path, workers: int | None, plain: bool
+) -> list[Finished]:
+    """Carry out a suite in a new folder under `runs`.
+
+    Raises:
+        ConfigError: the suite has a fault, there is no such scale, or an override does not fit a study.
+    """
+    suite = load_suite(source, scale=scale, overrides=overrides)
+    options = [*(["--scale", scale] if scale else []), *(f"--set {one}" for one in overrides)]
+    kept = suite.tables.model_dump(mode="json", exclude_none=True, exclude={"scales"})
+    record = {
+        "name": suite.name,
+        "command": " ".join(["shiftgym study run", source, *options]),
+        **kept,
+        "studies": [*suite.studies],
+    }
+    folder = SuiteFolder(new_folder(runs, suite.name))
+    for name, study in suite.studies.items():
+        prepare(folder.run(name).path, study)
+    # Last: with it, the folder holds all that it needs.
+    write_text(folder.suite, tomli_w.dumps(record))
+    return resume_suite(folder.path, workers=workers, plain=plain)
+
+
+def resume_suite(path: Path, *, workers: int | None = None, plain: bool = False) -> list[Finished]:
+    """Go on with a suite where it stood."""
+    folder = SuiteFolder(path)
+    try:
+        suite = typed(Record, read_toml(folder.suite))
+    except WrongValue as wrong:
+        raise ConfigError(f"{folder.suite}: {wrong.path}: {wrong.reason}") from None
+    shown, page = folder.figures(suite.name), folder.claims(suite.name)
+    finished: list[Finished] = []
+    analyses: dict[str, Analysis] = {}
+    figures: dict[str, list[str]] = {}
+    for name in suite.studies:
+        run = folder.run(name)
+        finished.append(resume_study(run.path, workers=workers, plain=plain))
+        if not run.report.is_file():
+            continue
+        analyses[name] = Analysis([load_run(run.path)])
+        # With overrides a study may lack a figure, such as one of another way to draw answers.
+        drawn = [run.figures / f"{figure}.png" for figure in suite.figures.get(name, ())]
+        copies = {figure: shown / f"{name}-{figure.name}" for figure in drawn if figure.is_file()}
+        for figure, copy in copies.items():
+            with replacing(copy) as unfinished:
+                shutil.copyfile(figure, unfinished)
+        figures[name] = [str(copy.relative_to(path)) for copy in copies.values()]
+        write_text(page, claims_page(suite.title, suite.claims, analyses, suite.command, figures))
+        print(f"Claims: {page}")
+    return finished

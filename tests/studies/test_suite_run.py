@@ -1,0 +1,72 @@
+"""Suites carried out: a user's, resumed after its file is gone, and the paper's at toy size."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shiftgym.errors import ConfigError
+from shiftgym.studies.suite import load_suite
+from shiftgym.studies.suite_run import resume_suite, run_suite
+
+SUITE = """
+title = "Mine"
+studies = ["other/tiny.toml"]
+
+[figures]
+tiny = ["validity"]
+
+[scales.smaller.study]
+"evaluation.problems" = 2
+
+[[claims]]
+text = "PPO ends above SFT"
+paper = "15.0 from 11.5"
+study = "tiny"
+a = "ppo"
+b = "sft"
+split = "rule_ood"
+"""
+
+
+def test_a_users_suite_is_resumed_without_its_file(faulty_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    study = tmp_path / "other" / "tiny.toml"
+    study.write_text(faulty_file.read_text().split("[branches.diverging]")[0])
+    file = tmp_path / "mine.toml"
+    file.write_text(SUITE)
+    runs = tmp_path / "runs"
+    (finished,) = run_suite(str(file), scale="smaller", overrides=["seeds=[3]"], runs=runs, workers=2, plain=True)
+    assert finished.failed == {}
+    (folder,) = runs.iterdir()
+    assert finished.folder == folder / "tiny"
+    page = folder / "mine-study.md"
+    first = page.read_text()
+    assert f"shiftgym study run {file} --scale smaller --set seeds=[3]" in first
+    assert "no data" not in first
+    assert (folder / re.findall(r"\]\((.*?)\)", first)[0]).is_file()
+    page.unlink()
+    file.unlink()
+    study.unlink()
+    assert resume_suite(folder, workers=2, plain=True) == [finished]
+    assert page.read_text() == first
+
+
+def test_a_broken_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "suite.toml").write_text("title = 'x'")
+    with pytest.raises(ConfigError, match=r"suite\.toml: studies: this key is missing"):
+        resume_suite(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_whole_paper_runs_at_toy_size(tmp_path: Path) -> None:
+    suite = load_suite("paper")
+    finished = run_suite("paper", scale="smoke", overrides=(), runs=tmp_path, workers=2, plain=True)
+    assert [one.failed for one in finished] == [{}] * len(suite.studies)
+    (folder,) = tmp_path.iterdir()
+    page = (folder / "paper-study.md").read_text(encoding="utf-8")
+    assert "shiftgym study run paper --scale smoke" in page
+    assert "no data" not in page, "every claim was held against a run"
+    shown = re.findall(r"\]\((.*?)\)", page)
+    assert len(shown) == sum(map(len, suite.tables.figures.values()))
+    assert all((folder / path).is_file() for path in shown)

@@ -1,0 +1,46 @@
+"""Every name of a run folder's file stands in layout.py and nowhere else in the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from shiftgym import layout
+from shiftgym.layout import BranchFolder, CheckpointFolder, RunFolder, SuiteFolder, branch_title
+
+PACKAGE = Path(layout.__file__).parent
+ANY = Path("x")
+FOLDERS = (RunFolder(ANY), BranchFolder(ANY), CheckpointFolder(ANY), SuiteFolder(ANY))
+NAMES = sorted({value.name for folder in FOLDERS for value in vars(folder).values() if isinstance(value, Path)} - {"x"})
+
+
+def names_in(path):
+    """Every string of a module that is not a docstring, part by part where it is a path."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return {part for node in strings if id(node) not in told for part in node.value.split("/")}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_other_module_spells_a_name_out(path):
+    files = {name for name in NAMES if "." in name}
+    assert len(files) > 10
+    if path != Path(layout.__file__):
+        assert not names_in(path) & files
+
+
+def test_branches_are_found_by_their_title(tmp_path):
+    run = RunFolder(tmp_path)
+    assert run.begun() == []
+    for title in (branch_title("sft", 1), branch_title("ppo", 0)):
+        run.branch(title).path.mkdir(parents=True)
+    assert [branch.path.name for branch in run.begun()] == ["ppo-seed0", "sft-seed1"]
+
+
+def test_checkpoints_are_found_in_their_order_and_only_when_complete(tmp_path):
+    branch = BranchFolder(tmp_path)
+    for step in (100, 20):
+        branch.checkpoint(step).path.mkdir(parents=True)
+    (branch.checkpoint(3).path.parent / ".unfinished-step-000003").mkdir()
+    assert [found.path for found in branch.checkpoints()] == [branch.checkpoint(20).path, branch.checkpoint(100).path]
