@@ -18,6 +18,7 @@ LAYERS = (
     ("policies.base",),
     ("tasks",),
     ("tasks.base",),
+    ("plugins",),
     ("reading",),
     ("messages", "verdicts", "seeds", "errors"),
 )

@@ -47,7 +47,7 @@ def test_rule_target_size_and_modality_count():
         ("{", "not a JSON object"),
         ("[1]", "not a JSON object but list"),
         ("[" * 100_000, "not a JSON object"),
-        ("{}", "task: Field required"),
+        ("{}", "task: this key is missing"),
         (json.dumps({**HAND, "task": "chess"}), "task: .*points"),
         (json.dumps({**HAND, "anwser": "24"}), "anwser: unknown key; did you mean 'answer'"),
         (json.dumps({**HAND, "answer": None}), "answer: must be text"),

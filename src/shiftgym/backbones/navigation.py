@@ -65,7 +65,7 @@ def conversations(seed: int, chunk: int, count: int, habits: Habits) -> Iterator
     """Of `count` routes of chunk number `chunk`, the conversations: one a decision."""
     stream = rng(seed, "corpus", "navigation", chunk)
     options = NavigationOptions(modality="vision" if habits.shown else "text", size=SIZE)
-    task = NavigationTask(options, _SPLITS, seed)
+    task = NavigationTask(options, _SPLITS, seed, train=None)
     rules, cities = (tuple(zip(*weighted, strict=True)) for weighted in (habits.rules, habits.cities))
     for number in range(count):
         split = f"{stream.choices(*rules)[0]} {stream.choices(*cities)[0]}"

@@ -52,6 +52,7 @@ def check_task(
     options: Mapping[str, object] | None = None,
     splits: Mapping[str, Mapping[str, object]] | None = None,
     seed: int = 0,
+    train: str | None = "train",
 ) -> list[Finding]:
     """Try out the task of that name under these settings; the arguments are those of `build_task`.
 
@@ -61,7 +62,7 @@ def check_task(
     Raises:
         ConfigError: there is no such task, or the settings are not ones that it has.
     """
-    trial = _Trial(name, options, splits, seed)
+    trial = _Trial(name, options, splits, seed, train)
     findings = []
     for check in CHECKS:
         detail = _first_fault(check, trial)
@@ -90,9 +91,10 @@ class _Trial:
         options: Mapping[str, object] | None,
         splits: Mapping[str, Mapping[str, object]] | None,
         seed: int,
+        train: str | None,
     ) -> None:
         self.cls: Any = load_task(name)
-        self.name, self.options, self.seed = name, options, seed
+        self.name, self.options, self.seed, self.train = name, options, seed, train
         self.population = _population_field(self.cls)
         default: dict[str, dict[str, object]] = {"train": {}}
         if self.population:
@@ -102,7 +104,11 @@ class _Trial:
 
     def make(self, splits: Mapping[str, Mapping[str, object]] | None = None, seed: int | None = None) -> Task:
         return build_task(
-            self.name, options=self.options, splits=splits or self.splits, seed=self.seed if seed is None else seed
+            self.name,
+            options=self.options,
+            splits=splits or self.splits,
+            seed=self.seed if seed is None else seed,
+            train=self.train,
         )
 
     @cached_property

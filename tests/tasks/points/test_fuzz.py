@@ -10,7 +10,7 @@ from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.task import PointsTask
 from shiftgym.tasks.points.verifier import Table, judge
 
-TASK = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+TASK = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0, train="train")
 DECISIONS = [TASK.start(TASK.problem("train", index)) for index in range(20)]
 NUMBERS = (3, 8, 1)
 EASY = Table(("3", "8", "A"), Rule(10, 10, 10), 24)

@@ -170,8 +170,10 @@ class NavigationTask:
 
     Args:
         options: settings of the whole task.
-        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        splits: settings of each split, by name.
         seed: the data seed; it alone decides which problem has which index.
+        train: the split that is trained on. Perseveration is measured against its rule, and not at all if it is None
+            or not among the splits.
     """
 
     name: ClassVar[str] = "navigation"
@@ -181,12 +183,14 @@ class NavigationTask:
     VerifyRequest: ClassVar[type[NavigationRequest]] = NavigationRequest
     field: ClassVar[str] = "action"
 
-    def __init__(self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int) -> None:
+    def __init__(
+        self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int, train: str | None
+    ) -> None:
         self.options = options
         self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
-        trained = self.splits["train"].rule if "train" in self.splits else None
+        trained = self.splits[train].rule if train in self.splits else None
         self.trained_rule = trained if trained in SPACES else None
 
     def problem(self, split: str, index: int) -> Route:

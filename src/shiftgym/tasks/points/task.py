@@ -131,8 +131,10 @@ class PointsTask:
 
     Args:
         options: settings of the whole task.
-        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        splits: settings of each split, by name.
         seed: the data seed; it alone decides which problem has which index.
+        train: the split that is trained on. Perseveration is measured against its rule, and not at all if it is None
+            or not among the splits.
     """
 
     name: ClassVar[str] = "points"
@@ -142,12 +144,14 @@ class PointsTask:
     VerifyRequest: ClassVar[type[PointsRequest]] = PointsRequest
     field: ClassVar[str] = "formula"
 
-    def __init__(self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int) -> None:
+    def __init__(
+        self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int, train: str | None
+    ) -> None:
         self.options = options
         self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
-        self.trained_rule = fixed_rule(self.splits["train"].rule) if "train" in self.splits else None
+        self.trained_rule = fixed_rule(self.splits[train].rule) if train in self.splits else None
 
     def problem(self, split: str, index: int) -> Hand:
         """Problem `index` of `split`: dealt until the hand belongs to the split and can be solved.
