@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shiftgym.tasks.navigation.streetview.styles import Air, Colour
+from shiftgym.tasks.navigation.streetview.colours import Colour
+from shiftgym.tasks.navigation.streetview.style import Air
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.streetview.camera import TEXELS
-from shiftgym.tasks.navigation.streetview.styles import Colour, Houses, shaded
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
+from shiftgym.tasks.navigation.streetview.style import Houses
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shiftgym.tasks.navigation.streetview.camera import Camera, Spot
-from shiftgym.tasks.navigation.streetview.styles import Colour, Furniture, Vehicle, shaded
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
+from shiftgym.tasks.navigation.streetview.style import Furniture, Vehicle
 
 TIRE, PANE, BLACK = (28, 28, 30), (52, 62, 72), (22, 22, 24)
 SIGNALS = ((214, 48, 38), (240, 180, 40), (44, 176, 84))

@@ -8,9 +8,10 @@ from functools import partial
 from itertools import pairwise
 
 from shiftgym.tasks.navigation.streetview.camera import EYE, Camera, Spot
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
 from shiftgym.tasks.navigation.streetview.facades import Facade, facades_of
 from shiftgym.tasks.navigation.streetview.furniture import Street, Thing, thing
-from shiftgym.tasks.navigation.streetview.styles import Colour, Houses, Style, shaded
+from shiftgym.tasks.navigation.streetview.style import Houses, Style
 
 REACH = 100.0
 """Metres to the end of what is seen of a street."""

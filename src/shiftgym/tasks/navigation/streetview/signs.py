@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.fonts import font
-from shiftgym.tasks.navigation.streetview.styles import Colour, hues
+from shiftgym.tasks.navigation.streetview.colours import Colour, hues
 
 if TYPE_CHECKING:
     from PIL import Image

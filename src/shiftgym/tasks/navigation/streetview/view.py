@@ -16,6 +16,7 @@ from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.directions import SPATIAL
 from shiftgym.tasks.navigation.streetview import signs
 from shiftgym.tasks.navigation.streetview.camera import EYE, STEPS, Camera, Corner, haze
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
 from shiftgym.tasks.navigation.streetview.furniture import (
     PARKED,
     Street,
@@ -29,7 +30,8 @@ from shiftgym.tasks.navigation.streetview.furniture import (
     vehicle,
 )
 from shiftgym.tasks.navigation.streetview.houses import REACH, rows
-from shiftgym.tasks.navigation.streetview.styles import Air, Colour, Ground, Style, shaded, style_of
+from shiftgym.tasks.navigation.streetview.style import Air, Ground, Style
+from shiftgym.tasks.navigation.streetview.styles import style_of
 
 if TYPE_CHECKING:
     from PIL import Image
