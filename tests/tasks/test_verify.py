@@ -9,7 +9,7 @@ import pytest
 
 from shiftgym.errors import DataError
 from shiftgym.tasks.registry import build_task
-from shiftgym.tasks.verify import verify_file, verify_line, verify_stream
+from shiftgym.tasks.verify import verify_file, verify_line, verify_lines
 
 HAND = {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["8", "3", "A", "A"]}
 RIGHT = '{"formula": "8*3*1*1"}'
@@ -97,6 +97,6 @@ def test_ten_thousand_lines_take_a_tenth_of_fifteen_seconds():
     ] * 20
     out = io.StringIO()
     started = time.process_time()
-    verify_stream(lines, out)
+    verify_lines(lines, out)
     assert time.process_time() - started < 1.5
     assert len(out.getvalue().splitlines()) == 10_000

@@ -48,8 +48,8 @@ def processor_of(eyes: Eyes, seed: int) -> Idefics3Processor:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(_reader(eyes, seed))
     tokenizer.add_special_tokens({"additional_special_tokens": [PLACEHOLDER, *AROUND]})
     side = {"longest_edge": eyes.size}
-    look = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
-    return Idefics3Processor(look, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
+    images = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
+    return Idefics3Processor(images, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
 
 
 def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:

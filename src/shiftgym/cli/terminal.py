@@ -1,4 +1,4 @@
-"""A person in the terminal: plays a problem against the verifier, or looks at one."""
+"""A person in the terminal: plays a problem against the verifier, or has one printed."""
 
 import json
 import tempfile
@@ -13,7 +13,7 @@ from shiftgym.episodes import Episode, play
 from shiftgym.errors import DataError
 from shiftgym.messages import Message, Picture
 from shiftgym.policies.base import Answer
-from shiftgym.policies.text_chat import Conversation, TextChat
+from shiftgym.policies.text_chat import Dialogue, TextChat
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Drawn, Task
 from shiftgym.tasks.registry import require_split
@@ -21,7 +21,7 @@ from shiftgym.tasks.walk import decisions
 
 
 class HumanPolicy:
-    """Shows what is new in the conversation and reads an answer. A bare answer, one without a JSON object, is put in
+    """Shows what is new in the dialogue and reads an answer. A bare answer, one without a JSON object, is put in
     the field that the task says it stands for."""
 
     def __init__(self, console: Console, task: Task) -> None:
@@ -32,10 +32,10 @@ class HumanPolicy:
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         for decision in decisions:
             _draw(self._console, self._task, decision)
-        return TextChat(decisions, lambda open_now: [self._ask(conversation) for conversation in open_now])
+        return TextChat(decisions, lambda open_now: [self._ask(dialogue) for dialogue in open_now])
 
-    def _ask(self, conversation: Conversation) -> Answer:
-        for message in conversation.new:
+    def _ask(self, dialogue: Dialogue) -> Answer:
+        for message in dialogue.new:
             self._told.show(message)
         try:
             text = self._console.input("[bold]> [/bold]")
@@ -59,7 +59,7 @@ class _Told:
     def show(self, message: Message) -> None:
         self.say(message["content"])
         for picture in message.get("pictures", ()):
-            _look(self._console, picture)
+            _picture(self._console, picture)
 
     def say(self, text: str) -> None:
         goes_on = bool(self._before) and text.startswith(self._before)
@@ -110,7 +110,7 @@ def show_problem(task: Task, split: str, index: int, console: Console) -> None:
         _say(console, f"{verdict.outcome}, reward {verdict.reward:+g}: {verdict.feedback}")
 
 
-def _look(console: Console, picture: Picture) -> None:
+def _picture(console: Console, picture: Picture) -> None:
     """A picture in coloured half blocks, where the terminal has colours, and as a file."""
     image = picture.draw()
     if console.color_system in ("truecolor", "256"):

@@ -19,7 +19,7 @@ from shiftgym.models.prefixes import decoder_config
 
 
 class RaggedCache(Cache):
-    """Keys and values of conversations of different lengths, written wherever `place` says.
+    """Keys and values of conversations of different lengths, written to the columns that `write_to` names.
 
     Attention reads every column of the store, hidden ones too: a dense read is two to three times as fast as that of
     a slice, so the store grows in small steps instead of being allocated for the longest answer.
@@ -52,7 +52,7 @@ class RaggedCache(Cache):
         """Have room for at least so many columns."""
         self.capacity = max(self.capacity, -(-columns // self.STEP) * self.STEP)
 
-    def place(self, columns: Tensor) -> None:
+    def write_to(self, columns: Tensor) -> None:
         """The next forward pass runs on the first rows and writes to `columns` (rows, new tokens)."""
         self.slots, self.columns = torch.arange(columns.shape[0], device=columns.device)[:, None], columns
 

@@ -81,7 +81,8 @@ class _Conversation:
     slot: int | None
     """Its row in the cache; None once it was left out of a reply."""
     position_offset: int = 0
-    """By how much positions behind the prompt differ from places, for models that place pictures in space."""
+    """Offset added to token indices to get rotary positions after the prompt (non-zero only for models with 3-D image
+    positions)."""
     cached: int = 0
     """How many of `ids` have keys and values. The last sampled token never has: it is read with what follows it."""
     ids: list[int] = field(default_factory=list)
@@ -192,7 +193,7 @@ class ModelChat:
 
         if packed.shown and self._policy.ledger is not None:
             self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown), learned=False)
-        rows, paths, ends = (places.to(device) for places in locate(trees))
+        rows, paths, ends = (each.to(device) for each in locate(trees))
         scores = self._forward(
             packed.inputs,
             columns=columns[:nodes].expand(len(trees), -1),
@@ -260,9 +261,9 @@ class ModelChat:
         read: tuple[Tensor, Tensor],
         sampled: int,
     ) -> Tensor:
-        """Run `input_ids` (rows, new tokens); float32 logits at the places `read` (row, token)."""
+        """Run `input_ids` (rows, new tokens); float32 logits behind the tokens `read` (row, column)."""
         policy, cache, ids = self._policy, self._cache, inputs["input_ids"]
-        cache.place(columns)
+        cache.write_to(columns)
         states = policy.model.base_model(
             **inputs, attention_mask=mask, past_key_values=cache, use_cache=True
         ).last_hidden_state

@@ -20,7 +20,7 @@ from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import MAX_FEEDBACK, Verdict
 
 PROBLEMS = 100
-"""Problems of each split that are looked at."""
+"""Problems of each split that are checked."""
 
 MAX_DECISIONS = 1000
 """A problem with more decisions than this is taken to have no end."""
@@ -37,7 +37,7 @@ GARBAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One property that was checked."""
 
     check: str
     """What should hold."""
@@ -75,11 +75,11 @@ def _first_fault(check: "Check", trial: "_Trial") -> str:
     try:
         return next(check(trial), "")
     except Exception as error:  # noqa: BLE001
-        trace, place = error.__traceback__, ""
+        trace, where = error.__traceback__, ""
         while trace is not None:
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
             trace = trace.tb_next
-        return f"{type(error).__name__}: {error} ({place})"
+        return f"{type(error).__name__}: {error} ({where})"
 
 
 class _Trial:
@@ -285,7 +285,7 @@ def _population_field(cls: Any) -> str | None:
 
 
 def _content(problem: Any) -> str:
-    """The record of a problem without its place in a split."""
+    """The record of a problem without its split and index."""
     record = asdict(problem)
     return json.dumps({key: record[key] for key in record if key not in ("split", "index")}, sort_keys=True)
 

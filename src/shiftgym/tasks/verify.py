@@ -30,15 +30,15 @@ from shiftgym.tasks.registry import SHIPPED, load_task
 def verify_file(path: str, out: TextIO) -> None:
     """Verify the lines of a file, or of the standard input for `-`. Bytes that are not UTF-8 make their line bad."""
     if path == "-":
-        verify_stream((line.decode(errors="replace") for line in sys.stdin.buffer), out)
+        verify_lines((line.decode(errors="replace") for line in sys.stdin.buffer), out)
         return
     if not Path(path).is_file():
         raise DataError(f"{path}: there is no such file; give JSON lines, or - for the standard input")
     with Path(path).open("rb") as lines:
-        verify_stream((line.decode(errors="replace") for line in lines), out)
+        verify_lines((line.decode(errors="replace") for line in lines), out)
 
 
-def verify_stream(lines: Iterable[str], out: TextIO) -> None:
+def verify_lines(lines: Iterable[str], out: TextIO) -> None:
     """Write one result for each line, in order; a bad line gets an error and never stops the rest."""
     for line in lines:
         out.write(json.dumps(verify_line(line)) + "\n")

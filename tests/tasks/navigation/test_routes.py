@@ -14,7 +14,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.directions import COMPASS, SPATIAL, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.rules import SPACES
-from shiftgym.tasks.navigation.verifier import Place, judge
+from shiftgym.tasks.navigation.verifier import Situation, judge
 from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
 from shiftgym.tasks.navigation.world.streets import load_streets
 from shiftgym.tasks.navigation.world.ways import draw_way, kind_of_way, lay_rail
@@ -43,7 +43,7 @@ def test_ten_thousand_rails():
         assert len(route.instructions) == 2 * len(route.wordings)
         for stop, after in pairwise(route.stops):
             places = [
-                Place(space, stop.heading, stop.expected, stop.next_heading, stop.intersection, stop.landmark)
+                Situation(space, stop.heading, stop.expected, stop.next_heading, stop.intersection, stop.landmark)
                 for space in (absolute, relative)
             ]
             if stop.expected == "turn":

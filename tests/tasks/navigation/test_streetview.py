@@ -119,7 +119,7 @@ def test_no_name_overflows_its_board(size):
     names = [kind.format(name) for kind in city.KINDS for name in city.NAMES]
     for name in (*names, "The Honourable Society of Lincoln's Inn and Old Fields", "Ö", "Wwwwwwwwwwwwwwwwwwwwwwwwwwww"):
         picture = signs.board(name, *size)
-        paper, ink, _, _ = signs.look(name)
+        paper, ink, _, _ = signs.emblem(name)
         edge = max(1, size[0] // 60)
         inside = picture.crop((edge, edge, size[0] - edge, size[1] - edge))
         empty = Image.new("RGB", inside.size, paper)
@@ -131,7 +131,7 @@ def test_no_name_overflows_its_board(size):
 
 def test_kinds_have_boards_of_their_own():
     kinds = [kind.replace("{}", "").strip() for kind in city.KINDS]
-    looks = [signs.look(kind.format("Vega")) for kind in city.KINDS]
+    looks = [signs.emblem(kind.format("Vega")) for kind in city.KINDS]
     assert set(kinds) == set(signs.BOARDS)
     assert len({paper for paper, *_ in looks}) == len({solid for _, _, solid, _ in looks}) == len(kinds)
     for paper, ink, _, _ in looks:

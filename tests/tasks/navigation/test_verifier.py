@@ -12,7 +12,7 @@ from shiftgym.tasks.navigation.directions import SPATIAL
 from shiftgym.tasks.navigation.observation import reports_intersection, reports_landmark
 from shiftgym.tasks.navigation.route import Sight, Stop
 from shiftgym.tasks.navigation.rules import SPACES
-from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, read_action
+from shiftgym.tasks.navigation.verifier import Outcome, Situation, judge, read_action
 from shiftgym.tasks.registry import build_task
 
 BAKERY = Sight("Intersection Bakery", "right")
@@ -21,7 +21,7 @@ BAKERY = Sight("Intersection Bakery", "right")
 def place(**changes):
     given = {"rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 60, "intersection": True}
     given |= {"landmark": None, "landmark_reward": False} | changes
-    return Place(SPACES[given.pop("rule")], *given.values())
+    return Situation(SPACES[given.pop("rule")], *given.values())
 
 
 def outcome(answer, where, hint="outcome"):
@@ -263,7 +263,7 @@ def test_thirty_thousand_answers_a_second():
 
 def test_diagnosis():
     decision = STARTS[-1]
-    (right,) = decision.place.space.right_words(decision.stop.heading, decision.stop.next_heading)
+    (right,) = decision.situation.space.right_words(decision.stop.heading, decision.stop.next_heading)
 
     def diagnose(action, **fields):
         found = TASK.diagnose(decision, json.dumps({**fields, "action": action}))
