@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, asdict, dataclass
 from functools import cached_property
 from itertools import islice, permutations
-from typing import Any, get_args
+from typing import Any
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.base import Decision, Task
-from shiftgym.tasks.registry import build_task, load_task
+from shiftgym.tasks.registry import build_task, default_splits, load_task, population_field
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import MAX_FEEDBACK, Verdict
 
@@ -95,11 +95,8 @@ class _Trial:
     ) -> None:
         self.cls: Any = load_task(name)
         self.name, self.options, self.seed, self.train = name, options, seed, train
-        self.population = _population_field(self.cls)
-        default: dict[str, dict[str, object]] = {"train": {}}
-        if self.population:
-            default = {"train": {self.population: "train"}, "test": {self.population: "test"}}
-        self.splits = {split: dict(values) for split, values in (splits or default).items()}
+        self.population = population_field(self.cls)
+        self.splits = {split: dict(values) for split, values in (splits or default_splits(self.cls)).items()}
         self.task = self.make()
 
     def make(self, splits: Mapping[str, Mapping[str, object]] | None = None, seed: int | None = None) -> Task:
@@ -276,12 +273,6 @@ CHECKS: tuple[Check, ...] = (
     _disjoint,
     _shift,
 )
-
-
-def _population_field(cls: Any) -> str | None:
-    """The field of the settings that may be both `train` and `test`, if there is one."""
-    fields = cls.Setting.model_fields.items()
-    return next((name for name, field in fields if {"train", "test"} <= set(get_args(field.annotation))), None)
 
 
 def _content(problem: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which problems are for training and which for testing: decided by a problem's identity, so the same in every study."""
+"""Which problems are for training and which for testing: decided by its identity, so the same in every study."""
 
 import hashlib
 from typing import Literal

@@ -1,7 +1,7 @@
 """From the name of a task to its class and to a task with its settings."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from shiftgym.errors import ConfigError
 from shiftgym.plugins import load_class
@@ -53,6 +53,18 @@ def build_task(
     except WrongValue as wrong:
         raise ConfigError(f"{wrong.path}: {wrong.reason}") from None
     return task
+
+
+def population_field(task: type[Task]) -> str | None:
+    """The field of the settings of a split that may be both `train` and `test`, if there is one."""
+    fields = task.Setting.model_fields.items()
+    return next((name for name, field in fields if {"train", "test"} <= set(get_args(field.annotation))), None)
+
+
+def default_splits(task: type[Task]) -> dict[str, dict[str, object]]:
+    """A split `train` of default settings, and a split `test` beside it if the settings have a population field."""
+    population = population_field(task)
+    return {name: {population: name} for name in ("train", "test")} if population else {"train": {}}
 
 
 def require_split(task: Task, split: str) -> None:

@@ -62,8 +62,8 @@ class NavigationSetting(BaseModel):
     rule: str = "absolute"
     """Which action space is in force; see `tasks/navigation/rules.py`."""
     city: str = "new_york"
-    """A city of `tasks/navigation/world/cities.py`, `all_but_new_york` and the like for any other of them, the path of a
-    map (.osm, .graphml), or a published archive's folder."""
+    """A city of `tasks/navigation/world/cities.py`, `all_but_new_york` and the like for any other of them, the path of
+    a map (.osm, .graphml), or a published archive's folder."""
     routes: Routes = "train"
     """Walk only training routes, only test routes, or all; the two never meet."""
     legs: tuple[int, int] = (3, 6)
