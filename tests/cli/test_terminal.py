@@ -12,6 +12,7 @@ from rich.console import Console
 from shiftgym.cli.terminal import play_in_terminal, show_problem, task_to_play
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.tasks.registry import build_task
+from shiftgym.tasks.walk import decisions
 
 TASK = build_task("points", options={"limit": 2})
 
@@ -127,3 +128,28 @@ def test_the_task_is_by_default_that_of_the_study_or_points(in_the_repository):
 def test_what_cannot_be_played_says_why(in_the_repository, name, study, overrides, reason):
     with pytest.raises(ConfigError, match=reason):
         task_to_play(name, study, overrides)
+
+
+TOWN = build_task("navigation", splits={"train": {"routes": "all"}, "london": {"city": "london", "passing": True}})
+
+
+def test_show_prints_the_map_and_each_thing_once():
+    out = io.StringIO()
+    show_problem(TOWN, "train", 0, Console(file=out, width=500))
+    shown, walk = out.getvalue(), list(decisions(TOWN, TOWN.problem("train", 0)))
+    assert TOWN.sketch(walk[-1]).splitlines()[-1] in shown
+    assert shown.count("1. ") == 1
+    assert shown.count("correct_action, reward +1") == len(walk)
+    assert all(line in shown for line in walk[-1].prompt[0]["content"].splitlines())
+
+
+def test_a_person_can_walk_by_bare_actions(monkeypatch):
+    out = io.StringIO()
+    console = Console(file=out, width=500)
+    walk = list(decisions(TOWN, TOWN.problem("train", 0)))
+    typed = iter(["forward()", *(json.loads(TOWN.expert(decision))["action"] for decision in walk)])
+    monkeypatch.setattr(console, "input", lambda prompt="": next(typed))
+    episode = play_in_terminal(TOWN, "train", 0, console)
+    assert episode.success and len(episode.decisions) == len(walk)
+    assert out.getvalue().count("1. ") == 1
+    assert "bare action" in out.getvalue()

@@ -222,7 +222,7 @@ class ModelChat:
         return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, offset)
 
     def _noise(self, rows: Sequence[int]) -> Tensor:
-        """Uniform noise of this attempt, (rows, max_new_tokens); each row's follows from the names of its decision, so
+        """Uniform noise of this attempt, (rows, max_new_tokens). Each row's follows from the names of its decision, so
         it is the same in every batch and on every device."""
         policy, attempt = self._policy, self._attempts
         self._attempts += 1
@@ -238,7 +238,15 @@ class ModelChat:
     def _step(
         self, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor, sampled: int | None = None
     ) -> Tensor:
-        """Append `ids` (rows, new tokens) to conversations; logits (rows, vocabulary) behind the last of them."""
+        """Append tokens to conversations; logits (rows, vocabulary) behind the last of them.
+
+        Args:
+            ids: (rows, new tokens).
+            positions: (rows, new tokens) of these tokens in their conversation.
+            columns: (rows, new tokens) of the cache that they are written to.
+            offset: (rows,) what is added to token indices to get rotary positions.
+            sampled: answer tokens that come of it, for the ledger; by default one a row.
+        """
         kept = torch.arange(self._cache.capacity, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
         rotary = positions + offset[:, None]
@@ -261,7 +269,15 @@ class ModelChat:
         read: tuple[Tensor, Tensor],
         sampled: int,
     ) -> Tensor:
-        """Run `input_ids` (rows, new tokens); float32 logits behind the tokens `read` (row, column)."""
+        """Run the model; float32 logits (N, vocabulary) behind the tokens that are read.
+
+        Args:
+            inputs: `input_ids` (rows, new tokens) and what else the model takes.
+            columns: (rows, new tokens) of the cache that keys and values are written to.
+            mask: as `_mask` gives it, (rows, 1, new tokens, width).
+            read: rows (N,) and columns (N,) among the new tokens.
+            sampled: answer tokens that come of it, for the ledger.
+        """
         policy, cache, ids = self._policy, self._cache, inputs["input_ids"]
         cache.write_to(columns)
         states = policy.model.base_model(
@@ -299,7 +315,12 @@ def _open(talk: _Conversation) -> int:
 
 
 def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function, with log-probabilities."""
+    """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function; log-probabilities (rows,).
+
+    Args:
+        logits: (rows, vocabulary).
+        noise: (rows,) uniform in [0, 1).
+    """
     scores = logits / temperature if temperature > 0 else logits
     scores = scores - scores.amax(-1, keepdim=True)
     cumulative = scores.exp().cumsum(-1)

@@ -72,7 +72,8 @@ class Pictures:
         return self._known[number].ids
 
     def inputs(self, numbers: Iterable[int]) -> dict[str, Tensor]:
-        """What the model takes besides tokens, for these pictures in the order of their tokens."""
+        """What the model takes besides tokens, for these pictures in the order of their tokens: by name as its
+        processor calls it, such as `pixel_values` (pictures or patches, ...)."""
         read = [self._cached(number) for number in numbers]
         if not read:
             return {}
@@ -120,6 +121,7 @@ class Pictures:
         return torch.cat(parts, dim=1)
 
     def _cached(self, number: int) -> dict[str, Tensor]:
+        """The encoder's inputs (pictures or patches, ...) for one picture, read again if they were dropped."""
         if number not in self._inputs:
             self._read(number)
         self._inputs.move_to_end(number)
@@ -152,7 +154,7 @@ class Pictures:
             self._bytes -= _size(self._inputs.popitem(last=False)[1])
 
     def _offsets(self, filled: int, inputs: dict[str, Tensor]) -> Tensor:
-        """(3, filled) by the model's own rule."""
+        """(3, filled) positions by the model's own rule, from the encoder's inputs (pictures or patches, ...)."""
         ids = torch.full((1, filled), self.token)
         base: Any = self._model.base_model
         positions, _ = base.get_rope_index(
@@ -162,6 +164,7 @@ class Pictures:
         return offsets
 
     def _encoder_flops(self, inputs: dict[str, Tensor]) -> int:
+        """Of one forward pass over these inputs (pictures or patches, ...), as torch counts them."""
         shapes = tuple((name, tuple(value.shape)) for name, value in inputs.items())
         if shapes not in self._flops_of:
             base: Any = self._model.base_model
@@ -172,6 +175,7 @@ class Pictures:
 
 
 def _size(inputs: dict[str, Tensor]) -> int:
+    """Bytes of the inputs (pictures or patches, ...)."""
     return sum(value.nbytes for value in inputs.values())
 
 
