@@ -99,7 +99,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)  # noqa: TID251  generate() samples from torch's global generator
     model, chat_format = load_policy(MODEL)
-    task = PointsTask(PointsTask.Options(), {"test": PointsTask.Setting(hands="test")}, seed=0)
+    task = PointsTask(PointsTask.Options(), {"test": PointsTask.Setting(hands="test")}, seed=0, train=None)
     hands = [task.start(task.problem("test", index)) for index in range(options.batch)]
     groups = [hand for hand in hands[: options.batch // GROUP] for _ in range(GROUP)]
     prompt, answer = FIXED

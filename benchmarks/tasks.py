@@ -48,7 +48,7 @@ def main() -> int:
     answers = [(text, numbers) for numbers, formula in plain_hands for text in answers_to(numbers, formula)]
     plain_verdicts, plain_judge = timed(lambda: [plain_judgement(*answer) for answer in answers], len(answers))
 
-    task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting(hands="all")}, seed=0)
+    task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting(hands="all")}, seed=0, train="train")
     hands, deal = timed(lambda: [task.problem("train", index) for index in range(options.hands)], options.hands)
     given = []
     for hand in hands:
@@ -75,7 +75,7 @@ def main() -> int:
 
 def navigation(count: int) -> tuple[float, float]:
     """Routes made and answers judged, a second."""
-    task = NavigationTask(NavigationTask.Options(), {"train": NavigationTask.Setting()}, seed=0)
+    task = NavigationTask(NavigationTask.Options(), {"train": NavigationTask.Setting()}, seed=0, train="train")
     task.problem("train", 0)
     found, routes = timed(lambda: [task.problem("train", index) for index in range(count)], count)
     stops = sum(len(route.stops) for route in found)

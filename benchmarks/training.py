@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)  # noqa: TID251 (a benchmark's weights may come from the global generator)
 
-    text = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+    text = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0, train="train")
     chat_format = ChatFormat(
         train_tokenizer(texts(text, options.batch), options.vocabulary, CORPUS.pieces, CORPUS.numbers)
     )
@@ -52,7 +52,9 @@ def main() -> None:
     )
     compare("text", text, [(LlamaForCausalLM(config), chat_format) for _ in range(2)], options)
 
-    pictures = PointsTask(PointsTask.Options(modality="vision"), {"train": PointsTask.Setting(nuisance=0.25)}, seed=0)
+    pictures = PointsTask(
+        PointsTask.Options(modality="vision"), {"train": PointsTask.Setting(nuisance=0.25)}, seed=0, train="train"
+    )
     compare("pictures", pictures, [load_policy("points-vision-0") for _ in range(2)], options)
 
 

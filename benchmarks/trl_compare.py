@@ -82,7 +82,7 @@ class Sides:
     ) -> None:
         self.model, self.chat_format = load_policy(MODEL)
         self.tokenizer = self.chat_format.tokenizer
-        self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+        self.task = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0, train="train")
         self.batch, self.group, self.limit, self.steps = batch, group, limit, steps + 1
         self.precision = precision
         # A training set of one batch: the expert's answers are made in the step that warms up, as TRL's in its set-up.

@@ -83,11 +83,11 @@ class ClockTask:
     Setting: ClassVar[type[BaseModel]] = Setting
     outcomes: ClassVar[tuple[str, ...]] = ("correct", "wrong_hour", "no_number")
 
-    def __init__(self, options: Options, splits: Mapping[str, Setting], seed: int) -> None:
+    def __init__(self, options: Options, splits: Mapping[str, Setting], seed: int, train: str | None) -> None:
         self.splits = dict(splits)
         self.limit = options.limit
         self._seed = seed
-        self._trained = self.splits["train"].dial if "train" in self.splits else None
+        self._trained = self.splits[train].dial if train in self.splits else None
 
     def problem(self, split: str, index: int) -> Clock:
         stream = rng(self._seed, self.name, split, index)

@@ -18,6 +18,7 @@ LAYERS = (
     ("policies.base",),
     ("tasks",),
     ("tasks.base",),
+    ("plugins",),
     ("reading",),
     ("files", "layout", "messages", "verdicts", "seeds"),
     ("errors",),

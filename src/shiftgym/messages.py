@@ -1,4 +1,4 @@
-"""Chat messages in the form that transformers' chat templates and OpenAI-compatible endpoints read."""
+"""Chat messages as transformers' chat templates and OpenAI-compatible endpoints read them."""
 
 import base64
 import io
@@ -13,8 +13,8 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Picture(Protocol):
-    """Something to be looked at: a frozen dataclass of plain values which say what it shows. So it can be compared,
-    counted and recorded, and is drawn only when somebody looks."""
+    """A frozen dataclass of plain values that say what it shows, so that it can be compared, counted and recorded.
+    Pixels are drawn only when they are needed."""
 
     __dataclass_fields__: "ClassVar[dict[str, Field[Any]]]"
 
@@ -29,7 +29,7 @@ class Message(TypedDict):
     role: Role
     content: str
     pictures: NotRequired[tuple[Picture, ...]]
-    """Seen after the text was read: a text that grows from one decision to the next stays the beginning of all."""
+    """They stand behind the text, so that a text that grows from one decision to the next stays a common prefix."""
 
 
 Messages = list[Message]

@@ -88,8 +88,11 @@ def _explain(kind: type[BaseModel], fault: ErrorDetails) -> tuple[list[str], str
         case "union_tag_invalid":
             found, tags = context["tag"], _quoted(context["expected_tags"])
             return [*path, *_quoted(context["discriminator"])], f"unknown value {found!r}" + nearest(found, tags)
-    # A task's own check may begin its message with the key.
-    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix(f"{path[-1]}: ")
+    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    # A table's own check begins its message with the key at fault; pydantic gives a check of the whole table no key.
+    key, colon, rest = reason.partition(": ")
+    if fault["type"] == "value_error" and colon and key in (path[-1:] or kind.model_fields):
+        path, reason = path or [key], rest
     return path, reason if fault["type"] == "value_error" else f"{reason}, not {fault['input']!r}"
 
 

@@ -331,7 +331,7 @@ def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
     right = []
     for record in (record for route in routes for record in route.decisions):
         seen = (read_object(record.attempts[0].answer) or {}).get("observation", "")
-        place = record.decision.place  # type: ignore[attr-defined]
-        right.append(reports_intersection(seen, place.landmark) == place.intersection)
+        situation = record.decision.situation  # type: ignore[attr-defined]
+        right.append(reports_intersection(seen, situation.landmark) == situation.intersection)
     assert len(right) > 30
     assert sum(right) >= 0.9 * len(right)

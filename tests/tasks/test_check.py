@@ -54,8 +54,8 @@ class RandomDeal(PointsTask):
 
 class SeedPlusIndex(PointsTask):
     def problem(self, split, index):
-        task = PointsTask(self.options, self.splits, 0)
-        return replace(task.problem(split, index + self.seed), index=index)
+        task = PointsTask(self.options, self.splits, 0, None)
+        return replace(task.problem(split, index + self.seed, None), index=index)
 
 
 @dataclass
@@ -115,7 +115,7 @@ class OneDeck(PointsTask):
 
     def problem(self, split, index):
         setting = self.splits[split].model_copy(update={"hands": "all"})
-        return replace(PointsTask(self.options, {"x": setting}, self.seed).problem("x", index), split=split)
+        return replace(PointsTask(self.options, {"x": setting}, self.seed, None).problem("x", index), split=split)
 
 
 class ShiftsTwo(PointsTask):
@@ -125,7 +125,7 @@ class ShiftsTwo(PointsTask):
         setting = self.splits[split]
         target = 24 if setting.rule == "faces_as_ten" else 25
         changed = {split: setting.model_copy(update={"target": target})}
-        return PointsTask(self.options, changed, self.seed).problem(split, index)
+        return PointsTask(self.options, changed, self.seed, None).problem(split, index)
 
 
 @pytest.mark.parametrize(

@@ -9,35 +9,10 @@ import pytest
 
 from shiftgym.errors import DataError
 from shiftgym.tasks.registry import build_task
-from shiftgym.tasks.verify import verify_file, verify_line, verify_stream
+from shiftgym.tasks.verify import verify_file, verify_line, verify_lines
 
 HAND = {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["8", "3", "A", "A"]}
 RIGHT = '{"formula": "8*3*1*1"}'
-
-
-def verified(**fields):
-    return verify_line(json.dumps({**HAND, **fields}))
-
-
-def test_both_forms():
-    assert verified(answer=RIGHT) == {"outcome": "correct", "reward": 5.0, "feedback": "Correct."}
-    assert verified(answer="no")["outcome"] == "illegal"
-    solvable = verified()
-    assert solvable["solvable"] is True
-    assert verified(answer=json.dumps({"formula": solvable["solution"]}))["outcome"] == "correct"
-    assert verified(cards=["A", "A", "A", "A"]) == {"solvable": False, "solution": None}
-
-
-def test_rule_target_size_and_modality_count():
-    kings = ["K", "K", "A", "A"]
-    assert verified(cards=kings, answer='{"formula": "(13-1)+(13-1)"}')["outcome"] == "wrong_numbers"
-    assert (
-        verified(cards=kings, rule="faces_as_11_12_13", answer='{"formula": "(13-1)+(13-1)"}')["outcome"] == "correct"
-    )
-    assert verified(target=13, answer='{"formula": "8+3+1+1"}')["outcome"] == "correct"
-    assert verified(cards=["8", "3", "A"], answer='{"formula": "8*3*1"}')["outcome"] == "correct"
-    assert verified(cards=["8", "3", "A", "A", "A", "10"])["solvable"] is True
-    assert verified(modality="vision", answer=RIGHT)["outcome"] == "wrong_vision"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +22,7 @@ def test_rule_target_size_and_modality_count():
         ("{", "not a JSON object"),
         ("[1]", "not a JSON object but list"),
         ("[" * 100_000, "not a JSON object"),
-        ("{}", "task: Field required"),
+        ("{}", "task: this key is missing"),
         (json.dumps({**HAND, "task": "chess"}), "task: .*points"),
         (json.dumps({**HAND, "anwser": "24"}), "anwser: unknown key; did you mean 'answer'"),
         (json.dumps({**HAND, "answer": None}), "answer: must be text"),
@@ -97,6 +72,6 @@ def test_ten_thousand_lines_take_a_tenth_of_fifteen_seconds():
     ] * 20
     out = io.StringIO()
     started = time.process_time()
-    verify_stream(lines, out)
+    verify_lines(lines, out)
     assert time.process_time() - started < 1.5
     assert len(out.getvalue().splitlines()) == 10_000

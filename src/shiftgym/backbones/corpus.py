@@ -14,7 +14,7 @@ class Corpus:
     habits: Any
     """How most of it is written."""
     careless: Any
-    """How its end is written: the same person in a hurry. What was learned stays, but sampled answers go astray."""
+    """How its end is written: with more mistakes. What was learned stays, but sampled answers are wrong more often."""
     problems: Callable[[int, int, int, Any], Iterator[list[Messages]]]
     """(seed, chunk, count, habits) -> of so many problems, the conversations about each: one a decision."""
     pieces: str

@@ -37,7 +37,7 @@ class Habits:
     misreports: float = 0.05
     """An attempt reports an intersection where there is none, or none where there is one."""
     malformed: float = 0.02
-    """The action has a slip of the pen."""
+    """The action has a typing error."""
     single_attempt: float = 0.6
     """The conversation ends after one attempt, right or wrong; otherwise it goes on, two attempts at most."""
     no_feedback: float = 0.1
@@ -65,7 +65,7 @@ def conversations(seed: int, chunk: int, count: int, habits: Habits) -> Iterator
     """Of `count` routes of chunk number `chunk`, the conversations: one a decision."""
     stream = rng(seed, "corpus", "navigation", chunk)
     options = NavigationOptions(modality="vision" if habits.shown else "text", size=SIZE)
-    task = NavigationTask(options, _SPLITS, seed)
+    task = NavigationTask(options, _SPLITS, seed, train=None)
     rules, cities = (tuple(zip(*weighted, strict=True)) for weighted in (habits.rules, habits.cities))
     for number in range(count):
         split = f"{stream.choices(*rules)[0]} {stream.choices(*cities)[0]}"
@@ -99,7 +99,7 @@ def _attempt(stream: random.Random, habits: Habits, stop: Stop, space: Space) ->
 
 
 def _slip(stream: random.Random, text: str) -> str:
-    """A slip of the pen in the action: a bracket too few, an end too early, or twice the same."""
+    """A typing error in the action: a bracket too few, an end too early, or twice the same."""
     start = text.index('"action": "') + len('"action": "')
     body = text[start:-2]
     at = stream.randrange(1, len(body))

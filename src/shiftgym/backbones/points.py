@@ -45,7 +45,7 @@ class Habits:
     solves: float = 0.8
     """An attempt works out one of the canonical solutions; otherwise it works honestly towards another value."""
     malformed: float = 0.03
-    """The formula has a slip of the pen."""
+    """The formula has a typing error."""
     single_attempt: float = 0.5
     """The conversation ends after one attempt, right or wrong; otherwise it goes on, five attempts at most."""
     no_feedback: float = 0.1
@@ -60,8 +60,8 @@ HABITS = Habits()
 """Most of pretraining: somebody who mostly gets it right, from whom solving is learned."""
 
 CARELESS = replace(HABITS, solves=0.45, malformed=0.05)
-"""The end of pretraining: the same person in a hurry. What was learned stays (the most likely answer is still a good
-one), but a sampled answer often goes astray, as those of a language model before post-training do."""
+"""The end of pretraining, with more mistakes. What was learned stays (the most likely answer is still a good one), but
+a sampled answer is often wrong, as those of a language model before post-training are."""
 
 LOOKS: tuple[tuple[Look, float], ...] = (("black", 1.0),)
 """Red suits and other designs than the classic one are never seen: a shift of look is one for the backbone too."""
@@ -170,7 +170,7 @@ def _random_tree(stream: random.Random, numbers: list[int] | tuple[int, ...]) ->
 
 
 def _slip(stream: random.Random, text: str) -> str:
-    """A slip of the pen in the formula: a sign too many, a bracket too few or an end too early."""
+    """A typing error in the formula: a sign too many, a bracket too few or an end too early."""
     start = text.index('"formula": "') + len('"formula": "')
     body = text[start:-2]
     at = stream.randrange(1, len(body)) if len(body) > 1 else 1

@@ -74,7 +74,7 @@ class Pretraining:
 
 
 Microbatch = tuple[Packed, Places, torch.Tensor]
-"""Tokens, the place before each answer token, and the answer tokens."""
+"""Tokens, the index before each answer token, and the answer tokens."""
 
 
 def pretrain(
@@ -178,7 +178,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> LlamaConfi
 
 
 def encode(conversation: Messages, chat_format: ChatFormat) -> tuple[list[int], list[bool]]:
-    """Token ids as the chat template gives them, and which of them the assistant wrote (end of turn included)."""
+    """Token ids as the chat template gives them, and which of them the assistant wrote (end token included)."""
     ids: list[int] = []
     wrote: list[bool] = []
     for message in conversation:
@@ -205,13 +205,13 @@ def _batches(corpus: Corpus, seed: int, chunk: int, chat_format: ChatFormat, pla
         groups[-1].append(tree)
     rng(seed, "backbone", "order", chunk).shuffle(groups)
     for group in groups:
-        places: list[tuple[int, int]] = []
+        indices: list[tuple[int, int]] = []
         targets: list[int] = []
         for row, tree in enumerate(group):
             for member, path in zip(tree.members, tree.paths, strict=True):
                 ids, wrote = texts[member]
                 learned = [at for at, answer in enumerate(wrote) if answer]
-                places += [(row, path[at - 1]) for at in learned]
+                indices += [(row, path[at - 1]) for at in learned]
                 targets += [ids[at] for at in learned]
-        rows, columns = torch.tensor(places).unbind(1)
+        rows, columns = torch.tensor(indices).unbind(1)
         yield Packed.of(group, torch.device("cpu"), chat_format.pictures), (rows, columns), torch.tensor(targets)

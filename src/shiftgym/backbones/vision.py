@@ -1,4 +1,4 @@
-"""Eyes for a backbone that reads: a small Idefics3, whose decoder is a shipped text backbone.
+"""A picture encoder for a text backbone: a small Idefics3, whose decoder is a shipped text backbone.
 
 A vision transformer reads patches, and what stands together becomes one token of the decoder. It is a standard
 transformers architecture with its standard processor.
@@ -44,16 +44,16 @@ class Eyes:
 
 
 def processor_of(eyes: Eyes, seed: int) -> Idefics3Processor:
-    """The processor: the reader's tokenizer with a few tokens more, and pictures shown whole."""
+    """The processor: the text backbone's tokenizer with a few more tokens; pictures are not split."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(_reader(eyes, seed))
     tokenizer.add_special_tokens({"additional_special_tokens": [PLACEHOLDER, *AROUND]})
     side = {"longest_edge": eyes.size}
-    look = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
-    return Idefics3Processor(look, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
+    images = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
+    return Idefics3Processor(images, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
 
 
 def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:
-    """The reader behind an encoder of random weights."""
+    """The text backbone behind an encoder of random weights."""
     reader = LlamaForCausalLM.from_pretrained(_reader(eyes, seed), dtype=torch.float32)
     text = reader.config.to_dict()
     del text["_name_or_path"]  # where this machine keeps it

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -16,9 +16,6 @@ from cyclopts.validators import Number
 from shiftgym import __version__
 from shiftgym.cli.study import Count, Overrides, study
 from shiftgym.errors import ConfigError, ShiftgymError
-
-if TYPE_CHECKING:
-    from shiftgym.tasks.base import Task
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 """Only there in a clone of the repository."""
@@ -29,7 +26,19 @@ INTERRUPTED = 130
 StudyName = Annotated[
     str, Parameter(help="The study whose task and splits are used; for routes, give --study navigation-text.")
 ]
-StudyOfTask = Annotated[str | None, Parameter(help="The study whose splits are used; by default TASK-text.")]
+StudyOfTask = Annotated[
+    str | None,
+    Parameter(
+        help="The study whose splits are used; by default TASK-text, for your own task splits of default settings."
+    ),
+]
+TaskToPlay = Annotated[
+    str | None,
+    Parameter(
+        help="`points`, `navigation`, or a task of your own as package.module:Class; by default the study's, or points."
+    ),
+]
+SplitToPlay = Annotated[str | None, Parameter(help="Which of its splits; by default `id`, or the first one.")]
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
 ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
@@ -247,60 +256,44 @@ def check(task: str = "points", /) -> int:
 
 @app.command
 def play(
-    task: str = "points",
+    task: TaskToPlay = None,
     /,
     *,
     study: StudyOfTask = None,
-    split: SplitName = "id",
+    split: SplitToPlay = None,
     index: ProblemIndex = 0,
     overrides: Overrides = None,
 ) -> None:
     """Play a problem in the terminal against the verifier.
 
     Example: shiftgym play navigation --split rule_ood --index 3
-
-    Parameters
-    ----------
-    task
-        `points` or `navigation`.
     """
     from rich.console import Console
 
-    from shiftgym.cli.terminal import play_in_terminal
+    from shiftgym.cli.terminal import play_in_terminal, task_to_play
 
-    play_in_terminal(_of_study(task, study, overrides), split, index, Console())
+    play_in_terminal(task_to_play(task, study, overrides or ()), split, index, Console())
 
 
 @app.command(name="show")
 def show_one(
-    task: str = "points",
+    task: TaskToPlay = None,
     /,
     *,
     study: StudyOfTask = None,
-    split: SplitName = "id",
+    split: SplitToPlay = None,
     index: ProblemIndex = 0,
     overrides: Overrides = None,
 ) -> None:
     """Print a problem as a policy sees it, with the expert's answers and their verdicts; of a route, also the map.
 
     Example: shiftgym show navigation --split rule_ood --index 3
-
-    Parameters
-    ----------
-    task
-        `points` or `navigation`.
     """
     from rich.console import Console
 
-    from shiftgym.cli.terminal import show_problem
+    from shiftgym.cli.terminal import show_problem, task_to_play
 
-    show_problem(_of_study(task, study, overrides), split, index, Console())
-
-
-def _of_study(task: str, study: str | None, overrides: list[str] | None) -> "Task":
-    from shiftgym.studies.config import load_study
-
-    return load_study(study or f"{task}-text", overrides or ()).build_task()
+    show_problem(task_to_play(task, study, overrides or ()), split, index, Console())
 
 
 @app.command

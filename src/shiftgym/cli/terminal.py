@@ -1,27 +1,59 @@
-"""A person in the terminal: plays a problem against the verifier, or looks at one."""
+"""A person in the terminal: plays a problem against the verifier, or has one printed."""
 
 import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from shiftgym.episodes import Episode, play
-from shiftgym.errors import DataError
+from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Message, Picture
 from shiftgym.policies.base import Answer
-from shiftgym.policies.text_chat import Conversation, TextChat
+from shiftgym.policies.text_chat import Dialogue, TextChat
+from shiftgym.reading import override
 from shiftgym.seeds import Names
+from shiftgym.studies.config import load_study
 from shiftgym.tasks.base import Decision, Drawn, Task
-from shiftgym.tasks.registry import require_split
+from shiftgym.tasks.registry import SHIPPED, build_task, default_splits, load_task, require_split
 from shiftgym.tasks.walk import decisions
 
 
+def task_to_play(name: str | None, study: str | None, overrides: Sequence[str]) -> Task:
+    """The task called `name` with the splits of a study, or a user's own task with its default splits.
+
+    Args:
+        name: a shipped task, or `package.module:Class`; None for the task of the study, or points.
+        study: a shipped study or a study file. Without it a shipped task has the splits of its study in text.
+
+    Raises:
+        ConfigError: there is no such task or study, or the study is about another task.
+    """
+    if study is None and name is not None and name not in SHIPPED:
+        values: dict[str, Any] = {"task": {}, "splits": default_splits(load_task(name))}
+        for assignment in overrides:
+            if override(values, assignment).split(".")[0] not in ("task", "splits"):
+                raise ConfigError(f"--set {assignment}: without a study, set task.KEY=value or splits.NAME.KEY=value")
+        return build_task(name, options=values["task"], splits=values["splits"])
+    chosen = load_study(study or f"{name or 'points'}-text", overrides)
+    if name not in (None, chosen.task.name):
+        raise ConfigError(f"study {study} is about task {chosen.task.name!r}, not {name!r}")
+    return chosen.build_task()
+
+
+def _split(task: Task, split: str | None) -> str:
+    """The split of that name; by default `id`, or the first one."""
+    if split is None:
+        return "id" if "id" in task.splits else next(iter(task.splits))
+    require_split(task, split)
+    return split
+
+
 class HumanPolicy:
-    """Shows what is new in the conversation and reads an answer. A bare answer, one without a JSON object, is put in
+    """Shows what is new in the dialogue and reads an answer. A bare answer, one without a JSON object, is put in
     the field that the task says it stands for."""
 
     def __init__(self, console: Console, task: Task) -> None:
@@ -32,10 +64,10 @@ class HumanPolicy:
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         for decision in decisions:
             _draw(self._console, self._task, decision)
-        return TextChat(decisions, lambda open_now: [self._ask(conversation) for conversation in open_now])
+        return TextChat(decisions, lambda open_now: [self._ask(dialogue) for dialogue in open_now])
 
-    def _ask(self, conversation: Conversation) -> Answer:
-        for message in conversation.new:
+    def _ask(self, dialogue: Dialogue) -> Answer:
+        for message in dialogue.new:
             self._told.show(message)
         try:
             text = self._console.input("[bold]> [/bold]")
@@ -59,7 +91,7 @@ class _Told:
     def show(self, message: Message) -> None:
         self.say(message["content"])
         for picture in message.get("pictures", ()):
-            _look(self._console, picture)
+            _picture(self._console, picture)
 
     def say(self, text: str) -> None:
         goes_on = bool(self._before) and text.startswith(self._before)
@@ -73,9 +105,9 @@ def _draw(console: Console, task: Task, decision: Decision) -> None:
         _say(console, task.sketch(decision))
 
 
-def play_in_terminal(task: Task, split: str, index: int, console: Console) -> Episode:
+def play_in_terminal(task: Task, split: str | None, index: int, console: Console) -> Episode:
     """A person plays one problem, with as many attempts as any policy has."""
-    require_split(task, split)
+    split = _split(task, split)
     console.print(
         "[dim]Answer with the JSON object that is asked for, or with the bare {}.[/dim]".format(
             getattr(task, "field", "answer")
@@ -92,9 +124,9 @@ def play_in_terminal(task: Task, split: str, index: int, console: Console) -> Ep
     return episode
 
 
-def show_problem(task: Task, split: str, index: int, console: Console) -> None:
+def show_problem(task: Task, split: str | None, index: int, console: Console) -> None:
     """Print a problem as a policy sees it, with the expert's answers and verdicts; first a drawing, if there is one."""
-    require_split(task, split)
+    split = _split(task, split)
     told = _Told(console)
     walk = list(decisions(task, task.problem(split, index)))
     _draw(console, task, walk[-1])
@@ -110,7 +142,7 @@ def show_problem(task: Task, split: str, index: int, console: Console) -> None:
         _say(console, f"{verdict.outcome}, reward {verdict.reward:+g}: {verdict.feedback}")
 
 
-def _look(console: Console, picture: Picture) -> None:
+def _picture(console: Console, picture: Picture) -> None:
     """A picture in coloured half blocks, where the terminal has colours, and as a file."""
     image = picture.draw()
     if console.color_system in ("truecolor", "256"):

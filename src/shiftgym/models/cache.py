@@ -19,7 +19,7 @@ from shiftgym.models.prefixes import decoder_config
 
 
 class RaggedCache(Cache):
-    """Keys and values of conversations of different lengths, written wherever `place` says.
+    """Keys and values of conversations of different lengths, written to the columns that `write_to` names.
 
     Attention reads every column of the store, hidden ones too: a dense read is two to three times as fast as that of
     a slice, so the store grows in small steps instead of being allocated for the longest answer.
@@ -44,7 +44,7 @@ class RaggedCache(Cache):
         self.capacity = paths.shape[1]
 
     def swap(self, a: Tensor, b: Tensor) -> None:
-        """Exchange the rows `a` with the rows `b`."""
+        """Exchange the rows `a` (N,) with the rows `b` (N,)."""
         for layer in self._ragged:
             layer.swap(torch.cat([a, b]), torch.cat([b, a]))
 
@@ -52,23 +52,25 @@ class RaggedCache(Cache):
         """Have room for at least so many columns."""
         self.capacity = max(self.capacity, -(-columns // self.STEP) * self.STEP)
 
-    def place(self, columns: Tensor) -> None:
+    def write_to(self, columns: Tensor) -> None:
         """The next forward pass runs on the first rows and writes to `columns` (rows, new tokens)."""
         self.slots, self.columns = torch.arange(columns.shape[0], device=columns.device)[:, None], columns
 
 
 class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __init_subclass__
-    """One layer; keys and values are (rows, heads, capacity, head size)."""
+    """One layer; its keys and values are (rows, heads, capacity, head size)."""
 
     def __init__(self, cache: RaggedCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.cache = cache
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Begin with stores of no columns, like these states (rows, heads, new tokens, head size)."""
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Write states (rows, heads, new tokens, head size); what is kept (rows, heads, capacity, head size)."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
@@ -77,13 +79,16 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
         return self._write(self.keys, key_states), self._write(self.values, value_states)
 
     def _grown(self, store: Tensor) -> Tensor:
-        """With zeros, since a hidden column still enters attention with weight 0, and 0 times garbage may be NaN."""
+        """The store (rows, heads, columns, head size), filled up with zeros to the capacity. They are zeros, since a
+        hidden column still enters attention with weight 0, and 0 times garbage may be NaN."""
         missing = self.cache.capacity - store.shape[2]
         if not missing:
             return store
         return torch.cat([store, store.new_zeros(*store.shape[:2], missing, store.shape[3])], dim=2)
 
     def _write(self, store: Tensor, states: Tensor) -> Tensor:
+        """Write states (rows, heads, new tokens, head size) to the columns they belong to; the store's first rows
+        (rows, heads, capacity, head size)."""
         store[self.cache.slots, :, self.cache.columns] = states.transpose(1, 2)
         return store[: len(states)]
 
@@ -92,6 +97,7 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
             self.keys, self.values = self.keys[slots], self.values[slots]
 
     def spread(self, rows: Tensor, paths: Tensor) -> None:
+        """As `RaggedCache.spread`: rows (N,), paths (N, width)."""
         assert self.keys is not None
         assert self.values is not None
         self.keys, self.values = (
@@ -99,6 +105,7 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
         )
 
     def swap(self, into: Tensor, out: Tensor) -> None:
+        """Put the rows `out` (N,) where the rows `into` (N,) are."""
         for store in (self.keys, self.values):
             assert store is not None
             store[into] = store[out]
@@ -126,7 +133,16 @@ def _attend(
     scaling: float,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """torch's attention, but for one new token a row on a CPU two batched products, which are up to twice as fast."""
+    """torch's attention, but for one new token a row on a CPU two batched products, which are up to twice as fast.
+
+    Args:
+        query: (rows, heads, new tokens, size).
+        key, value: (rows, groups, width, size).
+        attention_mask: (rows or 1, 1, new tokens, width), added to the scores.
+
+    Returns:
+        (rows, new tokens, heads, size), and no weights.
+    """
     rows, heads, new, size = query.shape
     if new > 1 or query.device.type != "cpu":
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)

@@ -133,8 +133,10 @@ class ChatFormat:
         if self.pictures is None:
             return ids
         pictures = iter([picture for message in messages for picture in message.get("pictures", ())])
-        place = self.tokenizer.convert_tokens_to_ids(self.pictures.placeholder)
-        return [new for token in ids for new in (self.pictures.tokens(next(pictures)) if token == place else [token])]
+        placeholder = self.tokenizer.convert_tokens_to_ids(self.pictures.placeholder)
+        return [
+            new for token in ids for new in (self.pictures.tokens(next(pictures)) if token == placeholder else [token])
+        ]
 
 
 _Key = tuple[tuple[str, str, tuple[Picture, ...]], ...]

@@ -81,7 +81,8 @@ class _Conversation:
     slot: int | None
     """Its row in the cache; None once it was left out of a reply."""
     position_offset: int = 0
-    """By how much positions behind the prompt differ from places, for models that place pictures in space."""
+    """Offset added to token indices to get rotary positions after the prompt (non-zero only for models with 3-D image
+    positions)."""
     cached: int = 0
     """How many of `ids` have keys and values. The last sampled token never has: it is read with what follows it."""
     ids: list[int] = field(default_factory=list)
@@ -192,7 +193,7 @@ class ModelChat:
 
         if packed.shown and self._policy.ledger is not None:
             self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown), learned=False)
-        rows, paths, ends = (places.to(device) for places in locate(trees))
+        rows, paths, ends = (each.to(device) for each in locate(trees))
         scores = self._forward(
             packed.inputs,
             columns=columns[:nodes].expand(len(trees), -1),
@@ -221,7 +222,7 @@ class ModelChat:
         return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, offset)
 
     def _noise(self, rows: Sequence[int]) -> Tensor:
-        """Uniform noise of this attempt, (rows, max_new_tokens); each row's follows from the names of its decision, so
+        """Uniform noise of this attempt, (rows, max_new_tokens). Each row's follows from the names of its decision, so
         it is the same in every batch and on every device."""
         policy, attempt = self._policy, self._attempts
         self._attempts += 1
@@ -237,7 +238,15 @@ class ModelChat:
     def _step(
         self, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor, sampled: int | None = None
     ) -> Tensor:
-        """Append `ids` (rows, new tokens) to conversations; logits (rows, vocabulary) behind the last of them."""
+        """Append tokens to conversations; logits (rows, vocabulary) behind the last of them.
+
+        Args:
+            ids: (rows, new tokens).
+            positions: (rows, new tokens) of these tokens in their conversation.
+            columns: (rows, new tokens) of the cache that they are written to.
+            offset: (rows,) what is added to token indices to get rotary positions.
+            sampled: answer tokens that come of it, for the ledger; by default one a row.
+        """
         kept = torch.arange(self._cache.capacity, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
         rotary = positions + offset[:, None]
@@ -260,9 +269,17 @@ class ModelChat:
         read: tuple[Tensor, Tensor],
         sampled: int,
     ) -> Tensor:
-        """Run `input_ids` (rows, new tokens); float32 logits at the places `read` (row, token)."""
+        """Run the model; float32 logits (N, vocabulary) behind the tokens that are read.
+
+        Args:
+            inputs: `input_ids` (rows, new tokens) and what else the model takes.
+            columns: (rows, new tokens) of the cache that keys and values are written to.
+            mask: as `_mask` gives it, (rows, 1, new tokens, width).
+            read: rows (N,) and columns (N,) among the new tokens.
+            sampled: answer tokens that come of it, for the ledger.
+        """
         policy, cache, ids = self._policy, self._cache, inputs["input_ids"]
-        cache.place(columns)
+        cache.write_to(columns)
         states = policy.model.base_model(
             **inputs, attention_mask=mask, past_key_values=cache, use_cache=True
         ).last_hidden_state
@@ -298,7 +315,12 @@ def _open(talk: _Conversation) -> int:
 
 
 def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function, with log-probabilities."""
+    """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function; log-probabilities (rows,).
+
+    Args:
+        logits: (rows, vocabulary).
+        noise: (rows,) uniform in [0, 1).
+    """
     scores = logits / temperature if temperature > 0 else logits
     scores = scores - scores.amax(-1, keepdim=True)
     cumulative = scores.exp().cumsum(-1)

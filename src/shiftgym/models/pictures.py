@@ -1,8 +1,7 @@
 """Pictures as one model takes them: the tokens that stand for each, and the tensors its encoder reads.
 
-In a sequence of tokens, those which an encoder fills in are written as -1 - n for picture number n. So sequences that
-differ only in what they show differ in their tokens, and whatever compares, packs and stores tokens needs to know
-nothing of pictures. `Packed` puts the model's own placeholder back.
+Image tokens carry the identity of their picture: token -1 - n stands for picture n, so packing, caching and comparing
+need no special case. `Packed` puts the model's own placeholder back.
 """
 
 from collections import OrderedDict
@@ -19,7 +18,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Picture
 
 CACHE_BYTES = 256 * 2**20
-"""Encoder inputs that are kept; those used longest ago go first and are drawn again when they are needed."""
+"""Size of the encoder inputs that are kept. The least recently used are dropped and drawn again when needed."""
 
 
 _BOTH_WAYS = "tokens of a picture see those behind them, which packed rows do not allow"
@@ -31,7 +30,7 @@ UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is kept of every picture."""
+    """What is kept of every picture that was shown."""
 
     ids: list[int]
     """The tokens that stand for it, with what its model puts around them."""
@@ -73,8 +72,9 @@ class Pictures:
         return self._known[number].ids
 
     def inputs(self, numbers: Iterable[int]) -> dict[str, Tensor]:
-        """What the model takes besides tokens, for these pictures in the order of their tokens."""
-        read = [self._look(number) for number in numbers]
+        """What the model takes besides tokens, for these pictures in the order of their tokens: by name as its
+        processor calls it, such as `pixel_values` (pictures or patches, ...)."""
+        read = [self._cached(number) for number in numbers]
         if not read:
             return {}
         # Most families list pictures (or their patches) along the first dimension, Idefics those of one conversation
@@ -120,7 +120,8 @@ class Pictures:
             here, at = here + int(offsets.max()) + 1, at + offsets.shape[1]
         return torch.cat(parts, dim=1)
 
-    def _look(self, number: int) -> dict[str, Tensor]:
+    def _cached(self, number: int) -> dict[str, Tensor]:
+        """The encoder's inputs (pictures or patches, ...) for one picture, read again if they were dropped."""
         if number not in self._inputs:
             self._read(number)
         self._inputs.move_to_end(number)
@@ -153,7 +154,7 @@ class Pictures:
             self._bytes -= _size(self._inputs.popitem(last=False)[1])
 
     def _offsets(self, filled: int, inputs: dict[str, Tensor]) -> Tensor:
-        """(3, filled) by the model's own rule."""
+        """(3, filled) positions by the model's own rule, from the encoder's inputs (pictures or patches, ...)."""
         ids = torch.full((1, filled), self.token)
         base: Any = self._model.base_model
         positions, _ = base.get_rope_index(
@@ -163,6 +164,7 @@ class Pictures:
         return offsets
 
     def _encoder_flops(self, inputs: dict[str, Tensor]) -> int:
+        """Of one forward pass over these inputs (pictures or patches, ...), as torch counts them."""
         shapes = tuple((name, tuple(value.shape)) for name, value in inputs.items())
         if shapes not in self._flops_of:
             base: Any = self._model.base_model
@@ -173,6 +175,7 @@ class Pictures:
 
 
 def _size(inputs: dict[str, Tensor]) -> int:
+    """Bytes of the inputs (pictures or patches, ...)."""
     return sum(value.nbytes for value in inputs.values())
 
 

@@ -130,7 +130,8 @@ class Packed:
 
     @property
     def inputs(self) -> dict[str, Tensor]:
-        """What the model takes, but for the attention mask."""
+        """What the model takes, but for the attention mask: tokens (B, T), positions (B, T) or (3, B, T), and what it
+        takes for pictures."""
         positions = self.positions if self.rotary is None else self.rotary
         return {"input_ids": self.ids, "position_ids": positions, **self.seen}
 

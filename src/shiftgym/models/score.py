@@ -48,7 +48,7 @@ def score(
     """Score the tokens `targets` (A,), each given all tokens up to its predictor.
 
     Args:
-        predictors: place of the token before each target.
+        predictors: row and column of the token before each target, (A,) each.
         precision: bfloat16 runs the trunk under autocast; logits and softmax are float32 either way.
     """
     hidden = trunk_states(model, packed, precision)

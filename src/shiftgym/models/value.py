@@ -12,9 +12,9 @@ FILE = "value_head.safetensors"
 
 
 class ValueHead(nn.Module):
-    """Expected return of a turn, read from the trunk's last hidden state at the token that precedes the answer.
+    """Expected return of an attempt, read from the trunk's last hidden state at the token that precedes the answer.
 
-    The state is detached: a critic that shapes the trunk makes multi-turn training collapse.
+    The state is detached: a critic that shapes the trunk makes training over several attempts collapse.
     """
 
     def __init__(self, hidden_size: int, seed: int) -> None:

@@ -23,7 +23,7 @@ class Answer:
     tokens: int
     """Tokens generated (0 where the policy has none)."""
     stop: StopReason
-    """`end`: the policy ended its turn; `length`: it was cut off."""
+    """`end`: the policy ended its answer; `length`: it was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Transcript:
     ids: list[int]
     """All tokens: prompt, answers, feedback."""
     spans: list[tuple[int, int]]
-    """Start and stop in `ids` of each answer, its end-of-turn token included."""
+    """Start and stop in `ids` of each answer, its end token included."""
     logprobs: list[list[float]]
     """Log-probability of each answer token under the sampling policy, in the order of `spans`."""
 

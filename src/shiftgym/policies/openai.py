@@ -13,7 +13,7 @@ from typing import Any
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Message, data_url, parts
 from shiftgym.policies.base import Answer
-from shiftgym.policies.text_chat import Conversation, TextChat
+from shiftgym.policies.text_chat import Dialogue, TextChat
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
@@ -29,8 +29,8 @@ class OpenAIPolicy:
 
     Args:
         base_url: up to and including the version, such as `http://127.0.0.1:8000/v1`.
-        key_variable: name of the environment variable that holds the key, the only place it is read from. Unset, no
-            key is sent. The key appears in no message of ours.
+        key_variable: name of the environment variable that holds the key; it is read from nowhere else. Unset, no key
+            is sent. The key appears in no message of ours.
         timeout: seconds one request may take.
         retries: further tries after a failed request; the pause doubles each time, starting from `pause` seconds.
         parallel: requests in flight.
@@ -60,12 +60,12 @@ class OpenAIPolicy:
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         return TextChat(decisions, self._answer_all)
 
-    def _answer_all(self, open_now: Sequence[Conversation]) -> list[Answer]:
+    def _answer_all(self, open_now: Sequence[Dialogue]) -> list[Answer]:
         with ThreadPoolExecutor(self._parallel) as pool:
             return list(pool.map(self._answer, open_now))
 
-    def _answer(self, conversation: Conversation) -> Answer:
-        reply = self._post({**self._settings, "messages": [_sent(message) for message in conversation.messages]})
+    def _answer(self, dialogue: Dialogue) -> Answer:
+        reply = self._post({**self._settings, "messages": [_sent(message) for message in dialogue.messages]})
         try:
             choice = reply["choices"][0]
             text = choice["message"]["content"] or ""
@@ -123,5 +123,5 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _seconds(retry_after: str | None) -> float:
-    """The header's seconds; its other form, a date, is left to our own pause."""
+    """The seconds in the header, which may also hold a date; then our own pause is used."""
     return float(retry_after) if retry_after and retry_after.isdigit() else 0.0

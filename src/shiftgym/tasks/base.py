@@ -60,7 +60,11 @@ class Diagnosis:
 
 
 class Task(Protocol):
-    """A family of problems with a verifier. Constructed as `Task(options, splits, seed)`."""
+    """A family of problems with a verifier. Constructed as `Task(options, splits, seed, train)`.
+
+    `splits` maps each split's name to its settings, `seed` decides the problems, and `train` names the split that is
+    trained on: perseveration is measured against its rule, and not at all if it is None or not among the splits.
+    """
 
     name: ClassVar[str]
     Options: ClassVar[type[BaseModel]]

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, asdict, dataclass
 from functools import cached_property
 from itertools import islice, permutations
-from typing import Any, get_args
+from typing import Any
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.base import Decision, Task
-from shiftgym.tasks.registry import build_task, load_task
+from shiftgym.tasks.registry import build_task, default_splits, load_task, population_field
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import MAX_FEEDBACK, Verdict
 
 PROBLEMS = 100
-"""Problems of each split that are looked at."""
+"""Problems of each split that are checked."""
 
 MAX_DECISIONS = 1000
 """A problem with more decisions than this is taken to have no end."""
@@ -37,7 +37,7 @@ GARBAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One property that was checked."""
 
     check: str
     """What should hold."""
@@ -52,6 +52,7 @@ def check_task(
     options: Mapping[str, object] | None = None,
     splits: Mapping[str, Mapping[str, object]] | None = None,
     seed: int = 0,
+    train: str | None = "train",
 ) -> list[Finding]:
     """Try out the task of that name under these settings; the arguments are those of `build_task`.
 
@@ -61,7 +62,7 @@ def check_task(
     Raises:
         ConfigError: there is no such task, or the settings are not ones that it has.
     """
-    trial = _Trial(name, options, splits, seed)
+    trial = _Trial(name, options, splits, seed, train)
     findings = []
     for check in CHECKS:
         detail = _first_fault(check, trial)
@@ -74,11 +75,11 @@ def _first_fault(check: "Check", trial: "_Trial") -> str:
     try:
         return next(check(trial), "")
     except Exception as error:  # noqa: BLE001
-        trace, place = error.__traceback__, ""
+        trace, where = error.__traceback__, ""
         while trace is not None:
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
             trace = trace.tb_next
-        return f"{type(error).__name__}: {error} ({place})"
+        return f"{type(error).__name__}: {error} ({where})"
 
 
 class _Trial:
@@ -90,19 +91,21 @@ class _Trial:
         options: Mapping[str, object] | None,
         splits: Mapping[str, Mapping[str, object]] | None,
         seed: int,
+        train: str | None,
     ) -> None:
         self.cls: Any = load_task(name)
-        self.name, self.options, self.seed = name, options, seed
-        self.population = _population_field(self.cls)
-        default: dict[str, dict[str, object]] = {"train": {}}
-        if self.population:
-            default = {"train": {self.population: "train"}, "test": {self.population: "test"}}
-        self.splits = {split: dict(values) for split, values in (splits or default).items()}
+        self.name, self.options, self.seed, self.train = name, options, seed, train
+        self.population = population_field(self.cls)
+        self.splits = {split: dict(values) for split, values in (splits or default_splits(self.cls)).items()}
         self.task = self.make()
 
     def make(self, splits: Mapping[str, Mapping[str, object]] | None = None, seed: int | None = None) -> Task:
         return build_task(
-            self.name, options=self.options, splits=splits or self.splits, seed=self.seed if seed is None else seed
+            self.name,
+            options=self.options,
+            splits=splits or self.splits,
+            seed=self.seed if seed is None else seed,
+            train=self.train,
         )
 
     @cached_property
@@ -272,14 +275,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _population_field(cls: Any) -> str | None:
-    """The field of the settings that may be both `train` and `test`, if there is one."""
-    fields = cls.Setting.model_fields.items()
-    return next((name for name, field in fields if {"train", "test"} <= set(get_args(field.annotation))), None)
-
-
 def _content(problem: Any) -> str:
-    """The record of a problem without its place in a split."""
+    """The record of a problem without its split and index."""
     record = asdict(problem)
     return json.dumps({key: record[key] for key in record if key not in ("split", "index")}, sort_keys=True)
 

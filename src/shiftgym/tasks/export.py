@@ -18,7 +18,7 @@ from shiftgym.tasks.walk import decisions
 
 
 def expert_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """One row a decision: the prompt and the expert's answer as `messages`, the form that SFT trainers read."""
+    """One row a decision: the prompt and the expert's answer as `messages`, as SFT trainers read them."""
     for index in indices:
         for decision in decisions(task, task.problem(split, index)):
             messages = [*decision.prompt, assistant(task.expert(decision))]

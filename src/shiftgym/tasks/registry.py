@@ -1,15 +1,11 @@
-"""From the name of a task to its class: a shipped task, or a user's own as `package.module:Class`."""
+"""From the name of a task to its class and to a task with its settings."""
 
-import importlib
-import inspect
-import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, cast
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, cast, get_args
 
 from shiftgym.errors import ConfigError
+from shiftgym.plugins import load_class
+from shiftgym.reading import WrongValue, nearest, typed
 from shiftgym.tasks.base import Task
 
 SHIPPED = {
@@ -23,24 +19,8 @@ MEMBERS = ("name", "Options", "Setting", "outcomes", "problem", "start", "expert
 
 
 def load_task(name: str) -> type[Task]:
-    """The task class called `name`; ConfigError if there is none.
-
-    A user's own module is also looked for in the current folder, where the console script does not look by itself.
-    """
-    path = SHIPPED.get(name, name)
-    module_name, colon, class_name = path.partition(":")
-    if not colon:
-        near = get_close_matches(name, SHIPPED, n=1, cutoff=0.0)[0]
-        raise ConfigError(
-            f"unknown task {name!r}: did you mean {near!r}? Your own task is named 'package.module:Class'"
-        )
-    found: Any = getattr(_import(module_name, name), class_name, None)
-    if not inspect.isclass(found):
-        raise ConfigError(f"task {name!r}: module {module_name!r} has no class {class_name!r}")
-    missing = [member for member in MEMBERS if not hasattr(found, member)]
-    if missing:
-        raise ConfigError(f"task {name!r}: class {class_name} lacks {', '.join(missing)}; see shiftgym/tasks/base.py")
-    return cast(type[Task], found)
+    """The task class called `name`, a shipped one or `package.module:Class`; ConfigError if there is none."""
+    return cast(type[Task], load_class(name, "task", SHIPPED, members=MEMBERS, contract="shiftgym/tasks/base.py"))
 
 
 def build_task(
@@ -49,50 +29,45 @@ def build_task(
     options: Mapping[str, object] | None = None,
     splits: Mapping[str, Mapping[str, object]] | None = None,
     seed: int = 0,
+    train: str | None = "train",
 ) -> Task:
-    """A task from plain values, as the command line has them; without splits, one `train` split of default settings."""
+    """A task from plain values, as the command line has them.
+
+    Args:
+        name: a shipped task, or `package.module:Class`.
+        options: settings of the whole task.
+        splits: settings of each split; without them there is one split `train` of default settings.
+        seed: decides the problems, and nothing else does.
+        train: the split that is trained on. Perseveration is measured against its rule, and not at all if it is None
+            or not among the splits.
+
+    Raises:
+        ConfigError: there is no such task, or a setting is not one that it has.
+    """
     cls: Any = load_task(name)
-    settings = {
-        split: _typed(cls.Setting, values, f"splits.{split}") for split, values in (splits or {"train": {}}).items()
-    }
-    task: Task = cls(_typed(cls.Options, options or {}, "task"), settings, seed)
+    try:
+        settings = {
+            split: typed(cls.Setting, values, "splits", split) for split, values in (splits or {"train": {}}).items()
+        }
+        task: Task = cls(typed(cls.Options, options or {}, "task"), settings, seed, train)
+    except WrongValue as wrong:
+        raise ConfigError(f"{wrong.path}: {wrong.reason}") from None
     return task
+
+
+def population_field(task: type[Task]) -> str | None:
+    """The field of the settings of a split that may be both `train` and `test`, if there is one."""
+    fields = task.Setting.model_fields.items()
+    return next((name for name, field in fields if {"train", "test"} <= set(get_args(field.annotation))), None)
+
+
+def default_splits(task: type[Task]) -> dict[str, dict[str, object]]:
+    """A split `train` of default settings, and a split `test` beside it if the settings have a population field."""
+    population = population_field(task)
+    return {name: {population: name} for name in ("train", "test")} if population else {"train": {}}
 
 
 def require_split(task: Task, split: str) -> None:
     """ConfigError if the task has no such split."""
     if split not in task.splits:
-        near = get_close_matches(split, task.splits, n=1, cutoff=0.0)
-        raise ConfigError(f"unknown split {split!r}: did you mean {near[0]!r}?" if near else "the task has no splits")
-
-
-def _import(module: str, name: str) -> Any:
-    if "" not in sys.path:
-        sys.path.append("")
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        # A missing import inside the user's module is that module's bug and keeps its traceback.
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ConfigError(f"task {name!r}: there is no module {error.name!r} here or on the Python path") from None
-
-
-def _typed(model: type[BaseModel], values: Mapping[str, object], table: str) -> BaseModel:
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        raise ConfigError(f"{table}.{reason(error, model)}") from None
-
-
-def reason(error: ValidationError, model: type[BaseModel]) -> str:
-    """What is wrong with the values for `model`, as `key: reason`; an unknown key first, as it explains the rest."""
-    faults = error.errors(include_url=False)
-    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-    key = ".".join(map(str, fault["loc"]))
-    if fault["type"] != "extra_forbidden":
-        return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-    near = get_close_matches(key, model.model_fields, n=1)
-    return f"{key}: unknown key; " + (
-        f"did you mean {near[0]!r}?" if near else f"keys are {', '.join(model.model_fields)}"
-    )
+        raise ConfigError(f"unknown split {split!r}{nearest(split, task.splits)}")

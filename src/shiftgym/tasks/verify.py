@@ -10,8 +10,8 @@
     a line that cannot be read
         -> {"error": "..."}
 
-Each task says what its lines hold (`tasks/*/line.py`). For points, `modality` is "text" unless given as "vision", where
-reading the cards is judged too.
+Each task says what its lines hold (`tasks/*/verify_line.py`). For points, `modality` is "text" unless given as
+"vision", where reading the cards is judged too.
 """
 
 import json
@@ -21,25 +21,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import ValidationError
-
 from shiftgym.errors import ConfigError, DataError
+from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import VerifyRequest
-from shiftgym.tasks.registry import SHIPPED, load_task, reason
+from shiftgym.tasks.registry import SHIPPED, load_task
 
 
 def verify_file(path: str, out: TextIO) -> None:
     """Verify the lines of a file, or of the standard input for `-`. Bytes that are not UTF-8 make their line bad."""
     if path == "-":
-        verify_stream((line.decode(errors="replace") for line in sys.stdin.buffer), out)
+        verify_lines((line.decode(errors="replace") for line in sys.stdin.buffer), out)
         return
     if not Path(path).is_file():
         raise DataError(f"{path}: there is no such file; give JSON lines, or - for the standard input")
     with Path(path).open("rb") as lines:
-        verify_stream((line.decode(errors="replace") for line in lines), out)
+        verify_lines((line.decode(errors="replace") for line in lines), out)
 
 
-def verify_stream(lines: Iterable[str], out: TextIO) -> None:
+def verify_lines(lines: Iterable[str], out: TextIO) -> None:
     """Write one result for each line, in order; a bad line gets an error and never stops the rest."""
     for line in lines:
         out.write(json.dumps(verify_line(line)) + "\n")
@@ -56,13 +55,12 @@ def verify_line(line: str) -> dict[str, Any]:
     task = fields.get("task")
     if not isinstance(task, str) or task not in SHIPPED:
         # A line is data: it never names a module to import.
-        said = "Field required" if "task" not in fields else f"{task!r} is none of {', '.join(SHIPPED)}"
+        said = "this key is missing" if "task" not in fields else f"{task!r} is none of {', '.join(SHIPPED)}"
         return {"error": f"task: {said}"}
-    model = _model(task)
     try:
-        return model.model_validate(fields).result()
-    except ValidationError as error:
-        return {"error": reason(error, model)}
+        return typed(_model(task), fields).result()
+    except WrongValue as wrong:
+        return {"error": f"{wrong.path}: {wrong.reason}"}
     except (ConfigError, ValueError) as error:
         return {"error": str(error)}
 

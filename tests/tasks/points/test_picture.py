@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shiftgym.tasks.points.deck import LOOKS, RANKS, design_of
-from shiftgym.tasks.points.faces import DESIGNS, DETAILED, VARIANTS, face, margin
+from shiftgym.tasks.points.deck import RANKS
+from shiftgym.tasks.points.faces import DESIGNS, face
 from shiftgym.tasks.points.picture import HandPicture
 
 HAND = (("10", "H"), ("A", "S"), ("Q", "D"), ("7", "C"))
@@ -24,13 +24,6 @@ def drawn(cards=HAND, design="classic", nuisance=0.0, size=128, seed=0):
 
 def array(picture):
     return np.asarray(picture, dtype=int)
-
-
-def ground(rank, suit, design, width, variant=0):
-    """The card without its margin, over white."""
-    sprite = face(rank, suit, design, width, variant)
-    edge = margin(width)
-    return array(sprite.convert("RGB").crop((edge, edge, sprite.width - edge, sprite.height - edge)))
 
 
 def off_table(cards, design, nuisance, size, seed):
@@ -57,16 +50,6 @@ def test_size_and_mode(size, count):
 
 
 @designs
-@pytest.mark.parametrize("width", [28, 100])
-def test_red_suits_are_red_and_black_suits_are_not(design, width):
-    for rank, suit in CARDS:
-        for variant in range(VARIANTS):
-            red, green, blue = np.moveaxis(ground(rank, suit, design, width, variant), 2, 0)
-            reddish = (red - np.maximum(green, blue) > 45).sum()
-            assert (reddish > 0.01 * red.size) if suit in "HD" else reddish == 0, (rank, suit, variant)
-
-
-@designs
 @pytest.mark.parametrize("nuisance", [0.0, 0.5, 1.0])
 def test_cards_stay_on_the_table(design, nuisance):
     for count in (3, 4, 5, 6):
@@ -83,18 +66,6 @@ def test_cards_do_not_cover_each_other(design):
         found = off_table(HAND, design, 1.0, 400, seed)
         assert not found[:, [100, 200, 300]].any()
         assert found[:, [50, 150, 250, 350]].any(0).all()
-
-
-@designs
-@pytest.mark.parametrize("variant", range(VARIANTS))
-def test_every_card_looks_different(design, variant):
-    """At 128 pixels: ranks by their glyph, suits by their symbol."""
-    faces = np.array([ground(*card, design, 28, variant).ravel() for card in CARDS], dtype=np.int16)
-    for one, pixels in enumerate(faces):
-        distances = np.abs(faces - pixels).mean(1)
-        for other, distance in enumerate(distances):
-            same_rank = CARDS[one][0] == CARDS[other][0]
-            assert one == other or distance > (1.0 if same_rank else 1.7), (CARDS[one], CARDS[other])
 
 
 def test_other_designs_and_other_counts_are_other_pictures():
@@ -128,18 +99,6 @@ def test_cards_lie_where_the_paper_has_them():
     assert len(columns) == pytest.approx(4 * 270, abs=2)
     starts = columns[np.diff(columns, prepend=-9) > 1]
     assert starts.tolist() == pytest.approx([5, 302, 599, 896], abs=20)
-
-
-def test_large_cards_are_detailed():
-    """A small card has one rank over one suit; a large one is the same upside down."""
-    plain, detailed = (ground("2", "H", "classic", width).mean(2) < 200 for width in (DETAILED - 1, DETAILED))
-    assert (plain != plain[::-1, ::-1]).mean() > 0.1
-    assert (detailed != detailed[::-1, ::-1]).mean() < 0.01
-
-
-def test_every_look_has_a_design():
-    assert [design_of(look) for look in LOOKS] == ["classic"] * 3 + ["modern", "handwritten", "faint"]
-    assert set(map(design_of, LOOKS)) == set(DESIGNS)
 
 
 def test_importing_loads_no_pillow():

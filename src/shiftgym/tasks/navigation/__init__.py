@@ -1,4 +1,4 @@
-"""V-IRL navigation in text: follow instructions along a route through a city."""
+"""V-IRL navigation: follow instructions along a route through a city."""
 
 from shiftgym.tasks.navigation.route import Route
 from shiftgym.tasks.navigation.task import NavigationOptions, NavigationSetting, NavigationTask

@@ -26,7 +26,8 @@ def turn_angle(current: float, following: float) -> float:
 
 
 def turn_words(current: float, following: float) -> tuple[int, ...]:
-    """Places in `RELATIVE` of the words for a turn: one, or both sides where neither is nearer (0 and 180 degrees)."""
+    """Indices into `RELATIVE` of the words for a turn: one, or those of both sides where neither is nearer (0 and 180
+    degrees)."""
     angle = turn_angle(current, following)
     if angle in (0.0, -180.0):
         return (2, 3) if angle == 0.0 else (0, 1)
@@ -34,7 +35,7 @@ def turn_words(current: float, following: float) -> tuple[int, ...]:
 
 
 def sector(heading: float) -> int:
-    """The nearest of the eight directions, as its place in `COMPASS`."""
+    """The nearest of the eight directions, as its index in `COMPASS`."""
     return int((heading + 22.5) // 45.0) % 8
 
 

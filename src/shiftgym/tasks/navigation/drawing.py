@@ -11,7 +11,7 @@ from shiftgym.tasks.navigation.route import Point, Route, Stop
 from shiftgym.tasks.navigation.world.streets import Streets, load_streets
 from shiftgym.tasks.navigation.world.virl_files import is_archive
 
-Line = tuple[Point, Point]
+Segment = tuple[Point, Point]
 
 AWAY = 24.0
 """Metres from a stop at which its landmark is drawn."""
@@ -36,7 +36,7 @@ def _spots(stops: Iterable[Stop], streets: Streets | None) -> dict[str, Point]:
     return found
 
 
-def _lines(streets: Streets | None) -> list[Line]:
+def _segments(streets: Streets | None) -> list[Segment]:
     if streets is None:
         return []
     return [(streets.points[u], streets.points[v]) for u, v in streets.city.graph.edges if u < v]
@@ -72,7 +72,7 @@ def figure(route: Route, marks: Mapping[int, str]) -> str:
 
     streets = _streets(route)
     parts = [f'<g class="streets" stroke-width="{3 * unit:.1f}">']
-    for start, end in _lines(streets):
+    for start, end in _segments(streets):
         (x, y), (to_x, to_y) = at(*start), at(*end)
         if max(x, to_x) >= 0 and min(x, to_x) <= width and max(y, to_y) >= 0 and min(y, to_y) <= height:
             parts.append(f'<line x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}"/>')
@@ -133,7 +133,7 @@ class _Labels:
                 self.keep_clear(x + (to_x - x) * step / steps, y + (to_y - y) * step / steps, 2 * self._unit)
 
     def put(self, text: str, x: float, y: float, kind: str) -> str:
-        """A text element in the best place around (x, y)."""
+        """A text element in the best position around (x, y)."""
         size = 13 * self._unit
         width, gap = 0.56 * size * len(text), 11 * self._unit
         corners = [
@@ -178,15 +178,15 @@ def sketch(route: Route, number: int) -> str:
         if 0 <= column < columns and 0 <= row < rows:
             canvas[row][column] = sign
 
-    def trace(line: Line, sign: str) -> None:
-        (x, y), (to_x, to_y) = line
+    def trace(segment: Segment, sign: str) -> None:
+        (x, y), (to_x, to_y) = segment
         steps = int(max(abs(to_x - x) / scale, abs(to_y - y) / (2 * scale)) * 2) + 1
         for step in range(steps + 1):
             put((x + (to_x - x) * step / steps, y + (to_y - y) * step / steps), sign)
 
     streets = _streets(route)
-    for line in _lines(streets):
-        trace(line, "·")
+    for segment in _segments(streets):
+        trace(segment, "·")
     for start, end in pairwise(reach):
         trace((start, end), "#")
     letters = dict(zip("abcdefghijklmnopqrstuvwxyz", _spots(walked, streets).items(), strict=False))

@@ -1,8 +1,8 @@
 """What the policy is told, in our own words, and what an expert answers.
 
-In text, what a decision says begins with all that the decision before it said: what is constant comes first, then what
-was seen and done so far, and the present observation last. So a route is one text that only grows. In pictures, only
-the last line differs: what was seen before stands there in words, as in the paper.
+In text, the prompt of a decision begins with the whole prompt of the decision before it: first what is constant, then
+what was seen and done so far, and last the present observation. In pictures only the last line differs: what was seen
+before is told in words, as in the paper.
 """
 
 import json

@@ -31,7 +31,7 @@ class Space:
 
     @cached_property
     def sentence(self) -> str:
-        """The rule as one sentence of the prompt. All rules have the same form, so a shift changes nothing else."""
+        """The rule as one sentence of the prompt. All rules are worded alike, so a shift changes nothing else."""
         return (
             f"Actions are forward(), stop() and turn_direction(x), where x is {self.meaning}: {', '.join(self.words)}."
         )
@@ -40,7 +40,7 @@ class Space:
         """The words that turn from one heading to another: one, or two where geometry does not tell them apart."""
         if len(self.words) == len(COMPASS):
             return (self.words[sector(following)],)
-        return tuple([self.words[place] for place in turn_words(heading, following)])
+        return tuple([self.words[index] for index in turn_words(heading, following)])
 
 
 SPACES = {

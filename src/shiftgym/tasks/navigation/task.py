@@ -1,4 +1,4 @@
-"""V-IRL navigation in text (paper, section 4.2 and appendix B): follow instructions along a route, step by step."""
+"""V-IRL navigation (paper, section 4.2 and appendix B): follow instructions along a route, step by step."""
 
 import random
 from collections.abc import Collection, Mapping
@@ -62,8 +62,8 @@ class NavigationSetting(BaseModel):
     rule: str = "absolute"
     """Which action space is in force; see `tasks/navigation/rules.py`."""
     city: str = "new_york"
-    """A city of `tasks/navigation/cities.py`, `all_but_new_york` and the like for any other of them, the path of a map
-    (.osm, .graphml), or a published archive's folder."""
+    """A city of `tasks/navigation/world/cities.py`, `all_but_new_york` and the like for any other of them, the path of
+    a map (.osm, .graphml), or a published archive's folder."""
     routes: Routes = "train"
     """Walk only training routes, only test routes, or all; the two never meet."""
     legs: tuple[int, int] = (3, 6)
@@ -118,9 +118,9 @@ class RouteDecision:
         return self.problem.stops[self.number]
 
     @property
-    def place(self) -> verifier.Place:
+    def situation(self) -> verifier.Situation:
         stop, options = self.stop, self.options
-        return verifier.Place(
+        return verifier.Situation(
             SPACES[self.problem.rule],
             stop.heading,
             stop.expected,
@@ -137,7 +137,7 @@ class RouteDecision:
         return [user(self.past + prompts.observation(self.stop))]
 
     def judge(self, answer: str) -> Verdict:
-        return verifier.judge(answer, self.place, self.options.hint)
+        return verifier.judge(answer, self.situation, self.options.hint)
 
     def next(self) -> "RouteDecision | None":
         number, route = self.number + 1, self.problem
@@ -148,7 +148,8 @@ class RouteDecision:
 
 
 def views(route: Route, number: int, options: NavigationOptions) -> Picture | None:
-    """What is seen at a stop, if it is shown; accidents hang on the place, so one passes the same houses twice."""
+    """The picture of what is seen at a stop; none in text. Random details are seeded by the location, so returning to a
+    place shows the same houses."""
     if options.modality == "text":
         return None
     stop = route.stops[number]
@@ -170,8 +171,10 @@ class NavigationTask:
 
     Args:
         options: settings of the whole task.
-        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        splits: settings of each split, by name.
         seed: the data seed; it alone decides which problem has which index.
+        train: the split that is trained on. Perseveration is measured against its rule, and not at all if it is None
+            or not among the splits.
     """
 
     name: ClassVar[str] = "navigation"
@@ -181,12 +184,14 @@ class NavigationTask:
     VerifyRequest: ClassVar[type[NavigationRequest]] = NavigationRequest
     field: ClassVar[str] = "action"
 
-    def __init__(self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int) -> None:
+    def __init__(
+        self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int, train: str | None
+    ) -> None:
         self.options = options
         self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
-        trained = self.splits["train"].rule if "train" in self.splits else None
+        trained = self.splits[train].rule if train in self.splits else None
         self.trained_rule = trained if trained in SPACES else None
 
     def problem(self, split: str, index: int) -> Route:
@@ -220,8 +225,8 @@ class NavigationTask:
             rail = archive.rail(setting.routes, index, streams, straights=setting.straights, wordings=setting.wordings)
             blind = [stop for stop in rail[-1] if stop.panorama is None]
             if blind and self.options.modality == "vision":
-                place = f"({blind[0].x:g}, {blind[0].y:g}) metres"
-                raise DataError(f"{city}: {setting.routes} route {index} has no street view at {place}")
+                location = f"({blind[0].x:g}, {blind[0].y:g}) metres"
+                raise DataError(f"{city}: {setting.routes} route {index} has no street view at {location}")
         else:
             streets = load_streets(city)
             way = draw_way(streets, setting.routes, setting.legs, streams("way"))
@@ -241,14 +246,14 @@ class NavigationTask:
 
     def diagnose(self, decision: RouteDecision, answer: str) -> Diagnosis:
         found = read_object(answer) or {}
-        place = decision.place
-        translated, perseverated = verifier.translation(found, place, self.trained_rule)
-        kinds: tuple[str, ...] = (place.expected,)
-        if place.expected == "turn":
+        situation = decision.situation
+        translated, perseverated = verifier.translation(found, situation, self.trained_rule)
+        kinds: tuple[str, ...] = (situation.expected,)
+        if situation.expected == "turn":
             kinds += (SAYS[decision.problem.wordings[(decision.stop.instruction - 1) // 2]],)
-        recognised = verifier.recognises(found, place) if decision.picture is not None else None
+        recognised = verifier.recognises(found, situation) if decision.picture is not None else None
         return Diagnosis(
-            verifier.is_valid(found, place), verifier.style(found), translated, perseverated, recognised, kinds
+            verifier.is_valid(found, situation), verifier.style(found), translated, perseverated, recognised, kinds
         )
 
     def sketch(self, decision: RouteDecision) -> str:

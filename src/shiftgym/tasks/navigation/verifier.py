@@ -3,7 +3,7 @@
 Outcomes are tested in this order and penalties never add: an action outside the space is `illegal_action`; a wrong
 action is `wrong_observation` if the answer also misreports whether there is an intersection, else `wrong_action`; a
 right action is right, unless `landmark_reward` asks for the landmark too. How the answer's `observation` is read:
-`tasks/navigation/report.py`.
+`tasks/navigation/observation.py`.
 """
 
 import re
@@ -44,7 +44,7 @@ REWARDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Situation:
     """What an answer is judged against: where one stands, and what is right there."""
 
     space: Space
@@ -65,9 +65,9 @@ class Action:
     word: str = ""
 
 
-def judge(answer: str, place: Place, hint: Hint = "outcome") -> Verdict:
+def judge(answer: str, situation: Situation, hint: Hint = "outcome") -> Verdict:
     """The verdict on `answer`."""
-    outcome, detail = _outcome(read_object(answer) or {}, place)
+    outcome, detail = _outcome(read_object(answer) or {}, situation)
     return verdict(outcome, hint, detail)
 
 
@@ -89,23 +89,23 @@ MEANINGS = {
 }
 
 
-def _outcome(answer: dict[str, Any], place: Place) -> tuple[Outcome, str]:
+def _outcome(answer: dict[str, Any], situation: Situation) -> tuple[Outcome, str]:
     """The outcome and, for the `detail` hint, a sentence that says what went wrong."""
     if not _is_typed(answer):
         return Outcome.ILLEGAL_ACTION, "There is no JSON object with an action and an observation, both text."
     action = read_action(answer.get("action"))
     if action is None:
         return Outcome.ILLEGAL_ACTION, "The action must be exactly one of those that there are."
-    if action.move == "turn" and action.word not in place.space.allowed:
+    if action.move == "turn" and action.word not in situation.space.allowed:
         return Outcome.ILLEGAL_ACTION, "That is not among the ways to turn that there are."
     observation = answer.get("observation", "")
-    if not is_right(action, place):
-        if reports_intersection(observation, place.landmark) != place.intersection:
+    if not is_right(action, situation):
+        if reports_intersection(observation, situation.landmark) != situation.intersection:
             return Outcome.WRONG_OBSERVATION, "The action is wrong here, and look again whether you are at a crossing."
-        if action.move == place.expected:
+        if action.move == situation.expected:
             return Outcome.WRONG_ACTION, "A turn is wanted here, but not this one."
         return Outcome.WRONG_ACTION, f"It is wrong to {_VERBS[action.move]} here."
-    if place.landmark_reward and not reports_landmark(observation, place.landmark):
+    if situation.landmark_reward and not reports_landmark(observation, situation.landmark):
         return Outcome.WRONG_OBSERVATION, "The action would do, but look again which landmark is where."
     return Outcome.CORRECT_ACTION, ""
 
@@ -140,10 +140,12 @@ def read_action(text: object) -> Action | None:
     return Action(_CALLS[match[1]]) if match[1] else Action("turn", match[2])
 
 
-def is_right(action: Action, place: Place) -> bool:
-    if action.move != place.expected:
+def is_right(action: Action, situation: Situation) -> bool:
+    if action.move != situation.expected:
         return False
-    return action.move != "turn" or action.word in place.space.right_words(place.heading, place.next_heading)
+    return action.move != "turn" or action.word in situation.space.right_words(
+        situation.heading, situation.next_heading
+    )
 
 
 # What an answer shows beyond its verdict.
@@ -156,27 +158,29 @@ def style(answer: dict[str, Any]) -> str:
     return "worked" if answer.get("steps") else "direct"
 
 
-def is_valid(answer: dict[str, Any], place: Place) -> bool:
+def is_valid(answer: dict[str, Any], situation: Situation) -> bool:
     """Whether the answer holds one action of the space in force, right or wrong."""
     action = read_action(answer.get("action"))
-    return _is_typed(answer) and action is not None and (action.move != "turn" or action.word in place.space.allowed)
-
-
-def recognises(answer: dict[str, Any], place: Place) -> bool:
-    """Whether the answer reports rightly what is seen: the intersection, and the landmark if there is one."""
-    observation = answer.get("observation", "")
-    return isinstance(observation, str) and (
-        reports_intersection(observation, place.landmark) == place.intersection
-        and reports_landmark(observation, place.landmark)
+    return (
+        _is_typed(answer) and action is not None and (action.move != "turn" or action.word in situation.space.allowed)
     )
 
 
-def translation(answer: dict[str, Any], place: Place, trained: str | None) -> tuple[bool | None, bool | None]:
+def recognises(answer: dict[str, Any], situation: Situation) -> bool:
+    """Whether the answer reports rightly what is seen: the intersection, and the landmark if there is one."""
+    observation = answer.get("observation", "")
+    return isinstance(observation, str) and (
+        reports_intersection(observation, situation.landmark) == situation.intersection
+        and reports_landmark(observation, situation.landmark)
+    )
+
+
+def translation(answer: dict[str, Any], situation: Situation, trained: str | None) -> tuple[bool | None, bool | None]:
     """Whether the turn is put rightly in the space in force, and whether the answer perseverates: turns by a word of
     the `trained` space that the space in force does not have. None where no turn is expected or given."""
     action = read_action(answer.get("action"))
-    translated = action is not None and is_right(action, place) if place.expected == "turn" else None
+    translated = action is not None and is_right(action, situation) if situation.expected == "turn" else None
     turned = action is not None and action.move == "turn"
-    if trained is None or trained == place.space.name or not (turned or place.expected == "turn"):
+    if trained is None or trained == situation.space.name or not (turned or situation.expected == "turn"):
         return translated, None
-    return translated, action is not None and action.word in SPACES[trained].allowed - place.space.allowed
+    return translated, action is not None and action.word in SPACES[trained].allowed - situation.space.allowed

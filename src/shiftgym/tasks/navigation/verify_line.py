@@ -9,7 +9,7 @@ from shiftgym.tasks.base import VerifyRequest
 from shiftgym.tasks.navigation.directions import SPATIAL
 from shiftgym.tasks.navigation.route import PHRASES, Move, Sight
 from shiftgym.tasks.navigation.rules import SPACES, known_rule
-from shiftgym.tasks.navigation.verifier import Outcome, Place, judge, verdict
+from shiftgym.tasks.navigation.verifier import Outcome, Situation, judge, verdict
 
 LIMIT = 2
 """Attempts that are judged."""
@@ -20,7 +20,7 @@ class NavigationRequest(VerifyRequest):
 
     task: Literal["navigation"]
     modality: Literal["text", "vision"] = "text"
-    """How the place was shown; judged alike."""
+    """How the stop was shown; both are judged alike."""
     rule: str
     heading: float = Field(allow_inf_nan=False)
     """Degrees, clockwise from north."""
@@ -43,11 +43,11 @@ class NavigationRequest(VerifyRequest):
         sight = None if self.landmark is None else read_sight(self.landmark)
         if self.attempt > LIMIT:
             return self.judged(verdict(Outcome.OUT_OF_ATTEMPTS, "outcome", ""))
-        place = Place(
+        situation = Situation(
             SPACES[self.rule], self.heading, self.expected, self.next_heading, self.at_intersection, sight,
             self.landmark_reward,
         )  # fmt: skip
-        return self.judged(judge(self.answer, place))
+        return self.judged(judge(self.answer, situation))
 
 
 _IN_WORDS = "|".join(f"(?P<{where}>{phrase})" for where, phrase in PHRASES.items())
@@ -61,6 +61,6 @@ def read_sight(text: str) -> Sight:
     """A landmark as prompts state it; ValueError if it is stated otherwise."""
     match = _SIGHT.fullmatch(" ".join(text.split()))
     if match is None:
-        raise ValueError(f"landmark: {text!r} is not of the form 'NAME is on your WHERE', with {', '.join(SPATIAL)}")
+        raise ValueError(f"landmark: {text!r} is not stated as 'NAME is on your WHERE', with {', '.join(SPATIAL)}")
     where = match["side"] or next(where for where in PHRASES if match[where])
     return Sight(match["name"], where)

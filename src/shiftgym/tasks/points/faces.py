@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from shiftgym.tasks.fonts import font
 from shiftgym.tasks.points.deck import FACES
-from shiftgym.tasks.points.shapes import Point, VerifyRequest, outline, strokes, tremor
+from shiftgym.tasks.points.shapes import Point, Polyline, outline, strokes, tremor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +43,7 @@ _SLANTS = (0.06, 0.22, -0.12)
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What a deck looks like, and its table. Pairs are for black and for red suits."""
+    """How the cards of a deck and its table are drawn. Pairs are for black and for red suits."""
 
     table: Colour
     grounds: tuple[Colour, Colour]
@@ -129,13 +129,13 @@ def _detail(sheet: "_Sheet", rank: str, suit: str) -> None:
     sheet.rank(rank, (0.13, 0.165), 0.17, limit=0.19)
     sheet.suit(suit, (0.13, 0.345), 0.13)
     twice, once = _PIPS.get(rank, ([], []))
-    for place in twice:
-        sheet.suit(suit, place, 0.175)
+    for spot in twice:
+        sheet.suit(suit, spot, 0.175)
     if rank in FACES:
         sheet.suit(suit, (0.36, 0.29), 0.16)
-    sheet.turn()
-    for place in once:
-        sheet.suit(suit, place, 0.175)
+    sheet.repeat_rotated()
+    for spot in once:
+        sheet.suit(suit, spot, 0.175)
     if rank in FACES:
         sheet.line(((0.24, 0.14), (0.76, 0.14), (0.76, HEIGHT - 0.14), (0.24, HEIGHT - 0.14), (0.24, 0.14)), 0.01)
         sheet.rank(rank, (0.5, _MIDDLE), 0.4, limit=0.4)
@@ -162,7 +162,7 @@ class _Sheet:
         """The suit, `size` high."""
         self.brush.polygon(self.pixels(_placed(outline(suit), centre, size)), fill=255)
 
-    def line(self, line: VerifyRequest, thickness: float) -> None:
+    def line(self, line: Polyline, thickness: float) -> None:
         """A line with round joints and ends."""
         points = self.pixels(line)
         radius = thickness * self.unit / 2
@@ -170,10 +170,10 @@ class _Sheet:
         for x, y in points:
             self.brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
 
-    def pixels(self, line: VerifyRequest) -> list[Point]:
+    def pixels(self, line: Polyline) -> list[Point]:
         return [(x * self.unit, y * self.unit) for x, y in line]
 
-    def turn(self) -> None:
+    def repeat_rotated(self) -> None:
         """Repeat what is there upside down."""
         from PIL import Image, ImageChops
 
@@ -263,9 +263,9 @@ class _Written(_Sheet):
             ImageDraw.Draw(paper).line((0, y, self.unit, y), fill=_RULES, width=round(0.012 * self.unit))
         return paper
 
-    def pixels(self, line: VerifyRequest) -> list[Point]:
+    def pixels(self, line: Polyline) -> list[Point]:
         return super().pixels(tuple(self.warp(point) for point in line))
 
 
-def _placed(line: VerifyRequest, centre: Point, size: float) -> VerifyRequest:
+def _placed(line: Polyline, centre: Point, size: float) -> Polyline:
     return tuple((centre[0] + x * size, centre[1] + y * size) for x, y in line)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 FILLED = 0.9
 """Share of its slot that a card's width fills (the paper's canvas of 1200 pixels has cards of 270)."""
 ROOM = 0.93
-"""Share of its slot that a turned card may fill."""
+"""Share of its slot that a rotated card may fill."""
 
 # The largest deviations, at a nuisance of 1.
-TURN = math.radians(9)
+ROTATION = math.radians(9)
 SHRINK = 0.15
 LIFT = 0.12
 """Up or down, in sides of the picture."""
@@ -67,20 +67,20 @@ class HandPicture:
         other, chance = stream.randrange(VARIANTS), stream.random()
         variant = other if chance < self.nuisance else 0
         slot = self.size / len(self.cards)
-        for place, (rank, suit) in enumerate(self.cards):
+        for index, (rank, suit) in enumerate(self.cards):
             card = face(rank, suit, self.design, int(slot * FILLED), variant)
-            x, y = round((place + 0.5) * slot - card.width / 2), (self.size - card.height) // 2
+            x, y = round((index + 0.5) * slot - card.width / 2), (self.size - card.height) // 2
             if self.nuisance:
                 card, x, y = self._disturbed(card, x, y, slot, stream)
             picture.paste(card, (x, y), card)
         return self.lit(picture) if self.nuisance else picture
 
     def _disturbed(self, card: "Image", x: int, y: int, slot: float, stream: Random) -> tuple["Image", int, int]:
-        """The card turned, shrunk and moved within its slot, and its new corner; (x, y) was its corner before."""
+        """The card rotated, shrunk and moved within its slot, and its new corner; (x, y) was its corner before."""
         from PIL import Image
 
-        turn, shrink, right, down = (self.nuisance * stream.uniform(-1, 1) for _ in range(4))
-        cos, sin = math.cos(turn * TURN), math.sin(turn * TURN)
+        rotation, shrink, right, down = (self.nuisance * stream.uniform(-1, 1) for _ in range(4))
+        cos, sin = math.cos(rotation * ROTATION), math.sin(rotation * ROTATION)
         wide = FILLED * slot * (cos + HEIGHT * abs(sin))
         scale = min(1 - abs(shrink) * SHRINK, ROOM * slot / wide)
         centre_x = x + card.width / 2 + right * (ROOM * slot - scale * wide) / 2

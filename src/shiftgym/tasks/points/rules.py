@@ -35,7 +35,7 @@ class Rule:
 
     @property
     def sentence(self) -> str:
-        """The rule as one sentence of the prompt. All rules have the same form, so a shift changes nothing else."""
+        """The rule as one sentence of the prompt. All rules are worded alike, so a shift changes nothing else."""
         return f"J counts as {self.jack}, Q as {self.queen} and K as {self.king}."
 
     @property

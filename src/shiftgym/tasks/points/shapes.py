@@ -1,5 +1,5 @@
-"""The geometry of a card's marks, without any painting: outlines of the suits, pen strokes of the ranks, a trembling
-hand. Everything was drawn for shiftgym, on a grid, by eye.
+"""The geometry of a card's marks, without any painting: outlines of the suits, pen strokes of the ranks, and the tremor
+of handwriting. Everything was drawn for shiftgym.
 """
 
 import math
@@ -10,7 +10,7 @@ from shiftgym.seeds import rng
 
 Point = tuple[float, float]
 """x to the right, y down."""
-VerifyRequest = tuple[Point, ...]
+Polyline = tuple[Point, ...]
 
 STEPS = 12
 """Straight pieces of one curve."""
@@ -31,7 +31,7 @@ def _dot(weights: Sequence[float], values: Sequence[float]) -> float:
 
 
 # Right half of each suit from top to bottom, in a square of side 1 around the origin: a start and cubic curves.
-_HALVES: dict[str, VerifyRequest] = {
+_HALVES: dict[str, Polyline] = {
     "H": (
         (0, -0.27), (0.05, -0.40), (0.14, -0.48), (0.26, -0.48), (0.40, -0.48), (0.50, -0.37), (0.50, -0.22),
         (0.50, 0.06), (0.16, 0.22), (0, 0.50),
@@ -52,7 +52,7 @@ _HALVES: dict[str, VerifyRequest] = {
 
 
 @cache
-def outline(letter: str) -> VerifyRequest:
+def outline(letter: str) -> Polyline:
     """The outline of a suit (S, C, H, D), closed, in a square of side 1 around the origin."""
     points = _HALVES[letter]
     right = [points[0]]
@@ -62,7 +62,7 @@ def outline(letter: str) -> VerifyRequest:
 
 
 # Strokes of the ranks as a pen writes them, in a box 1 high: points that a smooth line runs through.
-_STROKES: dict[str, tuple[VerifyRequest, ...]] = {
+_STROKES: dict[str, tuple[Polyline, ...]] = {
     "A": (((0, 1), (0.15, 0.55), (0.33, 0)), ((0.33, 0), (0.5, 0.5), (0.68, 1)), ((0.12, 0.66), (0.56, 0.63))),
     "2": (
         ((0.03, 0.24), (0.12, 0.06), (0.32, 0), (0.53, 0.08), (0.56, 0.3), (0.4, 0.58), (0, 1)),
@@ -110,14 +110,14 @@ _STROKES: dict[str, tuple[VerifyRequest, ...]] = {
 
 
 @cache
-def strokes(rank: str) -> tuple[VerifyRequest, ...]:
+def strokes(rank: str) -> tuple[Polyline, ...]:
     """The pen strokes of a rank, in a box around the origin that is 1 high."""
     smooth = [_through(line) for line in _STROKES[rank]]
     middle = max(x for line in smooth for x, _ in line) / 2
     return tuple(tuple((x - middle, y - 0.5) for x, y in line) for line in smooth)
 
 
-def _through(points: VerifyRequest) -> list[Point]:
+def _through(points: Polyline) -> list[Point]:
     """A smooth line through the points (Catmull and Rom's splines)."""
     around = (points[0], *points, points[-1])
     line = [points[0]]

@@ -24,7 +24,7 @@ _TABLE_SIZE = 3
 """Up to this many numbers all reachable values are tabulated; more are searched."""
 
 _SEARCHED = 1000
-"""Solutions looked at before the canonical ones are chosen; all of them for most hands of four."""
+"""Solutions searched before the canonical ones are chosen; all of them for most hands of four."""
 
 
 def reduced(numerator: int, denominator: int) -> Number:

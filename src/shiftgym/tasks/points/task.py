@@ -65,7 +65,8 @@ class PointsSetting(BaseModel):
     expert: Literal["worked", "direct"] | None = None
     """Expert answers on this split in another style than the task's."""
     nuisance: float = Field(0.0, ge=0, le=1)
-    """How far pictures stray from the plain layout, in position, turn, size, font, light and noise: 0 not at all."""
+    """How far pictures stray from the plain layout, in position, rotation, size, font, light and noise; 0: not at
+    all."""
 
     @field_validator("rule")
     @classmethod
@@ -131,8 +132,10 @@ class PointsTask:
 
     Args:
         options: settings of the whole task.
-        splits: settings of each split, by name. Perseveration is measured against the rule of the split `train`.
+        splits: settings of each split, by name.
         seed: the data seed; it alone decides which problem has which index.
+        train: the split that is trained on. Perseveration is measured against its rule, and not at all if it is None
+            or not among the splits.
     """
 
     name: ClassVar[str] = "points"
@@ -142,18 +145,20 @@ class PointsTask:
     VerifyRequest: ClassVar[type[PointsRequest]] = PointsRequest
     field: ClassVar[str] = "formula"
 
-    def __init__(self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int) -> None:
+    def __init__(
+        self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int, train: str | None
+    ) -> None:
         self.options = options
         self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
-        self.trained_rule = fixed_rule(self.splits["train"].rule) if "train" in self.splits else None
+        self.trained_rule = fixed_rule(self.splits[train].rule) if train in self.splits else None
 
     def problem(self, split: str, index: int) -> Hand:
         """Problem `index` of `split`: dealt until the hand belongs to the split and can be solved.
 
         Raises:
-            ConfigError: no such hand turned up in `MAX_DEALS` deals.
+            ConfigError: no such hand came up in `MAX_DEALS` deals.
         """
         setting = self.splits[split]
         stream = rng(self.seed, self.name, split, index)
@@ -169,12 +174,13 @@ class PointsTask:
         raise ConfigError(f"splits.{split}: no solvable hand in {MAX_DEALS} deals; try another target or more cards")
 
     def _picture(self, split: str, index: int, cards: tuple[Card, ...]) -> HandPicture | None:
-        """Accidents of a picture have a random stream of their own: a hand is the same in text and in vision."""
+        """The picture of a hand; none in text. Its random details have a stream of their own, so a hand is the same in
+        text and in vision."""
         if self.options.modality == "text":
             return None
         setting: PointsSetting = self.splits[split]
-        accidents = rng(self.seed, self.name, split, index, "picture").getrandbits(32)
-        return HandPicture.of(cards, setting.look, setting.nuisance, self.options.size, accidents)
+        details = rng(self.seed, self.name, split, index, "picture").getrandbits(32)
+        return HandPicture.of(cards, setting.look, setting.nuisance, self.options.size, details)
 
     def perturbed(self, problem: Hand) -> dict[str, Hand]:
         """The cards in another order (unless all are alike), one card exchanged for another so that the hand belongs to
@@ -188,8 +194,8 @@ class PointsTask:
         while len(set(problem.ranks)) > 1 and tuple([card.rank for card in other]) == problem.ranks:
             stream.shuffle(other)
         near = [
-            (*problem.cards[:place], card, *problem.cards[place + 1 :])
-            for place, old in enumerate(problem.cards)
+            (*problem.cards[:index], card, *problem.cards[index + 1 :])
+            for index, old in enumerate(problem.cards)
             for rank in RANKS
             if (card := Card(rank, old.suit)) not in problem.cards
         ]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shiftgym.tasks.navigation.streetview.styles import Air, Colour
+from shiftgym.tasks.navigation.streetview.colours import Colour
+from shiftgym.tasks.navigation.streetview.style import Air
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,7 +37,7 @@ class Camera:
 
     Args:
         canvas: a square to paint on.
-        quarter: which way it looks: 0 front, 1 right, 2 back, 3 left.
+        quarter: which way it faces: 0 front, 1 right, 2 back, 3 left.
         air: what haze far things fade into.
     """
 
@@ -52,13 +53,13 @@ class Camera:
         self.focal = self.side / 2
         """Pixels; also the middle of the view."""
 
-    def turned(self, x: float, y: float) -> Spot:
+    def rotated(self, x: float, y: float) -> Spot:
         """Metres to the right and metres ahead, as this view has it."""
         return x * self.cosine - y * self.sine, x * self.sine + y * self.cosine
 
     def sees(self, x: float, y: float, reach: float) -> bool:
         """Whether any of a thing of that radius may be in the view."""
-        right, ahead = self.turned(x, y)
+        right, ahead = self.rotated(x, y)
         return ahead - abs(right) > -1.5 * reach
 
     def fine(self, distance: float) -> bool:
@@ -71,7 +72,7 @@ class Camera:
 
     def project(self, x: float, y: float, z: float) -> tuple[float, float, float] | None:
         """Column, row and pixels a metre of a point; none behind."""
-        right, ahead = self.turned(x, y)
+        right, ahead = self.rotated(x, y)
         if ahead < NEAR:
             return None
         scale = self.focal / ahead
@@ -79,14 +80,14 @@ class Camera:
 
     def polygon(self, corners: Sequence[Corner], colour: Colour) -> None:
         cosine, sine, focal = self.cosine, self.sine, self.focal
-        turned = [(x * cosine - y * sine, x * sine + y * cosine, z - EYE) for x, y, z in corners]
-        nearest = min([ahead for _, ahead, _ in turned])
+        rotated = [(x * cosine - y * sine, x * sine + y * cosine, z - EYE) for x, y, z in corners]
+        nearest = min([ahead for _, ahead, _ in rotated])
         if nearest < NEAR:
-            if max([ahead for _, ahead, _ in turned]) < NEAR:
+            if max([ahead for _, ahead, _ in rotated]) < NEAR:
                 return
-            turned = _clipped(turned)
+            rotated = _clipped(rotated)
         self.pen.polygon(
-            [(focal + right * focal / ahead, focal - up * focal / ahead) for right, ahead, up in turned], colour
+            [(focal + right * focal / ahead, focal - up * focal / ahead) for right, ahead, up in rotated], colour
         )
 
     def box(
@@ -95,7 +96,7 @@ class Camera:
         """An upright box, its colours those of the sides and of the top.
 
         Args:
-            middle: a place on the ground; `along` the unit vector from there in which `lengths` lie.
+            middle: a spot on the ground; `along` the unit vector from there in which `lengths` lie.
             widths: to the right of that.
         """
         (x, y), (u, v) = middle, along
@@ -118,17 +119,17 @@ class Camera:
             self.polygon([(*corner, high) for corner in ring], self.tone(colours[1], distance))
 
     def upright(self, start: Spot, end: Spot, low: float, high: float, colour: Colour) -> None:
-        """A rectangle that stands on the line between two places."""
+        """A rectangle that stands on the line between two spots."""
         self.polygon([(*start, low), (*end, low), (*end, high), (*start, high)], colour)
 
     def line(self, start: Corner, end: Corner, width: float, colour: Colour) -> None:
         """A line of so many metres, at least a pixel."""
         (x, y, z), (to_x, to_y, to_z) = start, end
-        turned = _clipped([(*self.turned(x, y), z - EYE), (*self.turned(to_x, to_y), to_z - EYE)])
-        if turned:
+        rotated = _clipped([(*self.rotated(x, y), z - EYE), (*self.rotated(to_x, to_y), to_z - EYE)])
+        if rotated:
             focal = self.focal
-            ends = [(focal + right * focal / ahead, focal - up * focal / ahead) for right, ahead, up in turned[:2]]
-            nearest = min(ahead for _, ahead, _ in turned)
+            ends = [(focal + right * focal / ahead, focal - up * focal / ahead) for right, ahead, up in rotated[:2]]
+            nearest = min(ahead for _, ahead, _ in rotated)
             self.pen.line(ends, colour, max(1, round(width * focal / nearest)))
 
     def disc(self, at: Corner, width: float, height: float, colour: Colour) -> None:
@@ -148,7 +149,7 @@ class Camera:
         """
         from PIL import Image, ImageDraw
 
-        (x, y), (to_x, to_y) = self.turned(*left), self.turned(*right)
+        (x, y), (to_x, to_y) = self.rotated(*left), self.rotated(*right)
         dx, dy = to_x - x, to_y - y
         low, high = 0.0, 1.0
         for start, slope in ((y - x, dy - dx), (y + x, dy + dx)):  # the view's right and left edge
@@ -208,7 +209,7 @@ def _toned(colour: Colour, shade: float, lost: int, horizon: Colour) -> Colour:
 
 
 def _clipped(corners: list[Corner]) -> list[Corner]:
-    """What of a polygon or a line, turned to the view, lies ahead."""
+    """What of a polygon or a line, rotated to the view, lies ahead."""
     kept = []
     for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
         if a[1] >= NEAR:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.streetview.camera import TEXELS
-from shiftgym.tasks.navigation.streetview.styles import Colour, Houses, shaded
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
+from shiftgym.tasks.navigation.streetview.style import Houses
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +62,7 @@ class Front:
 
 
 def _facade(houses: Houses, variant: int) -> Facade:
-    # A style's fronts hang on what it looks like, so two styles never share theirs.
+    # The walls and the width are part of the stream's name, so no two styles share their fronts.
     stream = rng(variant, "navigation", "facade", repr((houses.walls, houses.width)))
     storeys = stream.randint(*houses.storeys)
     width = houses.width * stream.uniform(0.85, 1.15)
@@ -310,9 +311,9 @@ def _stalls(front: Front, top: float) -> None:
                 front.line(x, y, x + step - 0.55, y, (112, 112, 110))
         else:
             for shelf in range(3):
-                for place in range(int((step - 0.7) / 0.5)):
+                for item in range(int((step - 0.7) / 0.5)):
                     tint = front.stream.choice(front.houses.accents)
-                    front.rectangle(x + 0.15 + place * 0.5, bottom - 0.75 - shelf * 0.65, 0.38, 0.42, tint)
+                    front.rectangle(x + 0.15 + item * 0.5, bottom - 0.75 - shelf * 0.65, 0.38, 0.42, tint)
 
 
 UNDER: dict[str, Callable[[Front], None]] = {

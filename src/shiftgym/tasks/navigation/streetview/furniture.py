@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shiftgym.tasks.navigation.streetview.camera import Camera, Spot
-from shiftgym.tasks.navigation.streetview.styles import Colour, Furniture, Vehicle, shaded
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
+from shiftgym.tasks.navigation.streetview.style import Furniture, Vehicle
 
 TIRE, PANE, BLACK = (28, 28, 30), (52, 62, 72), (22, 22, 24)
 SIGNALS = ((214, 48, 38), (240, 180, 40), (44, 176, 84))
@@ -29,7 +30,7 @@ def thing(at: Spot, reach: float, paint: Callable[[Camera], None]) -> Thing:
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    """One street from where one stands, and places on it."""
+    """One street from where one stands, and spots on it."""
 
     bearing: int
     ahead: Spot
@@ -39,7 +40,7 @@ class Street:
     walls: Spot
     """The same of its rows of houses."""
 
-    def place(self, along: float, right: float) -> Spot:
+    def spot(self, along: float, right: float) -> Spot:
         u, v = self.ahead
         return u * along + v * right, v * along - u * right
 
@@ -186,9 +187,9 @@ def traffic_light(metal: Colour, at: Spot, lit: int) -> Thing:
             column, row, scale = head
             wide, tall = 0.3 * scale, 0.75 * scale
             camera.pen.rectangle((column - wide, row - tall, column + wide, row + tall), BLACK)
-            for place, signal in enumerate(SIGNALS):
-                colour = signal if place == lit else shaded(signal, 0.3)
-                camera.disc((*at, 4.18 - 0.48 * place), 0.19, 0.19, colour)
+            for number, signal in enumerate(SIGNALS):
+                colour = signal if number == lit else shaded(signal, 0.3)
+                camera.disc((*at, 4.18 - 0.48 * number), 0.19, 0.19, colour)
 
     return thing(at, 1.0, paint)
 

@@ -8,9 +8,10 @@ from functools import partial
 from itertools import pairwise
 
 from shiftgym.tasks.navigation.streetview.camera import EYE, Camera, Spot
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
 from shiftgym.tasks.navigation.streetview.facades import Facade, facades_of
 from shiftgym.tasks.navigation.streetview.furniture import Street, Thing, thing
-from shiftgym.tasks.navigation.streetview.styles import Colour, Houses, Style, shaded
+from shiftgym.tasks.navigation.streetview.style import Houses, Style
 
 REACH = 100.0
 """Metres to the end of what is seen of a street."""
@@ -53,17 +54,17 @@ def rows(style: Style, streets: tuple[Street, ...], streams: Callable[..., rando
             stream = streams("houses", street.bearing, side)
             ends = [shift * side - stream.uniform(0.6, 1.4) * style.houses.width]
             while ends[-1] < REACH:
-                # Farther houses are wider: fewer of them look the same.
+                # Farther houses are wider: fewer of them are alike.
                 ends.append(ends[-1] + style.houses.width * stream.uniform(0.8, 1.2) * (1 + max(ends[-1], 0) / 90))
             first = shift * side if start == 0.0 else start
             kept = [first, *(end for end in ends if end > first + NARROW)]
             numbers = range(len(ends) - len(kept), len(ends))
             picks = [stream.randrange(len(facades)) for _ in range(80)]
             for (near, far), number in zip(pairwise(kept), numbers, strict=False):
-                front = street.place(near, side * half), street.place(far, side * half)
+                front = street.spot(near, side * half), street.spot(far, side * half)
                 yield build(facades[picks[number]], *front, near > first)
-        end = street.place(REACH, -half), street.place(REACH, half)
-        yield thing(street.place(REACH, 0.0), half, partial(_end, style, end))
+        end = street.spot(REACH, -half), street.spot(REACH, half)
+        yield thing(street.spot(REACH, 0.0), half, partial(_end, style, end))
     yield from _across(build, facades, streets, half, streams("across"))
 
 
@@ -76,15 +77,15 @@ def _across(
 ) -> Iterator[Thing]:
     """Houses between the right side of a street and the left side of the next, where these do not meet."""
     for street, following in zip(streets, streets[1:] + streets[:1], strict=True):
-        start, end = street.place(street.walls[1], half), following.place(following.walls[0], -half)
+        start, end = street.spot(street.walls[1], half), following.spot(following.walls[0], -half)
         count = max(1, round(math.dist(start, end) / facades[0].width))
-        spots = [_between(start, end, place / count) for place in range(count + 1)]
+        spots = [_between(start, end, number / count) for number in range(count + 1)]
         for one, other in pairwise(spots) if math.dist(start, end) > 1.0 else ():
             yield build(stream.choice(facades), one, other, False)
 
 
 def _house(houses: Houses, sun: float, facade: Facade, start: Spot, end: Spot, flank: bool) -> Thing:
-    """A house whose front is between two places; `flank` says whether one sees past the first of them."""
+    """A house whose front is between two spots; `flank` says whether one sees past the first of them."""
     clockwise = start[0] * end[1] - start[1] * end[0] < 0
     left, right = (start, end) if clockwise else (end, start)
     length = math.dist(left, right)

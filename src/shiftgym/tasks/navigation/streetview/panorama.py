@@ -17,10 +17,10 @@ PROPORTIONS = (1.9, 2.1)
 
 @dataclass(frozen=True, slots=True)
 class Panorama:
-    """What is seen at a place of a published archive, as the file that shows it."""
+    """What is seen at a location of a published archive, as the file that shows it."""
 
     path: str
-    """The .jpg; its .metadata.json stands beside it and says how far the picture is turned."""
+    """The .jpg; its .metadata.json stands beside it and says by how many degrees the picture is rotated."""
     heading: int
     """Degrees, where one faces."""
     size: int
@@ -40,16 +40,16 @@ class Panorama:
         # Of each pixel of a view: the angle to its middle, and above the horizon.
         across = (np.arange(side) + 0.5) * 2 / side - 1
         x, y = np.meshgrid(across, -across)
-        turn, rise = np.arctan(x), np.arctan2(y, np.sqrt(1 + x * x))
+        sideways, rise = np.arctan(x), np.arctan2(y, np.sqrt(1 + x * x))
         pixels = np.asarray(whole)
         height, width = pixels.shape[:2]
         rows = np.clip((0.5 - rise / math.pi) * height, 0, height - 1).astype(int)
         grid = Image.new("RGB", (self.size, self.size))
-        for ahead, place in ((0, (0, 0)), (90, (side, 0)), (180, (0, side)), (270, (side, side))):
+        for ahead, corner in ((0, (0, 0)), (90, (side, 0)), (180, (0, side)), (270, (side, side))):
             # The middle of a panorama shows the heading that its rotation names.
-            angle = np.degrees(turn) + self.heading + ahead - rotation
+            angle = np.degrees(sideways) + self.heading + ahead - rotation
             columns = ((angle / 360 + 0.5) % 1 * width).astype(int)
-            grid.paste(Image.fromarray(pixels[rows, columns]), place)
+            grid.paste(Image.fromarray(pixels[rows, columns]), corner)
         return grid
 
     def _read(self) -> tuple["Image", float]:

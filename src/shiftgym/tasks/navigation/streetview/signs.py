@@ -1,4 +1,4 @@
-"""Landmark signs: a board with the name in the colours of the kind of place, and a crest with its pictogram."""
+"""Landmark signs: a board with the name in the colours of the kind of landmark, and a crest with its pictogram."""
 
 import math
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.fonts import font
-from shiftgym.tasks.navigation.streetview.styles import Colour, hues
+from shiftgym.tasks.navigation.streetview.colours import Colour, hues
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Polygon = tuple[float, ...]
-"""x and y in turns, on a square of 10 by 10, y downwards."""
+"""x and y alternate, on a square of 10 by 10, y downwards."""
 
 LETTERS = 64
 """Font size at which names are drawn before they are fitted."""
@@ -87,15 +87,15 @@ BOARDS: dict[str, tuple[str, tuple[Polygon, ...], tuple[Polygon, ...]]] = {
     "Theatre": ("e8a8b8 5a0f2a", ((0.8, 1, 9.2, 1, 9.2, 5.5, 7.4, 8.6, 5, 9.6, 2.6, 8.6, 0.8, 5.5),),
                 (_box(2.3, 2.8, 4.2, 4), _box(5.8, 2.8, 7.7, 4), (2.6, 5.6, 7.4, 5.6, 6.2, 7.4, 3.8, 7.4))),
 }  # fmt: skip
-"""For each kind of place: colours of the board and of the ink, the pictogram, and what is cut out of it."""
+"""For each kind of landmark: colours of the board and of the ink, the pictogram, and what is cut out of it."""
 
 OTHER = ((5, 0.5, 9.5, 5, 5, 9.5, 0.5, 5),)
-"""The pictogram of any other place."""
+"""The pictogram of any other landmark."""
 
 
-def look(name: str) -> tuple[Colour, Colour, tuple[Polygon, ...], tuple[Polygon, ...]]:
-    """Colours of the board and of the ink, the pictogram and what is cut out of it. A place of no known kind has the
-    colours of one that hangs on its name."""
+def emblem(name: str) -> tuple[Colour, Colour, tuple[Polygon, ...], tuple[Polygon, ...]]:
+    """Colours of the board and of the ink, the pictogram and what is cut out of it. A landmark of no known kind has the
+    colours of one that is drawn by its name."""
     kind = next((word for word in name.split() if word in BOARDS), None)
     painted, solid, cut = BOARDS[kind or rng(0, "navigation", "sign", name).choice(sorted(BOARDS))]
     paper, ink = hues(painted)
@@ -104,10 +104,11 @@ def look(name: str) -> tuple[Colour, Colour, tuple[Polygon, ...], tuple[Polygon,
 
 @lru_cache(512)
 def board(name: str, width: int, height: int) -> "Image.Image":
-    """The board with a name, in pixels. The name fills it, however long it is. Not to be painted on."""
+    """The board with a name, in pixels. The name fills it, however long it is. It is cached: do not paint on
+    it."""
     from PIL import Image, ImageDraw
 
-    paper, ink, _, _ = look(name)
+    paper, ink, _, _ = emblem(name)
     picture = Image.new("RGB", (width, height), paper)
     frame = max(1, width // 60)
     ImageDraw.Draw(picture).rectangle((0, 0, width - 1, height - 1), None, ink, frame)
@@ -127,10 +128,10 @@ def board(name: str, width: int, height: int) -> "Image.Image":
 
 @lru_cache(512)
 def crest(name: str, side: int) -> tuple["Image.Image", "Image.Image"]:
-    """The disc with the pictogram of a place, and its mask. Not to be painted on."""
+    """The disc with the pictogram of a landmark, and its mask. Both are cached: do not paint on them."""
     from PIL import Image, ImageDraw
 
-    paper, ink, solid, cut = look(name)
+    paper, ink, solid, cut = emblem(name)
     fine = 8 * side  # small pictures are smoothed, once and for all
     picture, mask = Image.new("RGB", (fine, fine), ink), Image.new("L", (fine, fine))
     ImageDraw.Draw(mask).ellipse((0, 0, fine - 1, fine - 1), 255)

@@ -1,19 +1,12 @@
-"""The look of each city in street views, as data. Lengths are in metres, colours RGB."""
+"""The style of each city in street views, as data."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from shiftgym.seeds import rng
-
-Colour = tuple[int, int, int]
-Colours = tuple[Colour, ...]
-
-
-def hues(text: str) -> Colours:
-    """Colours written as `rrggbb`, with blanks between."""
-    return tuple((int(word[:2], 16), int(word[2:4], 16), int(word[4:], 16)) for word in text.split())
+from shiftgym.tasks.navigation.streetview.colours import Colour, hues
+from shiftgym.tasks.navigation.streetview.style import Air, Furniture, Ground, Houses, Style, Vehicle
 
 
 def _three(text: str) -> tuple[Colour, Colour, Colour]:
@@ -24,105 +17,6 @@ def _three(text: str) -> tuple[Colour, Colour, Colour]:
 def _four(text: str) -> tuple[Colour, Colour, Colour, Colour]:
     a, b, c, d = hues(text)
     return a, b, c, d
-
-
-def shaded(colour: Colour, light: float) -> Colour:
-    """A colour made darker, or lighter by more than 1."""
-    red, green, blue = (min(255, round(band * light)) for band in colour)
-    return red, green, blue
-
-
-@dataclass(frozen=True, slots=True)
-class Houses:
-    walls: Colours
-    trim: Colour
-    """Of frames, sills and cornices."""
-    glass: Colour
-    accents: Colours
-    """Of shutters, doors, awnings and shop fronts."""
-    storeys: tuple[int, int]
-    """Fewest and most above the ground floor."""
-    storey: float
-    """Height of one."""
-    width: float
-    """Of a house, on average."""
-    bay: float
-    """From window to window."""
-    window: tuple[float, float]
-    """Its share of a bay's width and of a storey's height."""
-    extras: frozenset[str]
-    """What a facade has besides; see `facades.EXTRAS`."""
-    ground: Literal["shops", "arcade", "doors", "garages", "stalls"]
-    """What is in the ground floor."""
-    roof: Literal["flat", "pitched", "gable", "mansard"]
-    roofing: Colours
-    crown: Literal["", "tank", "chimneys", "dish"]
-    """What stands on top."""
-    awning: tuple[float, float]
-    """Share of the houses that have one, and how far it reaches out."""
-    blades: float
-    """Share of the houses with an upright sign at right angles to the wall."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    road: Colour
-    pavement: Colour
-    kerb: Colour
-    paint: Colour
-    """Of lines and zebra crossings."""
-    half: float
-    """Half the width of the carriageway."""
-    side: float
-    """Width of each pavement."""
-    lines: Literal["none", "dashes", "double"]
-    rails: bool
-    """Whether trams run."""
-    wires: int
-    """Overhead, along each side of a street."""
-
-
-@dataclass(frozen=True, slots=True)
-class Air:
-    zenith: Colour
-    horizon: Colour
-    cloud: Colour
-    clouds: int
-    """Most in a view."""
-    clear: float
-    """Distance at which things have lost two thirds of their colour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vehicle:
-    kind: Literal["car", "van", "bus", "tall bus", "tram", "rickshaw"]
-    body: Colour
-    roof: Colour
-    stripe: Colour | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Furniture:
-    tree: Literal["round", "tall", "palm", "spreading"]
-    leaves: Colours
-    spacing: float
-    """Metres from tree to tree."""
-    lamp: Literal["arm", "globe", "lantern", "pole"]
-    metal: Colour
-    """Of lamps and traffic lights."""
-    plate: Colour
-    """Of the poles with street names."""
-    things: tuple[tuple[Literal["hydrant", "box", "bin", "booth", "parasol"], Colour], ...]
-    """What stands about on pavements."""
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    houses: Houses
-    ground: Ground
-    air: Air
-    traffic: tuple[Vehicle, ...]
-    furniture: Furniture
 
 
 def _vehicles(*lines: str) -> tuple[Vehicle, ...]:

@@ -1,7 +1,7 @@
-"""Street views: four pictures of 90 degrees of what one sees at a place, painted with Pillow.
+"""Street views: four pictures of 90 degrees of what one sees at a location, painted with Pillow.
 
 A small world is laid out around the viewer (streets, rows of houses, furniture) and painted once for each view, the far
-things first. Every part has a random stream of its own that hangs on the bearing of its street, so that another street
+things first. Every part has a random stream of its own, named by the bearing of its street, so that one more street
 changes nothing elsewhere.
 """
 
@@ -16,6 +16,7 @@ from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.directions import SPATIAL
 from shiftgym.tasks.navigation.streetview import signs
 from shiftgym.tasks.navigation.streetview.camera import EYE, STEPS, Camera, Corner, haze
+from shiftgym.tasks.navigation.streetview.colours import Colour, shaded
 from shiftgym.tasks.navigation.streetview.furniture import (
     PARKED,
     Street,
@@ -29,7 +30,8 @@ from shiftgym.tasks.navigation.streetview.furniture import (
     vehicle,
 )
 from shiftgym.tasks.navigation.streetview.houses import REACH, rows
-from shiftgym.tasks.navigation.streetview.styles import Air, Colour, Ground, Style, shaded, style_of
+from shiftgym.tasks.navigation.streetview.style import Air, Ground, Style
+from shiftgym.tasks.navigation.streetview.styles import style_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,7 +56,7 @@ LINE = (24, 24, 26)
 
 @dataclass(frozen=True, slots=True)
 class StreetPicture:
-    """What is seen at a place: a 2x2 grid of views of 90 degrees, "front, right / back, left", a dark line between.
+    """What is seen at a location: a 2x2 grid of views of 90 degrees, "front, right / back, left", a dark line between.
 
     A sign always stands whole in one view, though some of its directions lie between two. Where it stands tells them
     apart: each view has one in its middle and the next one clockwise at its right edge.
@@ -68,13 +70,13 @@ class StreetPicture:
     city: str
     """A city with a style of its own, or any other name."""
     exits: tuple[int, ...]
-    """Bearings of the streets that leave this place, at least one: whole degrees clockwise from where one faces."""
+    """Bearings of the streets that leave this location, at least one: whole degrees clockwise from where one faces."""
     sign: tuple[str, str] | None
     """A landmark's name, and its direction in `directions.SPATIAL`."""
     size: int
     """Pixels of the grid's side; a view has half of it."""
     seed: int
-    """Of everything accidental: houses, vehicles, trees, sky."""
+    """Of all random details: houses, vehicles, trees, sky."""
 
     def draw(self) -> "Image.Image":
         from PIL import Image
@@ -111,8 +113,8 @@ def lay_streets(exits: tuple[int, ...], ground: Ground) -> tuple[Street, ...]:
     """The streets in clockwise order, each with where it begins between its neighbours."""
     bearings = sorted({bearing % 360 for bearing in exits})
     streets = []
-    for place, bearing in enumerate(bearings):
-        before, after = bearings[place - 1], bearings[(place + 1) % len(bearings)]
+    for index, bearing in enumerate(bearings):
+        before, after = bearings[index - 1], bearings[(index + 1) % len(bearings)]
         gaps = (bearing - before - 1) % 360 + 1, (after - bearing - 1) % 360 + 1
         corners, walls = (
             (_meeting(gaps[0], half), _meeting(gaps[1], half)) for half in (ground.half, ground.half + ground.side)
@@ -123,7 +125,7 @@ def lay_streets(exits: tuple[int, ...], ground: Ground) -> tuple[Street, ...]:
 
 
 def is_crossing(streets: tuple[Street, ...]) -> bool:
-    """Whether this is more than a place on a street that goes on, straight or in a slight bend."""
+    """Whether this is more than a point on a street that goes on, straight or in a slight bend."""
     return len(streets) != 2 or abs(streets[1].bearing - streets[0].bearing - 180) > BEND
 
 
@@ -172,7 +174,7 @@ def _roads(ground: Ground, streets: tuple[Street, ...], camera: Camera) -> None:
             for near, far in stretches:
                 corners = ((near, -half), (far, -half), (far, half), (near, half))
                 tone = camera.tone(colour, (near + far) / 2)
-                camera.polygon([(*street.place(*corner), 0.0) for corner in corners], tone)
+                camera.polygon([(*street.spot(*corner), 0.0) for corner in corners], tone)
 
 
 Mark = tuple[tuple[Corner, ...], Colour, float]
@@ -208,7 +210,7 @@ def _markings(
 
 def _mark(street: Street, along: tuple[float, float], right: tuple[float, float], colour: Colour) -> Mark:
     corners = tuple(
-        (*street.place(a, right[b]), 0.0) for a, b in ((along[0], 0), (along[1], 0), (along[1], 1), (along[0], 1))
+        (*street.spot(a, right[b]), 0.0) for a, b in ((along[0], 0), (along[1], 0), (along[1], 1), (along[0], 1))
     )
     return corners, colour, min(sum(along) / 2, 30.0)
 
@@ -231,11 +233,11 @@ def _furnish(
             along = stream.uniform(0.3, 1.0) * furniture.spacing
             while along < 75:
                 if along > max(CLOSE, start + 3) and stream.random() < 0.85:
-                    yield tree(furniture, street.place(along, side * (kerb + 0.4)), stream)
+                    yield tree(furniture, street.spot(along, side * (kerb + 0.4)), stream)
                 along += furniture.spacing * stream.uniform(0.85, 1.15)
             for lamp_at in (stream.uniform(0, 24) + 27 * number for number in range(3)):
                 if lamp_at > max(CLOSE, start + 1):
-                    yield lamp(furniture, street.place(lamp_at, side * kerb), inwards)
+                    yield lamp(furniture, street.spot(lamp_at, side * kerb), inwards)
             for kind, colour in furniture.things:
                 thing_at = stream.uniform(1, 32)
                 if (
@@ -243,17 +245,17 @@ def _furnish(
                     and thing_at > start + 2
                     and (kind not in ("booth", "parasol") or thing_at > CLOSE)
                 ):
-                    yield small_thing(kind, colour, street.place(thing_at, side * (kerb + 0.2)), street.ahead)
+                    yield small_thing(kind, colour, street.spot(thing_at, side * (kerb + 0.2)), street.ahead)
             yield from _vehicles(style, street, side, start, stream)
             for wire in range(ground.wires):
                 high = 7.4 - 0.5 * wire
-                ends = street.place(start, side * (kerb + wire * 0.3)), street.place(70.0, side * (kerb + wire * 0.3))
-                yield thing(street.place(35.0, 0.0), 36.0, partial(_wire, ((*ends[0], high), (*ends[1], high))))
+                ends = street.spot(start, side * (kerb + wire * 0.3)), street.spot(70.0, side * (kerb + wire * 0.3))
+                yield thing(street.spot(35.0, 0.0), 36.0, partial(_wire, ((*ends[0], high), (*ends[1], high))))
         near = max(start + 2.5, CLOSE - 1.5)
         if lights:
-            yield traffic_light(furniture.metal, street.place(near, kerb - 0.3), lit)
+            yield traffic_light(furniture.metal, street.spot(near, kerb - 0.3), lit)
         if poles:
-            yield name_pole(furniture.plate, furniture.metal, street.place(near + 0.8, -kerb), street.ahead)
+            yield name_pole(furniture.plate, furniture.metal, street.spot(near + 0.8, -kerb), street.ahead)
 
 
 def _wire(ends: tuple[Corner, Corner], camera: Camera) -> None:
@@ -268,13 +270,13 @@ def _vehicles(style: Style, street: Street, side: int, start: float, stream: ran
     while along < 55:
         kind = stream.choice(style.traffic)
         if kind.kind in PARKED and stream.random() < 0.5:
-            yield vehicle(kind, street.place(along, side * (style.ground.half - 1.1)), way)
+            yield vehicle(kind, street.spot(along, side * (style.ground.half - 1.1)), way)
         along += stream.uniform(5.6, 9.0)
     along = start + stream.uniform(14, 40)
     for _ in range(2):
         kind = stream.choice(style.traffic)
         if stream.random() < 0.6:
-            yield vehicle(kind, street.place(along, side * max(1.3, style.ground.half - 3.1)), way)
+            yield vehicle(kind, street.spot(along, side * max(1.3, style.ground.half - 3.1)), way)
         along += stream.uniform(16, 30)
 
 

@@ -1,6 +1,6 @@
 """Nine cities of different make, drawn from nothing. Each maker returns end points and the segments between them.
 
-new_york         a long grid, turned by 29 degrees, with short and long blocks
+new_york         a long grid, rotated by 29 degrees, with short and long blocks
 milan            rings and spokes around a centre
 new_delhi        roundabouts on a triangular net, joined by wide avenues
 buenos_aires     square blocks, some avenues left out for plazas, and slanting boulevards
@@ -27,8 +27,8 @@ from shiftgym.tasks.navigation.world.maps import SUFFIXES, read_map
 Plan = tuple[list[Point], list[Segment]]
 
 
-def _turned(points: Iterable[Point], degrees: float) -> list[Point]:
-    """Points turned clockwise around the origin."""
+def _rotated(points: Iterable[Point], degrees: float) -> list[Point]:
+    """Points rotated clockwise around the origin."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     return [(x * cosine + y * sine, y * cosine - x * sine) for x, y in points]
 
@@ -95,7 +95,7 @@ def new_york(stream: random.Random) -> Plan:
     for _ in range(9):
         avenues.append(avenues[-1] + stream.choice((140, 190, 250)))
     points, segments = _grid(avenues, [80.0 * row for row in range(22)])
-    return _turned(points, 29), _thinned(segments, 0.04, stream)
+    return _rotated(points, 29), _thinned(segments, 0.04, stream)
 
 
 def milan(stream: random.Random) -> Plan:
@@ -135,12 +135,12 @@ def new_delhi(stream: random.Random) -> Plan:
         if 0 <= column + shift < side
     ]
     along = [(row * side + column, row * side + column + 1) for row in range(side) for column in range(side - 1)]
-    return _turned(points, 14), [*along, *_thinned(slanted, 0.25, stream)]
+    return _rotated(points, 14), [*along, *_thinned(slanted, 0.25, stream)]
 
 
 def buenos_aires(stream: random.Random) -> Plan:
     side, block = 14, 110.0
-    points, mesh = _grid([block * place for place in range(side)], [block * place for place in range(side)])
+    points, mesh = _grid([block * street for street in range(side)], [block * street for street in range(side)])
     streets = dict.fromkeys(_thinned(mesh, 0.06, stream))
     # A boulevard passes over two blocks and cuts the street between them in half.
     slants = [((3 + k) * side + 1 + 2 * k, 1, side + 1, side + 2) for k in range(5)]
@@ -149,7 +149,7 @@ def buenos_aires(stream: random.Random) -> Plan:
         streets.pop((start + a, start + b), None)
         streets.update(dict.fromkeys((end, len(points)) for end in (start, start + a, start + b, start + far)))
         points.append(_middle(points[start], points[start + far]))
-    return _turned(points, 8), list(streets)
+    return _rotated(points, 8), list(streets)
 
 
 def london(stream: random.Random) -> Plan:
@@ -166,26 +166,26 @@ def london(stream: random.Random) -> Plan:
 
 def hong_kong(stream: random.Random) -> Plan:
     columns, rows = 26, 9
-    places = [0.0]
+    offsets = [0.0]
     for _ in range(columns - 1):
-        places.append(places[-1] + stream.uniform(55, 105))
+        offsets.append(offsets[-1] + stream.uniform(55, 105))
     points = [
         (x + row * 22 + stream.uniform(-6, 6), row * 85 + 130 * math.sin(x / 420 + row * 0.08) + stream.uniform(-6, 6))
         for row in range(rows)
-        for x in places
+        for x in offsets
     ]
     segments = _mesh(columns, rows)
     terraces, climbs = segments[: rows * (columns - 1)], segments[rows * (columns - 1) :]
-    return _turned(points, 3), [*terraces, *_thinned(climbs, 0.45, stream)]
+    return _rotated(points, 3), [*terraces, *_thinned(climbs, 0.45, stream)]
 
 
 def melbourne(stream: random.Random) -> Plan:
-    places = [0.0]
+    offsets = [0.0]
     for street in range(13):
-        places.append(places[-1] + (70 if street % 2 else 130) + stream.uniform(-5, 5))
-    middle = places[-1] / 2
-    points, segments = _grid([place - middle for place in places], [place - middle for place in places])
-    bent = [_turned([point], -12 + max(0.0, math.dist(point, (0, 0)) - 300) / 15)[0] for point in points]
+        offsets.append(offsets[-1] + (70 if street % 2 else 130) + stream.uniform(-5, 5))
+    middle = offsets[-1] / 2
+    points, segments = _grid([at - middle for at in offsets], [at - middle for at in offsets])
+    bent = [_rotated([point], -12 + max(0.0, math.dist(point, (0, 0)) - 300) / 15)[0] for point in points]
     return bent, _thinned(segments, 0.05, stream)
 
 
@@ -207,16 +207,16 @@ def lagos(stream: random.Random) -> Plan:
 
 def san_francisco(stream: random.Random) -> Plan:
     market = 52.0
-    flat, hills = _grid([125.0 * place for place in range(16)], [95.0 * place for place in range(14)])
-    north = [(x - 700, y - 300) for x, y in _turned(flat, 9)]
+    flat, hills = _grid([125.0 * street for street in range(16)], [95.0 * street for street in range(14)])
+    north = [(x - 700, y - 300) for x, y in _rotated(flat, 9)]
     points, segments = [], _thinned(hills, 0.12, stream)
     slope = math.tan(math.radians(90 - market))
-    kept = {number: place for place, number in enumerate(n for n, (x, y) in enumerate(north) if y > slope * x + 60)}
+    kept = {number: index for index, number in enumerate(n for n, (x, y) in enumerate(north) if y > slope * x + 60)}
     points = [north[number] for number in kept]
     segments = [(kept[u], kept[v]) for u, v in segments if u in kept and v in kept]
     edge = len(points)
-    south, streets = _grid([120.0 * place - 780 for place in range(14)], [-130.0 * place for place in range(6)])
-    points += _turned(south, market - 90)
+    south, streets = _grid([120.0 * street - 780 for street in range(14)], [-130.0 * street for street in range(6)])
+    points += _rotated(south, market - 90)
     segments += [(u + edge, v + edge) for u, v in streets]
     for number in range(edge, edge + 14):
         nearest = sorted(range(edge), key=lambda other: math.dist(points[other], points[number]))[:2]
@@ -264,6 +264,6 @@ def load_city(name: str, seed: int = 0) -> City:
     """
     stream = rng(seed, "navigation", "city", name if name in MAKERS else Path(name).name)
     if known_city(name) not in MAKERS:
-        points, segments, places = read_map(Path(name))
-        return build_city(name, points, segments, stream, places)
+        points, segments, sites = read_map(Path(name))
+        return build_city(name, points, segments, stream, sites)
     return build_city(name, *MAKERS[name](stream), stream)

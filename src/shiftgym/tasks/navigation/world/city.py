@@ -36,7 +36,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Landmark:
-    """A named place beside a street segment."""
+    """A named site beside a street segment."""
 
     name: str
     x: float
@@ -63,17 +63,17 @@ class City:
         """SHA-256 of the city's canonical JSON; equal cities have equal fingerprints on any machine."""
         nodes = [[node, at["x"], at["y"]] for node, at in sorted(self.graph.nodes(data=True))]
         edges = [[*pair, self.graph.edges[pair]["heading"]] for pair in sorted(self.graph.edges)]
-        places = [[mark.name, mark.x, mark.y, *mark.segment, mark.along] for mark in self.landmarks]
-        return hashlib.sha256(json.dumps([nodes, edges, places]).encode()).hexdigest()
+        marks = [[mark.name, mark.x, mark.y, *mark.segment, mark.along] for mark in self.landmarks]
+        return hashlib.sha256(json.dumps([nodes, edges, marks]).encode()).hexdigest()
 
 
 def build_city(
-    name: str, points: Sequence[Point], segments: Iterable[Segment], stream: random.Random, places: "Places" = ()
+    name: str, points: Sequence[Point], segments: Iterable[Segment], stream: random.Random, sites: "Sites" = ()
 ) -> City:
     """A city from end points and segments: coordinates to a tenth of a metre, the largest connected part, landmarks.
 
     Args:
-        places: names and positions of real landmarks; each goes to the street beside it. Without any, they are made up.
+        sites: names and positions of real landmarks; each goes to the street beside it. Without any, they are made up.
     """
     import networkx as nx
 
@@ -83,21 +83,21 @@ def build_city(
         if math.dist(rounded[u], rounded[v]) >= 1.0:
             whole.add_edge(u, v)
     part = max(nx.connected_components(whole), key=lambda nodes: (len(nodes), -min(nodes))) if whole else ()
-    number = {node: place for place, node in enumerate(sorted(part))}
+    number = {node: index for index, node in enumerate(sorted(part))}
     graph = nx.DiGraph()
-    for node, place in number.items():
-        graph.add_node(place, x=rounded[node][0], y=rounded[node][1])
+    for node, index in number.items():
+        graph.add_node(index, x=rounded[node][0], y=rounded[node][1])
     for u, v in sorted((number[u], number[v]) for u, v in whole.edges if u in number):
         for a, b in ((min(u, v), max(u, v)), (max(u, v), min(u, v))):
             start, end = (graph.nodes[node]["x"] for node in (a, b)), (graph.nodes[node]["y"] for node in (a, b))
             (x, to_x), (y, to_y) = start, end
             length = round(math.dist((x, y), (to_x, to_y)), 1)
             graph.add_edge(a, b, length=length, heading=bearing(x, y, to_x, to_y))
-    landmarks = beside_streets(graph, places) or make_up_landmarks(graph, stream)
+    landmarks = beside_streets(graph, sites) or make_up_landmarks(graph, stream)
     return City(name, graph, landmarks)
 
 
-Places = Iterable[tuple[str, Point]]
+Sites = Iterable[tuple[str, Point]]
 
 REACH = 40.0
 """A real landmark farther than this many metres from every street is left out."""
@@ -118,11 +118,11 @@ def make_up_landmarks(graph: "nx.DiGraph", stream: random.Random) -> tuple[Landm
     return tuple(found)
 
 
-def beside_streets(graph: "nx.DiGraph", places: Places) -> tuple[Landmark, ...]:
-    """Each place beside the segment nearest to it; names that occur twice are kept once."""
+def beside_streets(graph: "nx.DiGraph", sites: Sites) -> tuple[Landmark, ...]:
+    """Each site beside the segment nearest to it; names that occur twice are kept once."""
     found: dict[str, Landmark] = {}
     pairs = sorted(pair for pair in graph.edges if pair[0] < pair[1])
-    for name, (x, y) in places:
+    for name, (x, y) in sites:
         best = (REACH, (0, 0), 0.0, 0.0)
         for u, v in pairs:
             street, start = graph.edges[u, v], graph.nodes[u]

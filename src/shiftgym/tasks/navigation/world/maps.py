@@ -15,11 +15,11 @@ from shiftgym.tasks.navigation.directions import bearing, turn_angle
 
 Point = tuple[float, float]
 Plan = tuple[list[Point], list[tuple[int, int]], list[tuple[str, Point]]]
-"""Points in metres, segments between them, and places (name, where)."""
+"""Points in metres, segments between them, and sites (name, where)."""
 
 SUFFIXES = (".osm", ".graphml")
 NOT_WALKED = frozenset(("motorway", "motorway_link", "trunk_link", "construction", "proposed", "raceway", "corridor"))
-PLACE_TAGS = ("amenity", "shop", "tourism")
+SITE_TAGS = ("amenity", "shop", "tourism")
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere of 6,371 km."""
 LONGEST_NAME = 60
@@ -36,7 +36,7 @@ def read_map(path: Path) -> Plan:
     if path.suffix not in SUFFIXES or not path.is_file():
         raise DataError(f"{path}: there is no such map; maps are files that end in {' or '.join(SUFFIXES)}")
     try:
-        nodes, streets, places = (_osm if path.suffix == ".osm" else _graphml)(path)
+        nodes, streets, sites = (_osm if path.suffix == ".osm" else _graphml)(path)
         used = {node for pair in streets for node in pair}
         middle = _middle([nodes[node] for node in sorted(used)])
     except (expat.ExpatError, LookupError, ValueError) as error:
@@ -45,11 +45,11 @@ def read_map(path: Path) -> Plan:
         raise DataError(f"{path}: there is no street in it")
     points = {node: project(at, middle) for node, at in nodes.items() if node in used}
     streets = _straightened(points, streets)
-    number = {node: place for place, node in enumerate(sorted({node for pair in streets for node in pair}))}
+    number = {node: index for index, node in enumerate(sorted({node for pair in streets for node in pair}))}
     return (
         [points[node] for node in number],
         [(number[u], number[v]) for u, v in streets],
-        [(name, project(at, middle)) for name, at in places],
+        [(name, project(at, middle)) for name, at in sites],
     )
 
 
@@ -68,12 +68,12 @@ Network = tuple[dict[str, Point], list[tuple[str, str]], list[tuple[str, Point]]
 
 
 class _OsmReader:
-    """Gathers nodes, ways with a `highway` tag, and named places from the events of the parser."""
+    """Gathers nodes, ways with a `highway` tag, and named sites from the events of the parser."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Point] = {}
         self.streets: list[tuple[str, str]] = []
-        self.places: list[tuple[str, Point]] = []
+        self.sites: list[tuple[str, Point]] = []
         self._tags: dict[str, str] = {}
         self._way: list[str] = []
 
@@ -92,8 +92,8 @@ class _OsmReader:
 
     def end(self, element: str) -> None:
         name = " ".join(self._tags.get("name", "").split())[:LONGEST_NAME]
-        if element == "node" and name and any(tag in self._tags for tag in PLACE_TAGS):
-            self.places.append((name, self._node))
+        if element == "node" and name and any(tag in self._tags for tag in SITE_TAGS):
+            self.sites.append((name, self._node))
         if element == "way" and self._tags.get("highway", "motorway") not in NOT_WALKED:
             # An extract may name nodes that it does not hold.
             known = [node for node in self._way if node in self.nodes]
@@ -103,7 +103,7 @@ class _OsmReader:
 def _osm(path: Path) -> Network:
     reader = _OsmReader()
     _parse(path, reader)
-    return reader.nodes, reader.streets, reader.places
+    return reader.nodes, reader.streets, reader.sites
 
 
 def _parse(path: Path, reader: _OsmReader | None) -> None:

@@ -38,14 +38,15 @@ class Streets:
 
     city: City
     key: str
-    """What the partition of its routes hangs on: a made city's name, a read one's fingerprint, never a file's path."""
+    """What the partition of its routes is derived from: the name of a made city, the fingerprint of one that was read
+    from a file, never the path of the file."""
     points: tuple[Point, ...]
     """Of each node."""
     crossing: tuple[bool, ...]
     """Whether a node is an intersection: three streets or more."""
     legs: tuple[Leg, ...]
     starting: tuple[int, ...]
-    """Legs that a route may start with, as places in `legs`; so below."""
+    """Legs that a route may start with, as indices into `legs`; likewise below."""
     following: tuple[tuple[int, ...], ...]
     """For each leg, those that begin at its end after a clear turn."""
     ending: tuple[tuple[int, ...], ...]
@@ -53,7 +54,7 @@ class Streets:
     seen: tuple[tuple[tuple[int, float], ...], ...]
     """For each node, landmarks seen from it and their bearings."""
     exits: Mapping[Point, tuple[float, ...]]
-    """For the place of each node, headings of the streets that leave it."""
+    """For the position of each node, headings of the streets that leave it."""
 
 
 @cache
@@ -71,13 +72,13 @@ def prepare(city: City) -> Streets:
     length = {pair: graph.edges[pair]["length"] for pair in graph.edges}
     beside: dict[tuple[int, int], list[tuple[int, float]]] = {}
     seen: list[list[tuple[int, float]]] = [[] for _ in points]
-    for place, mark in enumerate(city.landmarks):
+    for index, mark in enumerate(city.landmarks):
         u, v = mark.segment
-        beside.setdefault((u, v), []).append((place, mark.along))
-        beside.setdefault((v, u), []).append((place, length[v, u] - mark.along))
+        beside.setdefault((u, v), []).append((index, mark.along))
+        beside.setdefault((v, u), []).append((index, length[v, u] - mark.along))
         for node, away in ((u, mark.along), (v, length[u, v] - mark.along)):
             if away <= SIGHT:
-                seen[node].append((place, bearing(*points[node], mark.x, mark.y)))
+                seen[node].append((index, bearing(*points[node], mark.x, mark.y)))
 
     def walks(nodes: tuple[int, ...], walked: float) -> list[Leg]:
         """Every leg that begins with `nodes`."""
@@ -85,7 +86,7 @@ def prepare(city: City) -> Streets:
         before_last = walked - length[before, last]
         legs = []
         if crossing[last] and walked >= SHORTEST_LEG:
-            stops = [(place, before_last + along) for place, along in beside.get((before, last), ())]
+            stops = [(index, before_last + along) for index, along in beside.get((before, last), ())]
             kept = tuple(stop for stop in stops if FIRST_STOP <= stop[1] <= walked)
             legs = [Leg(nodes, tuple(heading[pair] for pair in pairwise(nodes)), kept)]
         if len(nodes) > MOST_SEGMENTS:
@@ -107,8 +108,8 @@ def prepare(city: City) -> Streets:
         for leg in walks((u, v), length[u, v])
     ]
     first: dict[int, list[int]] = {}
-    for place, leg in enumerate(legs):
-        first.setdefault(leg.nodes[0], []).append(place)
+    for index, leg in enumerate(legs):
+        first.setdefault(leg.nodes[0], []).append(index)
     following = tuple(
         tuple(
             after for after in first.get(leg.nodes[-1], ()) if is_clear_turn(leg.headings[-1], legs[after].headings[0])
@@ -121,9 +122,9 @@ def prepare(city: City) -> Streets:
         points,
         crossing,
         tuple(legs),
-        tuple(place for place, after in enumerate(following) if after),
+        tuple(index for index, after in enumerate(following) if after),
         following,
-        tuple(tuple(after for after in places if legs[after].stops) for places in following),
+        tuple(tuple(after for after in onward if legs[after].stops) for onward in following),
         tuple(tuple(marks) for marks in seen),
         {points[node]: tuple(heading[node, after] for after in around[node]) for node in range(len(points))},
     )

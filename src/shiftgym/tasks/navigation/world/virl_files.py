@@ -65,10 +65,10 @@ class Archive:
         """The street view nearest to a point, if one is near enough."""
         column, row = _square(at)
         near = [
-            (math.dist(at, place), view)
+            (math.dist(at, position), view)
             for x in (column - 1, column, column + 1)
             for y in (row - 1, row, row + 1)
-            for place, view in self.views.get((x, y), ())
+            for position, view in self.views.get((x, y), ())
         ]
         distance, view = min(near, default=(math.inf, ""))
         return view if distance <= SNAP else None
@@ -108,8 +108,8 @@ class Archive:
 
     def _pauses(self, start: Point, end: Point, heading: float, count: int) -> tuple[Pause, ...]:
         found = []
-        for place in range(1, count + 1):
-            share = place / (count + 1)
+        for number in range(1, count + 1):
+            share = number / (count + 1)
             at = (start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share)
             view = self.view(at)
             if view is not None and min(math.dist(at, start), math.dist(at, end)) > APART:
@@ -163,24 +163,28 @@ def _read_route(route: Any, origin: Point) -> Recorded:
     geocodes = [_start(route), *(_at(code) for code in results["geocode_list"])]
     if len(geocodes) < 2:
         raise ValueError("it has no leg")
-    places = [project(at, origin) for at in geocodes]
+    positions = [project(at, origin) for at in geocodes]
     goal = _goal(str(route["milestone_info"]))
     listed = results["landmark_list"]
-    seen = [None, *(_sight(listed[place]) if place < len(listed) else None for place in range(len(places) - 2)), goal]
+    seen = [
+        None,
+        *(_sight(listed[index]) if index < len(listed) else None for index in range(len(positions) - 2)),
+        goal,
+    ]
     kept = [0]
-    for place in range(1, len(places)):
-        last = place == len(places) - 1
-        if math.dist(places[place], places[kept[-1]]) > SHORTEST_LEG:
-            kept.append(place)
+    for index in range(1, len(positions)):
+        last = index == len(positions) - 1
+        if math.dist(positions[index], positions[kept[-1]]) > SHORTEST_LEG:
+            kept.append(index)
         elif last and len(kept) > 1:
-            kept[-1] = place
+            kept[-1] = index
         elif last:
             raise ValueError(f"the destination is not {SHORTEST_LEG:g} m from the start")
     heading = float(route["init_heading"])
     if not math.isfinite(heading):
         raise ValueError(f"init_heading {heading} is no heading")
-    corners = tuple((round(places[place][0], 1) + 0.0, round(places[place][1], 1) + 0.0) for place in kept)
-    return Recorded(corners, tuple(seen[place] for place in kept), heading % 360 if heading else None)
+    corners = tuple((round(positions[index][0], 1) + 0.0, round(positions[index][1], 1) + 0.0) for index in kept)
+    return Recorded(corners, tuple(seen[index] for index in kept), heading % 360 if heading else None)
 
 
 def _start(route: Any) -> Point:
@@ -196,13 +200,13 @@ def _at(code: Any) -> Point:
     return longitude, latitude
 
 
-def _sight(place: Any) -> Sight | None:
-    if place is None:
+def _sight(landmark: Any) -> Sight | None:
+    if landmark is None:
         return None
-    where = place["spatial_relation"]
+    where = landmark["spatial_relation"]
     if where not in SPATIAL:
         raise ValueError(f"spatial_relation {where!r} is not one of {', '.join(SPATIAL)}")
-    return Sight(" ".join(str(place["name"]).split()), where)
+    return Sight(" ".join(str(landmark["name"]).split()), where)
 
 
 def _goal(milestones: str) -> Sight:
@@ -227,7 +231,7 @@ def _read_views(folder: Path, origin: Point) -> dict[tuple[int, int], list[tuple
     try:
         with path.open("rb") as file:
             mapping = unpickle(file)
-        places = sorted((project(_at(code), origin), str(view)) for code, view in mapping.items())
+        positions = sorted((project(_at(code), origin), str(view)) for code, view in mapping.items())
     except Exception as error:  # noqa: BLE001  # a damaged pickle raises almost anything
         raise DataError(f"{path}: not a map of street views: {type(error).__name__}: {error}") from None
     taken = folder / "street_views"
@@ -235,7 +239,7 @@ def _read_views(folder: Path, origin: Point) -> dict[tuple[int, int], list[tuple
         raise DataError(f"{taken}: there is no such folder; an archive's street views are the pictures in it")
     pictures = {picture.stem for picture in taken.glob("*.jpg")}
     squares: dict[tuple[int, int], list[tuple[Point, str]]] = {}
-    for at, view in places:
+    for at, view in positions:
         if view in pictures:
             squares.setdefault(_square(at), []).append((at, view))
     return squares

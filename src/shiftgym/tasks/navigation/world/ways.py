@@ -34,7 +34,7 @@ class Way:
 
     legs: tuple[Leg, ...]
     goal: int
-    """The landmark, as its place in the city."""
+    """The landmark, as its index in `City.landmarks`."""
     metres: float
     """Of the last leg, to where one stands abreast of the goal."""
 
@@ -53,15 +53,15 @@ def draw_way(streets: Streets, routes: Routes, legs: tuple[int, int], stream: ra
 
 
 def _walk(streets: Streets, count: int, stream: random.Random) -> Way | None:
-    place = stream.choice(streets.starting)
-    legs = [streets.legs[place]]
+    index = stream.choice(streets.starting)
+    legs = [streets.legs[index]]
     been = set(legs[0].nodes)
     while len(legs) < count:
-        onward = (streets.following if len(legs) < count - 1 else streets.ending)[place]
+        onward = (streets.following if len(legs) < count - 1 else streets.ending)[index]
         if not onward:
             return None
-        place = stream.choice(onward)
-        leg = streets.legs[place]
+        index = stream.choice(onward)
+        leg = streets.legs[index]
         if not been.isdisjoint(leg.nodes[1:]):
             return None
         been.update(leg.nodes)
@@ -103,7 +103,7 @@ def lay_rail(
         ahead = tuple([(mark, at) for mark, at in marks if lies_ahead(at, heading, there)])
         wording = draw_wording(wordings, bool(ahead), words)
         towards = wording == "landmark"
-        sight = _look(streets, ahead if towards else marks, heading, sights, always=towards)
+        sight = _sighted(streets, ahead if towards else marks, heading, sights, always=towards)
         reach = way.metres if number == len(way.legs) - 1 else math.inf
         walked = _pauses(streets, leg, reach, stops.randint(0, pauses), passed if passing else None)
         stretches.append(
@@ -129,7 +129,7 @@ def first_heading(following: float, stream: random.Random) -> float:
 
 
 def draw_wording(weights: Mapping[Wording, float], landmark: bool, stream: random.Random) -> Wording:
-    """Takes as much of the stream whatever the weights."""
+    """How a turn is put in words. As many numbers are drawn from `stream` whatever the weights."""
     known = [weights.get(wording, 0.0) if landmark or wording != "landmark" else 0.0 for wording in WORDINGS]
     (drawn,) = stream.choices(WORDINGS, known if sum(known) else None)
     return drawn if sum(known) else "compass"
@@ -141,10 +141,11 @@ def lies_ahead(at: float, heading: float, following: float) -> bool:
     return steps[0] == steps[1] and abs(turn_angle(at, following)) <= AHEAD
 
 
-def _look(
+def _sighted(
     streets: Streets, marks: tuple[tuple[int, float], ...], heading: float, stream: random.Random, always: bool = False
 ) -> Sight | None:
-    """One of `marks` as it is seen under `heading`, or none. Takes as much of the stream whatever the marks."""
+    """One of `marks` as it is seen under `heading`, or none. As many numbers are drawn from `stream` whatever the
+    marks."""
     chance, pick = stream.random(), stream.random()
     if not marks or (chance >= SIGHTED and not always):
         return None
@@ -157,7 +158,7 @@ def _pauses(streets: Streets, leg: Leg, reach: float, count: int, passed: random
     stream for what is seen at them."""
     ends = _distances(streets, leg)
     reach = min(reach, ends[-1])
-    found: list[tuple[float, int | None]] = [(reach * (place + 1) / (count + 1), None) for place in range(count)]
+    found: list[tuple[float, int | None]] = [(reach * (number + 1) / (count + 1), None) for number in range(count)]
     if passed is not None:
         inner = zip(ends[:-1], leg.nodes[1:-1], strict=True)
         met = [(end, node) for end, node in inner if streets.crossing[node] and end < reach - CLOSE]
@@ -168,7 +169,7 @@ def _pauses(streets: Streets, leg: Leg, reach: float, count: int, passed: random
         at, heading = _along(streets, leg, metres)
         sight = None
         if passed is not None and node is not None:
-            sight = _look(streets, streets.seen[node], heading, passed)
+            sight = _sighted(streets, streets.seen[node], heading, passed)
         result.append(Pause(at, heading, node is not None, sight))
     return tuple(result)
 

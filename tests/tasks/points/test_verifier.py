@@ -1,24 +1,24 @@
-"""Arbitrary text: judging never raises, takes under 50 ms, and never pays a wrong answer."""
+"""Judging: any text gets a verdict in under 50 ms, a wrong answer is never paid, and vision judges the cards too."""
 
 import json
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.task import PointsTask
 from shiftgym.tasks.points.verifier import Table, judge
+from shiftgym.tasks.registry import build_task
 
-TASK = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0)
+TASK = PointsTask(PointsTask.Options(), {"train": PointsTask.Setting()}, seed=0, train="train")
 DECISIONS = [TASK.start(TASK.problem("train", index)) for index in range(20)]
 NUMBERS = (3, 8, 1)
 EASY = Table(("3", "8", "A"), Rule(10, 10, 10), 24)
-
 LIMIT = 0.05
 # The machine may be busy: our own processor time is limited, not the wall clock that hypothesis watches.
 fuzz = settings(deadline=None, max_examples=300)
-
 formulas = st.one_of(
     st.lists(st.sampled_from(["3", "8", "1", "+", "*", "-", "/", "(", ")", "="]), max_size=14).map("".join),
     st.permutations(["3", "8", "1"]).flatmap(
@@ -90,3 +90,49 @@ def test_nothing_is_evaluated_as_code(tmp_path):
             assert not DECISIONS[0].judge(text).correct
             TASK.diagnose(DECISIONS[0], text)
     assert not trace.exists()
+
+
+TEN = Rule(10, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("cards", "outcome"),
+    [
+        ('["K", "3", "8", "A"]', "wrong_numbers"),
+        ('["A", "8", "3", "K"]', "wrong_numbers"),
+        ("['K', 3, 8, 'A',]", "wrong_numbers"),
+        ('["K", "3", "8", "8"]', "wrong_vision"),
+        ('["K", "3", "8"]', "wrong_vision"),
+        ('["10", "3", "8", "1"]', "wrong_vision"),
+        ('["Q", "3", "8", "A"]', "wrong_vision"),
+        ('"K 3 8 A"', "wrong_vision"),
+        ("[]", "wrong_vision"),
+    ],
+)
+def test_in_vision_the_cards_are_judged_first_as_a_multiset_of_printed_symbols(cards, outcome):
+    table = Table(("K", "3", "8", "A"), TEN, 24, vision=True)
+    assert judge(f'{{"cards": {cards}, "formula": "8*3"}}', table).outcome == outcome
+    assert judge('{"cards": ["K", "3", "8", "A"], "formula": "3*(8+1)-"}', table).outcome == "illegal"
+    assert judge('{"formula": "oops"}', table).reward == -1.5
+
+
+def test_deep_nesting_is_only_a_bad_answer():
+    """Every depth around Python's recursion limit, which reading and writing reach at different ones."""
+    task = build_task("points")
+    decision = task.start(task.problem("train", 0))
+    seen = Table(decision.problem.ranks, TEN, 24, vision=True)
+    for depth in [10, 100, *range(850, 1010), 3000]:
+        nested = "[" * depth + "]" * depth
+        for text in (f'{{"cards": [{nested}], "formula": {nested}}}', f"{{'cards': {nested}, 'formula': 1}}"):
+            assert not judge(text, seen).correct
+            assert not decision.judge(text).correct
+            task.diagnose(decision, text)
+
+
+def test_large_numbers_are_only_bad_answers():
+    for text in (
+        '{"formula": "%s"}' % ("9" * 390),
+        '{"formula": %s}' % ("9" * 6000),
+        '{"number": [1e999], "formula": 1}',
+    ):
+        assert judge(text, EASY).correct is False

@@ -1,11 +1,10 @@
-"""Where the answer stands in the text, which slips are forgiven, and what vision adds."""
+"""Where the answer stands in the text, and which slips are forgiven."""
 
 import pytest
 
 from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.verifier import Table, judge
-from shiftgym.tasks.registry import build_task
 
 TEN = Rule(10, 10, 10)
 EASY = Table(("8", "3", "A"), TEN, 24)
@@ -54,49 +53,6 @@ def test_not_an_answer(text):
 
 def test_the_first_object_is_the_answer():
     assert judge('{"formula": "8+3+1"} {"formula": "8*3*1"}', EASY).outcome == "wrong_value"
-
-
-@pytest.mark.parametrize(
-    ("cards", "outcome"),
-    [
-        ('["K", "3", "8", "A"]', "wrong_numbers"),
-        ('["A", "8", "3", "K"]', "wrong_numbers"),
-        ("['K', 3, 8, 'A',]", "wrong_numbers"),
-        ('["K", "3", "8", "8"]', "wrong_vision"),
-        ('["K", "3", "8"]', "wrong_vision"),
-        ('["10", "3", "8", "1"]', "wrong_vision"),
-        ('["Q", "3", "8", "A"]', "wrong_vision"),
-        ('"K 3 8 A"', "wrong_vision"),
-        ("[]", "wrong_vision"),
-    ],
-)
-def test_in_vision_the_cards_are_judged_first_as_a_multiset_of_printed_symbols(cards, outcome):
-    table = Table(("K", "3", "8", "A"), TEN, 24, vision=True)
-    assert judge(f'{{"cards": {cards}, "formula": "8*3"}}', table).outcome == outcome
-    assert judge('{"cards": ["K", "3", "8", "A"], "formula": "3*(8+1)-"}', table).outcome == "illegal"
-    assert judge('{"formula": "oops"}', table).reward == -1.5
-
-
-def test_deep_nesting_is_only_a_bad_answer():
-    """Every depth around Python's recursion limit, which reading and writing reach at different ones."""
-    task = build_task("points")
-    decision = task.start(task.problem("train", 0))
-    seen = Table(decision.problem.ranks, TEN, 24, vision=True)
-    for depth in [10, 100, *range(850, 1010), 3000]:
-        nested = "[" * depth + "]" * depth
-        for text in (f'{{"cards": [{nested}], "formula": {nested}}}', f"{{'cards': {nested}, 'formula': 1}}"):
-            assert not judge(text, seen).correct
-            assert not decision.judge(text).correct
-            task.diagnose(decision, text)
-
-
-def test_large_numbers_are_only_bad_answers():
-    for text in (
-        '{"formula": "%s"}' % ("9" * 390),
-        '{"formula": %s}' % ("9" * 6000),
-        '{"number": [1e999], "formula": 1}',
-    ):
-        assert judge(text, EASY).correct is False
 
 
 def test_what_a_person_would_read_is_read():

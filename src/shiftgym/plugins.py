@@ -1,0 +1,54 @@
+"""Classes by name: one that ships with shiftgym, or a user's own as `package.module:Class`."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Collection, Mapping
+from types import ModuleType
+from typing import Any
+
+from shiftgym.errors import ConfigError
+from shiftgym.reading import nearest
+
+
+def load_class(
+    name: str, what: str, shipped: Mapping[str, str], *, members: Collection[str] = (), contract: str = ""
+) -> type[Any]:
+    """The class called `name`.
+
+    A user's own module is also searched for in the current folder, where the console script does not search by itself.
+
+    Args:
+        name: a key of `shipped`, or `package.module:Class`.
+        what: what kind of thing it is, for error messages: `task` or `recipe`.
+        shipped: name -> `package.module:Class`. Text, so that naming one class does not import the others.
+        members: attributes that the class must have.
+        contract: the file that describes these members.
+
+    Raises:
+        ConfigError: there is no such class, or it lacks a member. A missing import inside the user's module is that
+            module's bug and keeps its traceback.
+    """
+    module_name, colon, class_name = shipped.get(name, name).partition(":")
+    if not colon:
+        raise ConfigError(
+            f"unknown {what} {name!r}{nearest(name, shipped)} (your own {what} is named 'package.module:Class')"
+        )
+    found = getattr(_import(module_name, f"{what} {name!r}"), class_name, None)
+    if not inspect.isclass(found):
+        raise ConfigError(f"{what} {name!r}: module {module_name!r} has no class {class_name!r}")
+    missing = [member for member in members if not hasattr(found, member)]
+    if missing:
+        raise ConfigError(f"{what} {name!r}: class {class_name} lacks {', '.join(missing)}; see {contract}")
+    return found
+
+
+def _import(module: str, wanted: str) -> ModuleType:
+    if "" not in sys.path:
+        sys.path.append("")
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(f"{wanted}: there is no module {error.name!r} here or on the Python path") from None
