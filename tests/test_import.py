@@ -22,7 +22,7 @@ HELP = (
     [
         "import shiftgym",
         HELP,
-        "from shiftgym.studies import config, run, estimate, single, progress",
+        "from shiftgym.studies import config, run, estimate, single, progress, keys",
         "from shiftgym import play, build_task, ExpertPolicy, evaluate; build_task('points').problem('train', 0)",
     ],
     ids=["package", "help", "studies", "task"],

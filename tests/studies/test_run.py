@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.run import Finished, resume_study, run_study
+from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
 
@@ -51,6 +52,8 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert environment["workers"] == 2
     assert environment["packages"]["torch"]
     assert (whole.folder / "report.html").is_file()
+    drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
+    assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
     branch = whole.folder / "branches" / "ppo-seed0"
     assert json.loads((branch / "done.json").read_text()) == {"state": "done", "message": ""}
     episodes = (branch / "evaluation_episodes.jsonl").read_text().splitlines()
