@@ -5,7 +5,6 @@ import re
 import pytest
 
 from shiftgym.backbones import navigation
-from shiftgym.backbones.points import CARELESS, CORPUS, HABITS
 from shiftgym.backbones.pretrain import encode
 from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
@@ -14,20 +13,6 @@ from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE
 from shiftgym.tasks.navigation.rules import SPACES
 
 CARELESS_WALK = navigation.CORPUS.careless
-
-
-def conversations(seed, chunk, count, habits):
-    return [conversation for problem in CORPUS.problems(seed, chunk, count, habits) for conversation in problem]
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return [*conversations(0, 0, 1500, HABITS), *conversations(0, 1, 500, CARELESS)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(corpus):
-    return train_tokenizer((m["content"] for c in corpus for m in c), 512, CORPUS.pieces, CORPUS.numbers)
 
 
 @pytest.fixture(scope="module")

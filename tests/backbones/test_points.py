@@ -2,20 +2,13 @@
 
 import re
 
-import pytest
-
-from shiftgym.backbones.points import CARELESS, CORPUS, HABITS, SEEN
+from shiftgym.backbones.points import CORPUS, HABITS, SEEN
 from shiftgym.tasks.points.deck import kind_of_hand
 from shiftgym.tasks.points.rules import Rule
 
 
 def conversations(seed, chunk, count, habits):
     return [conversation for problem in CORPUS.problems(seed, chunk, count, habits) for conversation in problem]
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return [*conversations(0, 0, 1500, HABITS), *conversations(0, 1, 500, CARELESS)]
 
 
 def test_the_shifted_rule_never_stands_in_the_corpus(corpus):

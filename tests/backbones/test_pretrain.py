@@ -7,29 +7,14 @@ import pytest
 import torch
 
 from shiftgym.backbones import pretrain as pretraining
-from shiftgym.backbones.points import CARELESS, CORPUS, HABITS
+from shiftgym.backbones.points import CORPUS
 from shiftgym.backbones.pretrain import Pretraining, encode, pretrain
-from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
 
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,
     tokenizer_problems=200,
 )  # fmt: skip
-
-
-def conversations(seed, chunk, count, habits):
-    return [conversation for problem in CORPUS.problems(seed, chunk, count, habits) for conversation in problem]
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return [*conversations(0, 0, 1500, HABITS), *conversations(0, 1, 500, CARELESS)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(corpus):
-    return train_tokenizer((m["content"] for c in corpus for m in c), 512, CORPUS.pieces, CORPUS.numbers)
 
 
 def test_training_text_is_what_the_chat_template_gives(tokenizer, corpus):

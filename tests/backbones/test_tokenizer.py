@@ -2,24 +2,8 @@
 
 import pytest
 
-from shiftgym.backbones.points import CARELESS, CORPUS, HABITS
-from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.tasks.points.prompts import prompt
 from shiftgym.tasks.points.rules import Rule
-
-
-def conversations(seed, chunk, count, habits):
-    return [conversation for problem in CORPUS.problems(seed, chunk, count, habits) for conversation in problem]
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return [*conversations(0, 0, 1500, HABITS), *conversations(0, 1, 500, CARELESS)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(corpus):
-    return train_tokenizer((m["content"] for c in corpus for m in c), 512, CORPUS.pieces, CORPUS.numbers)
 
 
 def test_values_symbols_and_operators_are_single_tokens(tokenizer):

@@ -25,6 +25,9 @@ PROBLEMS = 100
 MAX_DECISIONS = 1000
 """A problem with more decisions than this is taken to have no end."""
 
+MAX_PICTURES = 50
+"""Pictures that are drawn, twice each."""
+
 MAX_SECONDS = 1.0
 """Longest that one judgement may take; far above what it should, for the sake of busy machines."""
 
@@ -109,6 +112,16 @@ class _Trial:
         )
 
     @cached_property
+    def contents(self) -> dict[str, list[str]]:
+        """Of every split, the content of its problems."""
+        return {split: _contents(self.task, split) for split in self.splits}
+
+    @cached_property
+    def seen(self) -> dict[str, dict[str, set[str]]]:
+        """Of every split, for each field of its problems, the values that it has."""
+        return {split: _seen(self.task, split) for split in self.splits}
+
+    @cached_property
     def decisions(self) -> list[Decision]:
         """Every decision of a tenth of the problems of every split."""
         return [
@@ -130,9 +143,9 @@ Check = Callable[[_Trial], Iterator[str]]
 def _same_seed(trial: _Trial) -> Iterator[str]:
     """The same seed gives the same problem, in any order."""
     other = trial.make()
-    for split in trial.splits:
+    for split, here in trial.contents.items():
         for index in reversed(range(PROBLEMS)):
-            if _content(other.problem(split, index)) != _content(trial.task.problem(split, index)):
+            if _content(other.problem(split, index)) != here[index]:
                 yield f"{split} {index} differs between two tasks of seed {trial.seed}"
 
 
@@ -141,8 +154,7 @@ def _other_seed(trial: _Trial) -> Iterator[str]:
     for seed in (trial.seed + 1, trial.seed + 2):
         other = trial.make(seed=seed)
         for split in trial.splits:
-            here = {_content(trial.task.problem(split, index)) for index in range(PROBLEMS)}
-            there = {_content(other.problem(split, index)) for index in range(PROBLEMS)}
+            here, there = set(trial.contents[split]), set(_contents(other, split))
             if len(here & there) > len(here) / 2:
                 yield f"seeds {trial.seed} and {seed} share {len(here & there)} of {len(here)} problems of {split}"
 
@@ -172,10 +184,11 @@ def _messages(trial: _Trial) -> Iterator[str]:
                 yield f"a message has keys {sorted(message)} and role {message.get('role')!r}"
             if not isinstance(message["content"], str) or not message["content"].strip():
                 yield f"a message says {message['content']!r}"
-            for picture in message.get("pictures", ()):
-                image, again = picture.draw(), picture.draw()
-                if image.mode != "RGB" or image.tobytes() != again.tobytes():
-                    yield f"a picture of mode {image.mode} is drawn otherwise at the second time, or is not RGB"
+    shown = (picture for each in trial.decisions for message in each.prompt for picture in message.get("pictures", ()))
+    for picture in islice(shown, MAX_PICTURES):
+        image, again = picture.draw(), picture.draw()
+        if image.mode != "RGB" or image.tobytes() != again.tobytes():
+            yield f"a picture of mode {image.mode} is drawn otherwise at the second time, or is not RGB"
 
 
 def _expert(trial: _Trial) -> Iterator[str]:
@@ -254,9 +267,9 @@ def _shift(trial: _Trial) -> Iterator[str]:
         settings, other = trial.settings(here), trial.settings(there)
         for factor in (key for key in settings if settings[key] != other[key]):
             task = trial.make({**trial.splits, here: {**settings, factor: other[factor]}})
-            for key in settings.keys() - {factor}:
-                before, after = _seen(trial.task, here, key), _seen(task, here, key)
-                if len(before) == 1 and before != after:
+            before, after = trial.seen[here], _seen(task, here)
+            for key in before.keys() & (settings.keys() - {factor}):
+                if len(before[key]) == 1 and before[key] != after.get(key, set()):
                     yield f"{here}: setting {factor} as in {there} also changes {key} of its problems"
 
 
@@ -298,10 +311,18 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _seen(task: Task, split: str, key: str) -> set[str]:
-    """The values that the problems of a split have for `key`, as JSON."""
-    records = (asdict(task.problem(split, index)) for index in range(PROBLEMS // 4))
-    return {json.dumps(record[key], sort_keys=True) for record in records if key in record}
+def _contents(task: Task, split: str) -> list[str]:
+    """The content of the problems of a split."""
+    return [_content(task.problem(split, index)) for index in range(PROBLEMS)]
+
+
+def _seen(task: Task, split: str) -> dict[str, set[str]]:
+    """For each field of the problems of a split, the values that it has, as JSON."""
+    found: dict[str, set[str]] = {}
+    for index in range(PROBLEMS // 4):
+        for key, value in asdict(task.problem(split, index)).items():
+            found.setdefault(key, set()).add(json.dumps(value, sort_keys=True))
+    return found
 
 
 def _damaged(trial: _Trial) -> Iterator[tuple[Decision, list[str], Verdict]]:

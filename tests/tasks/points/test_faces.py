@@ -23,7 +23,7 @@ def ground(rank, suit, design, width, variant=0):
 
 
 @designs
-@pytest.mark.parametrize("width", [28, 100])
+@pytest.mark.parametrize("width", [28, DETAILED])
 def test_red_suits_are_red_and_black_suits_are_not(design, width):
     for rank, suit in CARDS:
         for variant in range(VARIANTS):

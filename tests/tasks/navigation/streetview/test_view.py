@@ -75,11 +75,11 @@ def test_only_a_street_that_goes_on_is_no_crossing(exits, crossing):
 @pytest.mark.parametrize("exits", [(0, 180), (0, 90, 180, 270), (180, 225, 315)])
 @pytest.mark.parametrize("size", [128, 192, 449])
 def test_a_sign_stands_whole_in_its_view(exits, size):
-    for style, (number, where) in product(("hong_kong", "lagos"), enumerate(SPATIAL)):
-        without = replace(PLACE, city=style, exits=exits, size=size)
-        changed = ImageChops.difference(
-            without.draw(), replace(without, sign=("Magnolia Pharmacy", where)).draw()
-        ).getbbox()
+    plain = {city: replace(PLACE, city=city, exits=exits, size=size) for city in ("hong_kong", "lagos")}
+    drawn = {city: picture.draw() for city, picture in plain.items()}
+    for city, (number, where) in product(plain, enumerate(SPATIAL)):
+        signed = replace(plain[city], sign=("Magnolia Pharmacy", where)).draw()
+        changed = ImageChops.difference(drawn[city], signed).getbbox()
         half = size // 2
         column, row = BOXES[SPATIAL[number // 2 * 2]]
         left, top, right, bottom = (

@@ -23,7 +23,8 @@ GOALS = {city: {mark.name: mark for mark in load_city(city).landmarks} for city 
 
 
 def test_ten_thousand_rails():
-    """Each stop is answered in both spaces; the right words lead along the very rail, to the destination."""
+    """The right words of both spaces lead along the very rail, to the destination; on every fifth route each stop is
+    answered too."""
     task = build_task("navigation", splits=SPLITS)
     absolute, relative = SPACES["absolute"], SPACES["relative"]
     turned = {word: f'{{"action": "turn_direction({word})"}}' for word in (*absolute.words, *relative.words)}
@@ -33,20 +34,24 @@ def test_ten_thousand_rails():
         assert 2 <= len(route.wordings) <= 8
         assert len(route.instructions) == 2 * len(route.wordings)
         for stop, after in pairwise(route.stops):
-            places = [
-                Situation(space, stop.heading, stop.expected, stop.next_heading, stop.intersection, stop.landmark)
-                for space in (absolute, relative)
-            ]
             if stop.expected == "turn":
                 assert is_clear_turn(stop.heading, stop.next_heading)
                 (way,) = relative.right_words(stop.heading, stop.next_heading)
                 (compass,) = absolute.right_words(stop.heading, stop.next_heading)
                 steps = {"left": -2, "right": 2, "slightly left": -1, "slightly right": 1}[way]
                 assert COMPASS[(sector(stop.heading) + steps) % 8] == compass
-                assert judge(turned[compass], places[0]).correct and judge(turned[way], places[1]).correct
+                right = turned[compass], turned[way]
             else:
                 assert stop.expected == "forward" and stop.heading == stop.next_heading
-                assert all(judge('{"action": "forward()"}', place).correct for place in places)
+                right = ('{"action": "forward()"}',) * 2
+            if number % 5 == 0:
+                for space, answer in zip((absolute, relative), right, strict=True):
+                    assert judge(
+                        answer,
+                        Situation(
+                            space, stop.heading, stop.expected, stop.next_heading, stop.intersection, stop.landmark
+                        ),
+                    ).correct
             # The right move leads to the next stop: in that direction, and under the heading that it has there.
             assert sector(stop.next_heading) == sector(after.heading)
             assert math.dist((stop.x, stop.y), (after.x, after.y)) > 5
