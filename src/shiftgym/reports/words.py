@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from shiftgym.evaluation.measures import MEASURES, Measure
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.analysis import EARLY, Analysis, Direction, Entry
 
@@ -39,6 +41,13 @@ class Finding:
 
 def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def told(measure: Measure[Any], value: float | None) -> str:
+    """A value of a measure: a share in percent, else a number."""
+    if value is None or measure.share:
+        return percent(value)
+    return f"{value:.{2 if abs(value) < 10 else 1}f}".replace("-", "−")
 
 
 def signed(value: float) -> str:
@@ -167,10 +176,11 @@ def _success(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
 
 
 def _trained_rule(analysis: Analysis, pairs: Sequence[tuple[Entry, Entry]], split: str) -> list[Line]:
-    found = []
+    found, measure = [], MEASURES["perseverated"]
     for a, b in pairs:
         for decoding in analysis.first.decodings:
-            interval = analysis.change(a, b, split, decoding, "perseverated")
+            interval = analysis.change(a, b, split, decoding, measure.name)
             if interval:
-                found.append(Line(f"{a.label} − {b.label}, {decoding}", change(interval), interval.sign, good=False))
+                label = f"{a.label} − {b.label}, {decoding}"
+                found.append(Line(label, change(interval), interval.sign, good=measure.better > 0))
     return found
