@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
+from shiftgym.evaluation.power import detected_difference
 from shiftgym.evaluation.probed import Column, columns
 from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
 from shiftgym.evaluation.summaries import Summary
@@ -213,6 +214,11 @@ class Analysis:
     def change(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> Interval | None:
         """The measure of `a` minus that of `b` over the seeds that both have done."""
         return self._interval(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
+
+    def detected(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> float | None:
+        """The smallest difference of two entries that these runs can tell from zero, by their own spreads; None where
+        the measure does not apply."""
+        return detected_difference(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
 
     def _interval(self, a: Floats, b: Floats | None = None) -> Interval | None:
         done: NDArray[np.bool_] = np.asarray(~np.isnan(a).all(axis=1))
