@@ -120,7 +120,8 @@ class Analysis:
         return any(of.kinds for of in self.first.summaries)
 
     def applies(self, measure: Measure[Diagnosed], split: str) -> bool:
-        """Whether a measure says anything of a split that it does not say of all."""
+        """Whether a measure applies to a split. Where a problem is one decision, or a decision one attempt, measures
+        of several have values too, but say nothing of their own."""
         if measure.where == Where.REVISION:
             return self.first.limit > 1
         if measure.where == Where.SEVERAL:
