@@ -223,3 +223,25 @@ def test_kept_episodes_are_read_with_their_line_when_broken(make_run: Any) -> No
     path.write_text(json.dumps({}) + "\nbroken\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"evaluation_episodes\.jsonl:2"):
         list(load_run(folder).episodes())
+
+
+def test_a_run_says_what_it_can_tell_from_zero(make_run: Any) -> None:
+    analysis = analysis_of(make_run(fractions=(1.0,)))
+    found = [analysis.detected(a, b, "rule_ood", "greedy", "success") for a, b in analysis.comparisons]
+    said = words.measured_power(analysis, "rule_ood", "greedy", "success")
+    assert said is not None
+    assert f"of {100 * min(found):.1f} to {100 * max(found):.1f} points" in said
+    assert "from zero on rule_ood (5 attempts, greedy; 80 % power)" in said
+    assert words.measured_power(analysis, "id", "greedy", "recognised") is None, "in text nothing is recognised"
+
+
+def test_several_answers_to_a_problem_are_not_several_decisions(make_run: Any) -> None:
+    folder = make_run(problems=3, fractions=(1.0,), decodings=("sampled",))
+    assert not analysis_of(folder).several
+    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    doubled = [json.dumps({**row, "decisions": 2 * row["decisions"]}) + "\n" for row in rows]
+    (folder / "results.jsonl").write_text("".join(doubled))
+    assert analysis_of(folder).several
+    study = folder / "study.toml"
+    study.write_text(study.read_text().replace("[evaluation]", "[evaluation]\nsamples = 2"))
+    assert not analysis_of(folder).several

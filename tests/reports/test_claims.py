@@ -7,6 +7,7 @@ import pytest
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.reading import WrongValue, typed
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import Claim, _bounded, claims_page, hold
 from shiftgym.reports.runs import load_run
@@ -89,3 +90,12 @@ def test_the_page_names_verdict_figure_interval_and_n(make_run: Any) -> None:
     assert "no data" in next(line for line in page.splitlines() if "Nobody looked" in line)
     assert "![synthetic: one](figures/one.svg)" in page
     assert "Made by `the command`. 1 reproduced, 1 no data, of 2 claims." in page
+
+
+def test_a_claim_names_a_measure_that_exists() -> None:
+    with pytest.raises(WrongValue) as caught:
+        typed(Claim, {**LOSS.model_dump(), "measure": "sucess"})
+    assert (caught.value.path, caught.value.reason) == (
+        "measure",
+        "there is no measure 'sucess'; did you mean 'success'?",
+    )

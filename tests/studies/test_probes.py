@@ -11,28 +11,9 @@ from shiftgym.models.load import load_policy
 from shiftgym.models.microbatches import Conversation
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
-from shiftgym.studies.probes import Probe, local_inconsistency, pass_at, retention
+from shiftgym.studies.probes import Probe
 from shiftgym.tasks.points.deck import FACES, kind_of_hand
 from shiftgym.tasks.registry import build_task
-
-
-def test_pass_at_k_is_the_chance_of_drawing_a_right_one() -> None:
-    assert pass_at(10, 3, 1) == pytest.approx(0.3)
-    assert pass_at(4, 2, 2) == pytest.approx(5 / 6)
-    assert pass_at(64, 0, 64) == 0
-    assert pass_at(64, 1, 64) == 1
-    assert pass_at(5, 3, 3) == 1, "three drawn of five cannot all be among two"
-
-
-def test_what_is_solved_but_not_when_changed_is_memorised() -> None:
-    # Accuracy 3/4, of the solved two thirds hold: 3/4 (1 - 2/3).
-    assert local_inconsistency([True, True, True, False], [True, True, False, True]) == pytest.approx(0.25)
-    assert local_inconsistency([False, False], [True, False]) == 0
-
-
-def test_what_was_solved_before_and_is_still_is_retained() -> None:
-    assert retention([True, True, True, True, False], [True, False, True, True, True]) == pytest.approx(0.75)
-    assert retention([False, False], [True, False]) is None
 
 
 @pytest.fixture(scope="module")

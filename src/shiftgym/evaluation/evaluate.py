@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from shiftgym.episodes import Episode, play
+from shiftgym.episodes import play
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.measures import measure_episode
 from shiftgym.models.resolve import resolve_policy
 from shiftgym.policies.base import Policy
 from shiftgym.reading import nearest
@@ -29,7 +30,7 @@ Decoding = Literal["sampled", "greedy"]
 
 Row = dict[str, Any]
 """One line of `results.jsonl`: where it comes from (branch, seed, step, compute, split, decoding, problem) and
-what happened (see `measure_episode`)."""
+what happened (see `measures.measure_episode`)."""
 
 BATCH = 128
 """Decisions played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
@@ -182,48 +183,3 @@ def _mean(rows: Sequence[Row]) -> Row:
         else:
             whole[name] = fmean(values) if values else None
     return whole
-
-
-def measure_episode(task: Task, episode: Episode) -> Row:
-    """The measures of one episode, in which every decision was put to the policy, those behind a failed one too.
-
-    Shares are of its decisions, so for a task of one decision they are 0 or 1. Diagnoses are those of first answers,
-    before any feedback; None where they apply to none.
-
-    Returns:
-        success_1, success: share of decisions that were right at the first attempt, and within the limit.
-        whole: every decision was right within the limit (the paper's overall success).
-        per_step: right answers among all answers up to the first decision that failed, where the paper's episodes end
-            (its per-step accuracy; problems weigh alike when it is averaged).
-        decisions: of each its outcomes, the attempt that was right (0 if none was), style, and the kinds it counts as.
-    """
-    records = episode.decisions
-    diagnoses = [task.diagnose(record.decision, record.attempts[0].answer) for record in records]
-    reached = episode.reached
-    return {
-        "success_1": fmean(record.attempts[0].verdict.correct for record in records),
-        "success": fmean(record.solved for record in records),
-        "whole": episode.success,
-        "per_step": sum(record.solved for record in reached) / sum(len(record.attempts) for record in reached),
-        "attempts": sum(len(record.attempts) for record in records),
-        "reward": episode.reward,
-        "valid": fmean(diagnosis.valid for diagnosis in diagnoses),
-        "translated": _share([diagnosis.translated for diagnosis in diagnoses]),
-        "perseverated": _share([diagnosis.perseverated for diagnosis in diagnoses]),
-        "recognised": _share([diagnosis.recognised for diagnosis in diagnoses]),
-        "tokens": fmean(record.attempts[0].tokens for record in records),
-        "decisions": [
-            {
-                "outcomes": [attempt.verdict.outcome for attempt in record.attempts],
-                "right": len(record.attempts) if record.solved else 0,
-                "style": diagnosis.style,
-                "kinds": list(diagnosis.kinds),
-            }
-            for record, diagnosis in zip(records, diagnoses, strict=True)
-        ],
-    }
-
-
-def _share(values: Sequence[bool | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None

@@ -4,16 +4,19 @@ An *entry* is what a table row or a bar speaks of: the start, a branch at the en
 which is a checkpoint of the SFT branch and is compared like a control.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftgym.evaluation.metrics import Measures
+from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
+from shiftgym.evaluation.power import detected_difference
+from shiftgym.evaluation.probed import Column, columns
 from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, first_reaching
+from shiftgym.evaluation.summaries import Summary
 from shiftgym.reports.runs import START, BranchInfo, Run
 
 EARLY = "sft stopped early"
@@ -93,23 +96,37 @@ class Analysis:
     @cached_property
     def views(self) -> list[View]:
         limit = self.first.limit
-        tries = [("success_1", "one attempt")] + ([("success", f"{limit} attempts")] if limit > 1 else [])
-        return [View(d, measure, f"{d}, {words}") for d in self.first.decodings for measure, words in tries]
+        rates = [MEASURES["success_1"], *([MEASURES["success"]] if limit > 1 else [])]
+        return [
+            View(decoding, measure.name, f"{decoding}, {measure.called(limit)}")
+            for decoding in self.first.decodings
+            for measure in rates
+        ]
 
     @cached_property
     def several(self) -> bool:
         """Whether a problem is several decisions."""
-        return any(of.decisions > of.problems for of in self.first.measures)
+        samples = {"sampled": self.first.samples}
+        return any(of.decisions > of.problems * samples.get(of.decoding, 1) for of in self.first.summaries)
 
     @cached_property
     def sees(self) -> bool:
         """Whether problems are shown in pictures, so that recognition was measured."""
-        return any(of.recognised is not None for of in self.first.measures)
+        return any(self.applies(MEASURES["recognised"], split) for split in self.splits)
 
     @cached_property
     def kinds(self) -> bool:
         """Whether decisions are of kinds that are told apart."""
-        return any(of.kinds for of in self.first.measures)
+        return any(of.kinds for of in self.first.summaries)
+
+    def applies(self, measure: Measure[Diagnosed], split: str) -> bool:
+        """Whether a measure applies to a split. Where a problem is one decision, or a decision one attempt, measures
+        of several have values too, but say nothing of their own."""
+        if measure.where == Where.REVISION:
+            return self.first.limit > 1
+        if measure.where == Where.SEVERAL:
+            return self.several
+        return any(of.means[measure.name] is not None for of in self.first.summaries if of.split == split)
 
     @cached_property
     def home(self) -> str | None:
@@ -199,6 +216,11 @@ class Analysis:
         """The measure of `a` minus that of `b` over the seeds that both have done."""
         return self._interval(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
 
+    def detected(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> float | None:
+        """The smallest difference of two entries that these runs can tell from zero, by their own spreads; None where
+        the measure does not apply."""
+        return detected_difference(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
+
     def _interval(self, a: Floats, b: Floats | None = None) -> Interval | None:
         done: NDArray[np.bool_] = np.asarray(~np.isnan(a).all(axis=1))
         if b is not None:
@@ -240,20 +262,18 @@ class Analysis:
                 found.append(Ranked(entry, away, kept, (place[0], place[1]), not beaten))
         return sorted(found, key=lambda ranked: -ranked.away.value)
 
-    def probed(
-        self, entry: Entry, split: str, read: Callable[[dict[str, Any]], dict[str, float | None]]
-    ) -> dict[str, Interval | None]:
-        """What was measured of memorisation and forgetting, by name, as `read` takes it from a row of probes.jsonl."""
+    def probed(self, entry: Entry, split: str) -> dict[Column, Interval | None]:
+        """What was measured of memorisation and forgetting; empty if nothing was."""
         clusters = [
-            [read(row) for row in run.probes(entry.branch, fraction, split) if row["seed"] == seed]
+            [columns(row) for row in run.probes(entry.branch, fraction, split) if row["seed"] == seed]
             for run, fraction in zip(self.runs, entry.fractions, strict=True)
             for seed in run.cube.seeds
         ]
         full = max(clusters, key=len)
         nothing = [dict.fromkeys(full[0])] * len(full) if full else []
         return {
-            name: self._interval(np.array([[row[name] for row in rows or nothing] for rows in clusters], dtype=float))
-            for name in (full[0] if full else ())
+            column: self._interval(np.array([[row[column] for row in rows or nothing] for rows in clusters], float))
+            for column in (full[0] if full else ())
         }
 
     @property
@@ -280,12 +300,12 @@ class Analysis:
         answers = [self.answers(entry, split, view.decoding, view.measure) for split in rungs]
         return self._interval(np.tensordot(weights, np.stack(answers), axes=1))
 
-    def measures(self, entry: Entry, split: str, decoding: str) -> list[Measures]:
-        """The measures of an entry, one a seed of each run."""
+    def summaries(self, entry: Entry, split: str, decoding: str) -> list[Summary]:
+        """The summaries of an entry, one a seed of each run."""
         return [
             of
             for run, fraction in zip(self.runs, entry.fractions, strict=True)
-            for of in run.measures_at(entry.branch, fraction, split, decoding)
+            for of in run.summaries_at(entry.branch, fraction, split, decoding)
         ]
 
     def curve(self, branch: BranchInfo) -> list[Entry]:

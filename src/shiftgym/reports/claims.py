@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.evaluate import Decoding
+from shiftgym.evaluation.measures import MeasureName
 from shiftgym.evaluation.statistics import Interval, wilson
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
@@ -34,8 +35,8 @@ class Claim(BaseModel):
     b: str = START
     """Another, or the common start."""
     split: str
-    measure: str = "success"
-    """A column of `results.jsonl`."""
+    measure: MeasureName = "success"
+    """A measure of `results.jsonl`; see `docs/measures.md`."""
     expect: Literal["rise", "fall"] = "rise"
     """Whether a - b should be above or below zero."""
     below: float | None = Field(None, gt=0, lt=1)

@@ -15,6 +15,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from shiftgym.evaluation.measures import MEASURES
+from shiftgym.evaluation.probed import PROBES
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
 from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
@@ -121,7 +123,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
                     panels.trajectory(
                         analysis,
                         f"{split}: {decoding}",
-                        panels.Side(split, decoding, "recognised", "recognised"),
+                        panels.Side(split, decoding, "recognised", MEASURES["recognised"].label),
                         panels.Side(split, decoding, "success_1", "success with one attempt"),
                     )
                     for split in analysis.splits
@@ -146,13 +148,14 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         PaperFigure(
             f"reading-{split}",
             [
-                panels.against_compute(analysis, split, decoding, measure, f"{word}, {decoding}", "flops")
-                for measure, word in tables.diagnoses(analysis).items()
+                panels.against_compute(analysis, split, decoding, measure.name, f"{measure.label}, {decoding}", "flops")
+                for measure in tables.reading_measures(analysis, split)
                 for decoding in analysis.first.decodings
             ],
             len(analysis.first.decodings),
         )
         for split in analysis.shifted
+        if tables.reading_measures(analysis, split)
     ]
     found.append(
         PaperFigure(
@@ -214,9 +217,12 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
         singles=list(zip(singles, drawings, strict=True)),
         words=words,
+        measures=MEASURES,
+        probes=PROBES,
         rate_rows=tables.rate_rows,
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,
+        reading_measures=tables.reading_measures,
         probe_rows=tables.probe_rows,
         compute_rows=tables.compute_rows,
         gap_rows=tables.gap_rows,

@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from shiftgym.evaluation.metrics import pool
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.evaluation.summaries import pool
 from shiftgym.reports import words
 from shiftgym.reports.analysis import EARLY, Analysis, Entry, View
 from shiftgym.reports.runs import START
@@ -247,7 +247,7 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
 def outcome_fills(analysis: Analysis) -> dict[str, str]:
     """The outcomes that occur, best first, each with its fill."""
     names = load_task(analysis.first.study["task"]["name"]).outcomes
-    occur = {name for run in analysis.runs for of in run.measures for name in (*of.first, *of.final)}
+    occur = {name for run in analysis.runs for of in run.summaries for name in (*of.first, *of.final)}
     return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in occur}
 
 
@@ -255,9 +255,9 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
     """Shares of outcomes of every entry as stacked bars; `share` is `first` or `final`."""
 
     def draw(axes: Axes) -> None:
-        entries = [entry for entry in analysis.entries if analysis.measures(entry, split, decoding)]
+        entries = [entry for entry in analysis.entries if analysis.summaries(entry, split, decoding)]
         for row, entry in enumerate(entries):
-            shares = pool(analysis.measures(entry, split, decoding), share)
+            shares = pool(analysis.summaries(entry, split, decoding), share)
             left = 0.0
             for name, fill in outcome_fills(analysis).items():
                 width = 100 * shares.get(name, 0.0)

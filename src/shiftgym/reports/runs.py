@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from shiftgym.errors import DataError
-from shiftgym.evaluation.metrics import Cube, Measures, measure, read_rows
+from shiftgym.evaluation.rows import Cube, read_rows
+from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.models.shipped import WEIGHTS
@@ -52,20 +53,20 @@ class Run:
         return Cube.of(self.rows)
 
     @cached_property
-    def measures(self) -> list[Measures]:
-        return measure(self.rows)
+    def summaries(self) -> list[Summary]:
+        return summarise(self.rows)
 
     @cached_property
-    def _measures_at(self) -> dict[tuple[str, float, str, str], dict[int, Measures]]:
+    def _summaries_at(self) -> dict[tuple[str, float, str, str], dict[int, Summary]]:
         # Where several steps stand for the same fraction (the start), the last one replaces the others.
-        found: dict[tuple[str, float, str, str], dict[int, Measures]] = defaultdict(dict)
-        for of in sorted(self.measures, key=lambda of: of.step):
+        found: dict[tuple[str, float, str, str], dict[int, Summary]] = defaultdict(dict)
+        for of in sorted(self.summaries, key=lambda of: of.step):
             found[of.branch, of.fraction, of.split, of.decoding][of.seed] = of
         return found
 
-    def measures_at(self, branch: str, fraction: float, split: str, decoding: str) -> list[Measures]:
-        """The measures of one checkpoint, one a seed."""
-        return list(self._measures_at[branch, fraction, split, decoding].values())
+    def summaries_at(self, branch: str, fraction: float, split: str, decoding: str) -> list[Summary]:
+        """The summaries of one checkpoint, one a seed."""
+        return list(self._summaries_at[branch, fraction, split, decoding].values())
 
     @cached_property
     def task(self) -> Task:
@@ -107,6 +108,11 @@ class Run:
         return int(self.study["evaluation"]["problems"])
 
     @property
+    def samples(self) -> int:
+        """Answers to each problem under the sampled decoding."""
+        return int(self.study["evaluation"].get("samples", 1))
+
+    @property
     def seeds(self) -> list[int]:
         return list(self.study["seeds"])
 
@@ -123,7 +129,7 @@ class Run:
     @cached_property
     def unfinished(self) -> list[str]:
         """What has no evaluation at the end of the budget yet, as `branch seed k`."""
-        done = {(of.branch, of.seed) for of in self.measures if of.fraction == 1 or of.branch == START}
+        done = {(of.branch, of.seed) for of in self.summaries if of.fraction == 1 or of.branch == START}
         return [
             f"{branch.name} seed {seed}"
             for branch in self.branches

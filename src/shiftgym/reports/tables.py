@@ -1,28 +1,22 @@
 """The tables of the page as rows of cells: an entry, or a difference of two, and its numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.ticker import EngFormatter
 
-from shiftgym.evaluation.metrics import pool, pool_success
+from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.evaluation.summaries import pool, pool_success
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis, Entry, View
 
 PREFIXED = EngFormatter(places=2, sep=" ")
 """5.5e12 as 5.50 T."""
 
-DIVERGENCES = {"kl_from_start": "KL(start ‖ policy), nats", "kl_to_start": "KL(policy ‖ start), nats"}
-"""Measures of how far a policy has moved, and what the report calls them."""
-
-DIAGNOSES = {"translated": "translation", "perseverated": "perseveration", "recognised": "recognition"}
-"""Measures of how symbols and pictures were read, and what the report calls them."""
-
-
-PAPER_MEASURES = {"per_step": "per step", "whole": "whole problem"}
-"""Measures that the paper has where a problem is several decisions, and what the report calls them."""
+READING = (Where.SYMBOLS, Where.OTHER_RULE, Where.PICTURES)
+"""What measures of how symbols and pictures were read apply to."""
 
 
 class Cell(NamedTuple):
@@ -37,26 +31,23 @@ class Cell(NamedTuple):
 
 
 def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its success in each view, and what its first answers were like under each decoding."""
-    found = []
-    for entry in analysis.entries:
-        cells = []
-        for view in analysis.views:
-            rate = analysis.rate(entry, split, view.decoding, view.measure)
-            cells.append(_rate_cell(rate, view.label))
-        for decoding in analysis.first.decodings if analysis.several else ():
-            for measure, word in PAPER_MEASURES.items():
-                cells.append(_rate_cell(analysis.rate(entry, split, decoding, measure), f"{word}, {decoding}"))
-        for decoding in analysis.first.decodings:
-            for measure, word in {"valid": "valid", **diagnoses(analysis)}.items():
-                if measure == "perseverated" and split not in analysis.shifted:
-                    continue
-                rate = analysis.rate(entry, split, decoding, measure)
-                cells.append(Cell(words.percent(rate.value) if rate else "n/a", f"{word}, {decoding}"))
-            tokens = [of.tokens for of in analysis.measures(entry, split, decoding)]
-            cells.append(Cell(f"{sum(tokens) / len(tokens):.0f}", f"tokens, {decoding}"))
-        found.append((entry, cells))
-    return found
+    """Every entry with its success in each view, and then every other measure that applies, under each decoding."""
+    viewed = {view.measure for view in analysis.views}
+    others = [each for each in MEASURES.values() if each.name not in viewed and analysis.applies(each, split)]
+    columns = [(view.decoding, MEASURES[view.measure], view.label) for view in analysis.views]
+    columns += [
+        (decoding, each, f"{each.label}, {decoding}") for decoding in analysis.first.decodings for each in others
+    ]
+    return [
+        (
+            entry,
+            [
+                _cell(measure, analysis.rate(entry, split, decoding, measure.name), head)
+                for decoding, measure, head in columns
+            ],
+        )
+        for entry in analysis.entries
+    ]
 
 
 def change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
@@ -118,23 +109,12 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
     """Every entry with what was measured of memorisation and forgetting."""
     found = []
     for entry in analysis.entries:
-        measured = analysis.probed(entry, split, _probe_columns)
         cells = [
-            _rate_cell(interval, name, "{:.2f}".format if name in DIVERGENCES.values() else words.percent)
-            for name, interval in measured.items()
+            _cell(column.measure, interval, column.head) for column, interval in analysis.probed(entry, split).items()
         ]
         if cells:
             found.append((entry, cells))
     return found
-
-
-def _probe_columns(row: dict[str, Any]) -> dict[str, float | None]:
-    return {
-        **{name: row[measure] for measure, name in DIVERGENCES.items()},
-        **{f"pass@{k}": value for k, value in row["pass_at"].items()},
-        **{measure: row[measure] for measure in ("retained", "copied")},
-        **{f"memorised: {kind}": value for kind, value in row["memorised"].items()},
-    }
 
 
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
@@ -150,7 +130,7 @@ def share_rows(
 ) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with the share of each style of first answers (or kind of decision), and the success within it."""
     shares = {
-        entry: (of, pool(of, share)) for entry in analysis.entries if (of := analysis.measures(entry, split, decoding))
+        entry: (of, pool(of, share)) for entry in analysis.entries if (of := analysis.summaries(entry, split, decoding))
     }
     total: Counter[str] = Counter()
     for _, found in shares.values():
@@ -172,12 +152,13 @@ def share_rows(
     ]
 
 
-def _rate_cell(rate: Interval | None, head: str, told: Callable[[float], str] = words.percent) -> Cell:
-    if rate is None:
+def _cell(measure: Measure[Any], found: Interval | None, head: str) -> Cell:
+    if found is None:
         return Cell("n/a", head)
-    return Cell(told(rate.value), head, [f"{told(rate.low)} to {told(rate.high)}"])
+    limits = f"{words.told(measure, found.low)} to {words.told(measure, found.high)}"
+    return Cell(words.told(measure, found.value), head, [limits])
 
 
-def diagnoses(analysis: Analysis) -> dict[str, str]:
-    """Those of `DIAGNOSES` that the runs have."""
-    return {measure: word for measure, word in DIAGNOSES.items() if measure != "recognised" or analysis.sees}
+def reading_measures(analysis: Analysis, split: str) -> list[Measure[Diagnosed]]:
+    """How symbols and pictures were read: the measures of it that apply to a split."""
+    return [each for each in MEASURES.values() if each.where in READING and analysis.applies(each, split)]

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from shiftgym.evaluation.measures import MEASURES, Measure
+from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.analysis import EARLY, Analysis, Direction, Entry
 
@@ -39,6 +42,13 @@ class Finding:
 
 def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def told(measure: Measure[Any], value: float | None) -> str:
+    """A value of a measure: a share in percent, else a number."""
+    if value is None or measure.share:
+        return percent(value)
+    return f"{value:.{2 if abs(value) < 10 else 1}f}".replace("-", "−")
 
 
 def signed(value: float) -> str:
@@ -160,6 +170,38 @@ def scope(analysis: Analysis) -> str:
     )
 
 
+def planned_power(seeds: int, problems: int, samples: int) -> str:
+    """What a study can tell from zero, before it runs, by the spreads that are assumed."""
+    smallest = detectable_difference(seeds, problems, samples)
+    return (
+        f"With {count(seeds, 'seed')}, {count(problems, 'problem')} a split and {count(samples, 'answer')} a problem, "
+        f"a true difference of at least {100 * smallest:.1f} points can be told from zero "
+        f"({100 * POWER:.0f} % power), assuming that differences spread by {100 * PLANNED.seeds:g} points between "
+        f"seeds and {100 * PLANNED.problems:g} between problems and that answers are as noisy as "
+        "can be; see docs/measures.md."
+    )
+
+
+def measured_power(analysis: Analysis, split: str, decoding: str, measure: str) -> str | None:
+    """What a run can tell from zero, by the spreads in its own rows; None where nothing is compared."""
+    found = [analysis.detected(a, b, split, decoding, measure) for a, b in analysis.comparisons]
+    known = [100 * value for value in found if value is not None]
+    if not known:
+        return None
+    least, most = (f"{value:.1f}" for value in (min(known), max(known)))
+    points = least if least == most else f"{least} to {most}"
+    label = MEASURES[measure].called(analysis.first.limit)
+    return (
+        f"By the spreads in its own rows, the run on {analysis.first.backbone} can tell a true difference of {points} "
+        f"points{'' if least == most else ', depending on the comparison,'} from zero on {split} "
+        f"({label}, {decoding}; {100 * POWER:.0f} % power)."
+    )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _success(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
     views = analysis.changes(a, b, split).views
     lines = [Line(view.label, change(interval), interval.sign) for view, interval in views.items()]
@@ -167,10 +209,11 @@ def _success(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
 
 
 def _trained_rule(analysis: Analysis, pairs: Sequence[tuple[Entry, Entry]], split: str) -> list[Line]:
-    found = []
+    found, measure = [], MEASURES["perseverated"]
     for a, b in pairs:
         for decoding in analysis.first.decodings:
-            interval = analysis.change(a, b, split, decoding, "perseverated")
+            interval = analysis.change(a, b, split, decoding, measure.name)
             if interval:
-                found.append(Line(f"{a.label} − {b.label}, {decoding}", change(interval), interval.sign, good=False))
+                label = f"{a.label} − {b.label}, {decoding}"
+                found.append(Line(label, change(interval), interval.sign, good=measure.better > 0))
     return found

@@ -39,14 +39,16 @@ class Estimate:
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
     """Every branch with its steps and time, and the time of the whole study. Trains nothing that is kept."""
-    from shiftgym.reports.words import AXES
+    from shiftgym.reports.words import AXES, planned_power
 
     console = Console()
     workers = engine(workers).workers
-    branches = plan(study)
+    branches, evaluation = plan(study), study.evaluation
+    samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} side by side.\n"
+        f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
         "Measuring two steps of each kind of branch and an evaluation ...",
         highlight=False,
     )

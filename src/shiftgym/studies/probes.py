@@ -5,12 +5,12 @@ What each measure is and where it comes from: `docs/measures.md`. Compute spent 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import comb
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from shiftgym.episodes import DecisionRecord, play
 from shiftgym.evaluation.evaluate import batches
+from shiftgym.evaluation.probed import Probed, measure_probed
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
@@ -67,23 +67,18 @@ class Probe:
         from_start = self._divergences(self._start, model, self._before[split])
         rows = []
         for place, records in enumerate(greedy):
-            right = [sum(verdict for _, verdict in samples) for samples in sampled[place]]
-            solved = _solved(records)
-            copied = [record.attempts[0].answer in self._data for record in records] if self._data else None
-            rows.append(
-                {
-                    "split": split,
-                    "index": place,
-                    "kl_to_start": to_start[place],
-                    "kl_from_start": from_start[place],
-                    "pass_at": {str(k): fmean(pass_at(size, count, k) for count in right) for k in _doubling(size)},
-                    "retained": retention(_solved(self._solved[split][place]), solved),
-                    "copied": fmean(copied) if copied else None,
-                    "memorised": {
-                        kind: local_inconsistency(solved, _solved(after[place])) for kind, after in near.items()
-                    },
-                }
+            answers = [record.attempts[0].answer for record in records]
+            probed = Probed(
+                kl_to_start=to_start[place],
+                kl_from_start=from_start[place],
+                samples=size,
+                right=[sum(verdict for _, verdict in samples) for samples in sampled[place]],
+                before=_solved(self._solved[split][place]),
+                now=_solved(records),
+                changed={kind: _solved(after[place]) for kind, after in near.items()},
+                copied=[answer in self._data for answer in answers] if self._data else None,
             )
+            rows.append({"split": split, "index": place, **measure_probed(probed)})
         return rows
 
     def _problems(self, split: str) -> list[Any]:
@@ -127,27 +122,5 @@ class Probe:
         return Player(replace(self._context, model=model), sampling, "probe")
 
 
-def pass_at(samples: int, right: int, k: int) -> float:
-    """The chance that at least one of k answers, drawn from so many of which so many were right, is right: the unbiased
-    estimate of pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1)."""
-    return 1 - comb(samples - right, k) / comb(samples, k)
-
-
-def local_inconsistency(solved: Sequence[bool], perturbed: Sequence[bool]) -> float:
-    """Share of problems that are solved as they are but not when changed a little: accuracy times one minus the
-    consistency ratio (LiMem; Xie et al. 2024, arXiv 2410.23123, section 2.1)."""
-    return fmean(before and not after for before, after in zip(solved, perturbed, strict=True))
-
-
-def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
-    """Share of what was solved before that is solved still; None if nothing was."""
-    kept = [still for once, still in zip(before, now, strict=True) if once]
-    return fmean(kept) if kept else None
-
-
 def _solved(records: Sequence[DecisionRecord]) -> list[bool]:
     return [record.solved for record in records]
-
-
-def _doubling(limit: int) -> list[int]:
-    return [1 << power for power in range(limit.bit_length())]

@@ -15,6 +15,9 @@ from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.studies.config import EvaluationTable, Study, Training, read
 
+OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
+"""Measures that `evaluate_model` prints beside success."""
+
 
 def train_model(
     model: str, recipe: str, *, task: str, steps: int, seed: int, overrides: Sequence[str], out: Path
@@ -65,7 +68,10 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
     """
     import pyarrow as pa
 
-    from shiftgym.evaluation.metrics import SCHEMA, measure
+    from shiftgym.evaluation.measures import MEASURES
+    from shiftgym.evaluation.rows import SCHEMA
+    from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.words import told
 
     task = study.build_task()
     settings = study.evaluation
@@ -76,18 +82,15 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
         seed=seed,
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )
-    table = Table(
-        "split", "decoding", "one attempt", f"{task.limit} attempts", "valid", "trained rule", "tokens", box=None
-    )
-    for of in measure(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
-        rates = [found.estimate(name, split=of.split, decoding=of.decoding) for name in ("success_1", "success")]
+    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), OF_FIRST_ANSWERS))
+    table = Table("split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)], box=None)
+    for of in summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
+        rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
         table.add_row(
             of.split,
             of.decoding,
             *[f"{100 * rate.value:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in rates],
-            f"{100 * of.valid:.0f}",
-            "" if of.perseverated is None else f"{100 * of.perseverated:.0f}",
-            f"{of.tokens:.0f}",
+            *[told(measure, of.means[measure.name]) for measure in shown],
         )
     console = Console()
     console.print(table)

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.metrics import MEASURES
 from shiftgym.reading import WrongValue, nearest, read_toml, typed
 from shiftgym.reports.claims import Claim
 from shiftgym.reports.words import AXES
@@ -151,7 +150,6 @@ def _check_claims(tables: SuiteTables, studies: Mapping[str, Study]) -> None:
         _known(f"{at}.a", f"{study.name} has no branch", claim.a, [START, *study.branches])
         _known(f"{at}.b", f"{study.name} has no branch", claim.b, [START, *study.branches])
         _known(f"{at}.split", f"{study.name} does not evaluate the split", claim.split, study.evaluation.splits)
-        _known(f"{at}.measure", "there is no measure", claim.measure, MEASURES)
         _known(f"{at}.study", f"{study.name} does not evaluate the decoding", DECODING, study.evaluation.decodings)
 
 
