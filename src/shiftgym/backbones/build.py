@@ -16,7 +16,7 @@ from jinja2 import Template
 from shiftgym.backbones import navigation, points
 from shiftgym.backbones.corpus import Corpus
 from shiftgym.backbones.pretrain import Pretraining, pretrain, save
-from shiftgym.backbones.vision import Eyes
+from shiftgym.backbones.vision import Encoder
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
 from shiftgym.files import replacing
@@ -56,7 +56,7 @@ KINDS = {
         "points",
         {"modality": "vision", "size": points.SIZE},
         points.SEEN,
-        Pretraining(steps=1500, careless_steps=300, eyes=Eyes("points", points.SIZE)),
+        Pretraining(steps=1500, careless_steps=300, encoder=Encoder("points", points.SIZE)),
         {
             "train": {"look": "black"},
             "id": {"look": "black", "hands": "test"},
@@ -80,7 +80,7 @@ KINDS = {
         {"modality": "vision", "size": navigation.SIZE},
         navigation.SEEN,
         Pretraining(
-            steps=2000, careless_steps=300, tree=1024, chunk=32, eyes=Eyes("navigation", navigation.SIZE),
+            steps=2000, careless_steps=300, tree=1024, chunk=32, encoder=Encoder("navigation", navigation.SIZE),
         ),
         {
             "train": {},

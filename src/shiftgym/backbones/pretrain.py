@@ -25,7 +25,7 @@ from transformers import (
 
 from shiftgym.backbones.corpus import Corpus
 from shiftgym.backbones.tokenizer import train_tokenizer
-from shiftgym.backbones.vision import Eyes, give_eyes, processor_of
+from shiftgym.backbones.vision import Encoder, add_encoder, processor_of
 from shiftgym.files import replacing
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
@@ -58,7 +58,7 @@ class Pretraining:
     """Problems whose conversations are sorted by length together, so that little is padded."""
     tree: int = 0
     """Most tokens in a row that conversations which begin alike share; 0 gives each a row of its own."""
-    eyes: Eyes | None = None
+    encoder: Encoder | None = None
     """How it sees, if it does. Its decoder then is that of a backbone that reads, and sizes above say nothing."""
 
     @property
@@ -136,15 +136,15 @@ def _start(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast | ProcessorMixin, list[tuple[nn.Module, float]]]:
     """The untrained model, its tokenizer or processor, and the parts of it with the factor on the rate of each."""
     torch.manual_seed(derive(seed, "backbone", "init"))  # noqa: TID251  transformers initialises from the global one
-    if plan.eyes is None:
+    if plan.encoder is None:
         tokenizer = _tokenizer(corpus, seed, folder, plan)
         model = LlamaForCausalLM(_config(tokenizer, plan))
         return model, tokenizer, [(model, 1.0)]
-    processor = processor_of(plan.eyes, seed)
-    seeing = give_eyes(plan.eyes, seed, processor)
+    processor = processor_of(plan.encoder, seed)
+    seeing = add_encoder(plan.encoder, seed, processor)
     decoder = seeing.model.text_model
     return seeing, processor, [
-        (seeing.model.vision_model, 1.0), (seeing.model.connector, 1.0), (decoder, plan.eyes.reader_rate)
+        (seeing.model.vision_model, 1.0), (seeing.model.connector, 1.0), (decoder, plan.encoder.reader_rate)
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ AROUND = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
 
 
 @dataclass(frozen=True)
-class Eyes:
+class Encoder:
     """An encoder of pictures in front of a backbone that reads already."""
 
     reader: str
@@ -43,33 +43,33 @@ class Eyes:
         return (self.size // self.patch // self.merged) ** 2
 
 
-def processor_of(eyes: Eyes, seed: int) -> Idefics3Processor:
+def processor_of(encoder: Encoder, seed: int) -> Idefics3Processor:
     """The processor: the text backbone's tokenizer with a few more tokens; pictures are not split."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(_reader(eyes, seed))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(_reader(encoder, seed))
     tokenizer.add_special_tokens({"additional_special_tokens": [PLACEHOLDER, *AROUND]})
-    side = {"longest_edge": eyes.size}
+    side = {"longest_edge": encoder.size}
     images = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False, do_resize=True)
-    return Idefics3Processor(images, tokenizer, image_seq_len=eyes.tokens, chat_template=SEEING_TEMPLATE)
+    return Idefics3Processor(images, tokenizer, image_seq_len=encoder.tokens, chat_template=SEEING_TEMPLATE)
 
 
-def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:
+def add_encoder(encoder: Encoder, seed: int, processor: Idefics3Processor) -> Idefics3ForConditionalGeneration:
     """The text backbone behind an encoder of random weights."""
-    reader = LlamaForCausalLM.from_pretrained(_reader(eyes, seed), dtype=torch.float32)
+    reader = LlamaForCausalLM.from_pretrained(_reader(encoder, seed), dtype=torch.float32)
     text = reader.config.to_dict()
     del text["_name_or_path"]  # where this machine keeps it
     tokenizer = processor.tokenizer
     vocabulary = -(-len(tokenizer) // 8) * 8
     config = Idefics3Config(
         vision_config={
-            "image_size": eyes.size,
-            "patch_size": eyes.patch,
-            "hidden_size": eyes.hidden,
-            "num_hidden_layers": eyes.layers,
-            "num_attention_heads": eyes.heads,
-            "intermediate_size": eyes.feed_forward,
+            "image_size": encoder.size,
+            "patch_size": encoder.patch,
+            "hidden_size": encoder.hidden,
+            "num_hidden_layers": encoder.layers,
+            "num_attention_heads": encoder.heads,
+            "intermediate_size": encoder.feed_forward,
         },
         text_config={**text, "vocab_size": vocabulary},
-        scale_factor=eyes.merged,
+        scale_factor=encoder.merged,
         image_token_id=tokenizer.convert_tokens_to_ids(PLACEHOLDER),
         tie_word_embeddings=True,
     )
@@ -79,5 +79,5 @@ def give_eyes(eyes: Eyes, seed: int, processor: Idefics3Processor) -> Idefics3Fo
     return model
 
 
-def _reader(eyes: Eyes, seed: int) -> str:
-    return str(WEIGHTS / f"{eyes.reader}-{seed}")
+def _reader(encoder: Encoder, seed: int) -> str:
+    return str(WEIGHTS / f"{encoder.reader}-{seed}")

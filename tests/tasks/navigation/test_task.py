@@ -136,7 +136,7 @@ def test_the_views_show_the_streets_and_the_sign_that_are_there(seen):
                 assert picture.exits == (0, 180)
 
 
-def test_the_same_place_has_the_same_accidents(seen):
+def test_the_same_location_has_the_same_random_details(seen):
     walk = list(decisions(seen, seen.problem("train", 0)))
     again = list(decisions(seen, seen.problem("train", 0)))
     assert [decision.picture for decision in walk] == [decision.picture for decision in again]

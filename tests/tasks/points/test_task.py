@@ -170,8 +170,8 @@ def test_misread_cards_are_a_verdict_of_their_own_and_order_does_not_count(seen)
     decision = seen.start(seen.problem("train", 0))
     answer = json.loads(seen.expert(decision))
     assert decision.judge(json.dumps(answer)).outcome == "correct"
-    turned = {**answer, "cards": answer["cards"][::-1], "number": answer["number"][::-1]}
-    assert decision.judge(json.dumps(turned)).outcome == "correct"
+    reversed_ = {**answer, "cards": answer["cards"][::-1], "number": answer["number"][::-1]}
+    assert decision.judge(json.dumps(reversed_)).outcome == "correct"
     other = next(rank for rank in "A23456789" if rank not in answer["cards"])
     for cards in ([other, *answer["cards"][1:]], answer["cards"][1:], [], "A 2 3 4", None, 7):
         verdict = decision.judge(json.dumps({**answer, "cards": cards}))

@@ -29,8 +29,8 @@ def test_a_panorama_is_cut_into_front_right_back_and_left(tmp_path, rotation):
     assert (grid.mode, grid.size) == ("RGB", (96, 96))
     for name, at in {"front": (24, 24), "right": (72, 24), "back": (24, 72), "left": (72, 72)}.items():
         assert np.abs(np.array(grid.getpixel(at), int) - COLOURS[name]).max() < 40, name
-    turned = Panorama(path, int(rotation) + 90, 96).draw()
-    assert np.abs(np.array(turned.getpixel((24, 24)), int) - COLOURS["right"]).max() < 40
+    rotated = Panorama(path, int(rotation) + 90, 96).draw()
+    assert np.abs(np.array(rotated.getpixel((24, 24)), int) - COLOURS["right"]).max() < 40
 
 
 def test_a_bad_picture_is_named_in_one_line(tmp_path):

@@ -9,7 +9,7 @@ from shiftgym.tasks.navigation.streetview.styles import STYLES, style_of
 from shiftgym.tasks.navigation.streetview.view import StreetPicture
 from shiftgym.tasks.navigation.world.cities import MAKERS
 
-PLACE = StreetPicture("london", (0, 180), None, 192, 3)
+PLAIN = StreetPicture("london", (0, 180), None, 192, 3)
 
 
 def share_changed(before: Image.Image, after: Image.Image) -> float:
@@ -20,13 +20,13 @@ def share_changed(before: Image.Image, after: Image.Image) -> float:
 def test_cities_are_told_apart():
     assert set(STYLES) == set(MAKERS)
     for exits in ((0, 180), (0, 90, 180, 270)):
-        pictures = [replace(PLACE, city=name, exits=exits).draw() for name in MAKERS]
+        pictures = [replace(PLAIN, city=name, exits=exits).draw() for name in MAKERS]
         for number, one in enumerate(pictures):
             assert all(share_changed(one, other) > 0.8 for other in pictures[:number])
 
 
 def test_a_map_has_a_style_of_its_own_wherever_it_lies(tmp_path):
-    pictures = [replace(PLACE, city=name).draw() for name in ("maps/bern.osm", str(tmp_path / "bern.osm"), "porto.osm")]
+    pictures = [replace(PLAIN, city=name).draw() for name in ("maps/bern.osm", str(tmp_path / "bern.osm"), "porto.osm")]
     assert pictures[0].tobytes() == pictures[1].tobytes()
     assert share_changed(pictures[0], pictures[2]) > 0.3
     assert style_of("bern.osm") not in STYLES.values()

@@ -14,7 +14,7 @@ from shiftgym.tasks.navigation.streetview.styles import STYLES
 from shiftgym.tasks.navigation.streetview.view import BOARD, EDGE, StreetPicture, is_crossing, lay_streets
 from shiftgym.tasks.navigation.world.cities import MAKERS
 
-PLACE = StreetPicture("london", (0, 180), None, 192, 3)
+PLAIN = StreetPicture("london", (0, 180), None, 192, 3)
 BOXES = {"front": (0, 0), "right": (1, 0), "behind": (0, 1), "left": (1, 1)}
 """Column and row of each view in the grid."""
 
@@ -31,12 +31,12 @@ def share_changed(before: Image.Image, after: Image.Image) -> float:
 
 @pytest.mark.parametrize("size", [128, 193, 448])
 def test_the_same_fields_give_the_same_bytes(size):
-    place = replace(PLACE, sign=("Cafe Iris", "left"), size=size)
-    picture = place.draw()
+    signed = replace(PLAIN, sign=("Cafe Iris", "left"), size=size)
+    picture = signed.draw()
     assert (picture.mode, picture.size) == ("RGB", (size, size))
-    again = StreetPicture(**asdict(place)).draw()
+    again = StreetPicture(**asdict(signed)).draw()
     assert again.tobytes() == picture.tobytes()
-    assert replace(place, seed=4).draw().tobytes() != picture.tobytes()
+    assert replace(signed, seed=4).draw().tobytes() != picture.tobytes()
 
 
 def test_another_process_paints_the_same():
@@ -51,7 +51,7 @@ def test_another_process_paints_the_same():
 @pytest.mark.parametrize(("bearing", "name", "others"), [(90, "right", (0, 180, 270)), (270, "left", (0, 90, 180))])
 @pytest.mark.parametrize("style", MAKERS)
 def test_a_street_is_seen_where_it_leaves(bearing, name, others, style):
-    closed, opened = (replace(PLACE, city=style, exits=exits).draw() for exits in (others, (*others, bearing)))
+    closed, opened = (replace(PLAIN, city=style, exits=exits).draw() for exits in (others, (*others, bearing)))
     opposite = {"right": "left", "left": "right"}[name]
     assert share_changed(view(closed, name), view(opened, name)) > 0.5
     assert share_changed(view(closed, opposite), view(opened, opposite)) == 0.0
@@ -61,7 +61,7 @@ def test_a_street_is_seen_where_it_leaves(bearing, name, others, style):
 
 @pytest.mark.parametrize("exits", [(0,), (37,), (0, 13), (90, 180), (1, 359), tuple(range(0, 360, 45))])
 def test_any_exits_can_be_painted(exits):
-    assert replace(PLACE, exits=exits).draw().size == (192, 192)
+    assert replace(PLAIN, exits=exits).draw().size == (192, 192)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_only_a_street_that_goes_on_is_no_crossing(exits, crossing):
 @pytest.mark.parametrize("exits", [(0, 180), (0, 90, 180, 270), (180, 225, 315)])
 @pytest.mark.parametrize("size", [128, 192, 449])
 def test_a_sign_stands_whole_in_its_view(exits, size):
-    plain = {city: replace(PLACE, city=city, exits=exits, size=size) for city in ("hong_kong", "lagos")}
+    plain = {city: replace(PLAIN, city=city, exits=exits, size=size) for city in ("hong_kong", "lagos")}
     drawn = {city: picture.draw() for city, picture in plain.items()}
     for city, (number, where) in product(plain, enumerate(SPATIAL)):
         signed = replace(plain[city], sign=("Magnolia Pharmacy", where)).draw()

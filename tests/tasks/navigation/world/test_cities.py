@@ -39,7 +39,7 @@ def test_cities_are_of_different_make():
             assert a == b or sum(abs(x - y) for x, y in zip(makes[a], makes[b], strict=True)) > 0.05, (a, b)
 
 
-def test_new_york_is_turned_by_29_degrees():
+def test_new_york_is_rotated_by_29_degrees():
     headings = {street["heading"] for _, _, street in load_city("new_york").graph.edges(data=True)}
     assert all(min(abs(heading - known) for known in (29, 119, 209, 299)) < 0.5 for heading in headings)
 
