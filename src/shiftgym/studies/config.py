@@ -4,16 +4,19 @@ import re
 import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.models.shipped import shipped
 from shiftgym.reading import WrongValue, nearest, override, typed
+from shiftgym.studies.compared import Family, completed, learn_from_train
 from shiftgym.tasks.base import Task
+from shiftgym.tasks.check import population_field
 from shiftgym.tasks.registry import build_task, load_task
 from shiftgym.training.settings import (
     Accounting,
@@ -111,8 +114,6 @@ class Init(SFTSettings):
 
 
 class _Shown(_Table):
-    role: Literal["main", "control"] = "main"
-    """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
     """What the report calls it."""
     start: str = "init"
@@ -152,6 +153,11 @@ class DistillBranch(_Shown, DistillSettings):
 
 AnyBranch = SFTBranch | RFTBranch | ReplayBranch | DPOBranch | PPOBranch | GroupBranch | DistillBranch
 Branch = Annotated[AnyBranch, Field(discriminator="recipe")]
+
+
+def family(recipe: str) -> Family:
+    """Whether a recipe learns from given answers, from rewards, or from something else."""
+    return "supervised" if recipe == "sft" else "reinforced" if recipe in ("ppo", "grpo", "rloo") else "other"
 
 
 class _Setup(_Table):
@@ -210,8 +216,12 @@ class Study(_Setup):
     """Begins the name of the run folder."""
     title: str
     """Headline of the report."""
+    note: str | None = None
+    """What a reader of the report should know besides, in a sentence or two."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
+    compare: Compare = Compare()
+    """What is compared. Every key has an obvious value, or else the study file has to give it."""
     evaluation: EvaluationTable
     probes: Probes | None = None
     ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
@@ -244,6 +254,12 @@ class Study(_Setup):
                 _known_split(f"ladders.{name}", split, self.evaluation.splits)
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
+
+    def resolved(self) -> Self:
+        study = super().resolved()
+        families = {name: family(branch.recipe) for name, branch in study.branches.items()}
+        compare = completed(study, families, population_field(load_task(study.task.name)))
+        return study.model_copy(update={"compare": compare})
 
     def _check_start(self, name: str, branch: _Shown) -> None:
         if branch.start in NO_BRANCHES:
@@ -306,6 +322,7 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
         ConfigError: names `source`, or the override that brought the wrong value.
     """
     changed = [override(values, assignment) for assignment in overrides]
+    learn_from_train(values)
     try:
         setup = typed(kind, values)
         setup.check()

@@ -13,6 +13,7 @@ from shiftgym.evaluation.evaluate import Decoding, evaluate
 from shiftgym.policies.base import Policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.openai import OpenAIPolicy
+from shiftgym.reading import nearest
 from shiftgym.studies.branch import model_policies, write_text
 from shiftgym.studies.config import EvaluationTable, Study, Training, read
 from shiftgym.tasks.base import Task
@@ -59,11 +60,14 @@ def train_model(
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
-def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, out: Path | None) -> None:
-    """Print how `policy` does on the splits that `study` evaluates, and write `out`/results.jsonl if asked to.
+def evaluate_model(
+    policy: str, study: Study, *, splits: Sequence[str] | None, served: str | None, seed: int, out: Path | None
+) -> None:
+    """Print how `policy` does on splits of `study`, and write `out`/results.jsonl if asked to.
 
     Args:
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
+        splits: those of the study's splits; None: those that it evaluates.
         served: the model's name at an endpoint.
     """
     import numpy as np
@@ -74,10 +78,13 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
 
     task = study.build_task()
     settings = study.evaluation
+    for split in splits or ():
+        if split not in study.splits:
+            raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     found = evaluate(
         _policies(policy, served, task, settings, seed),
         task,
-        splits=settings.splits,
+        splits=splits or settings.splits,
         problems=settings.problems,
         samples=settings.samples,
         decodings=settings.decodings,

@@ -93,7 +93,7 @@ class _Trial:
     ) -> None:
         self.cls: Any = load_task(name)
         self.name, self.options, self.seed = name, options, seed
-        self.population = _population_field(self.cls)
+        self.population = population_field(self.cls)
         default: dict[str, dict[str, object]] = {"train": {}}
         if self.population:
             default = {"train": {self.population: "train"}, "test": {self.population: "test"}}
@@ -272,7 +272,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _population_field(cls: Any) -> str | None:
+def population_field(cls: Any) -> str | None:
     """The field of the settings that may be both `train` and `test`, if there is one."""
     fields = cls.Setting.model_fields.items()
     return next((name for name, field in fields if {"train", "test"} <= set(get_args(field.annotation))), None)
