@@ -29,6 +29,15 @@ rule = "faces_as_ten"
 [splits.rule_ood]
 rule = "faces_as_11_12_13"
 
+[compare]
+train = "train"
+home = "id"
+shifted = ["rule_ood"]
+supervised = "sft"
+reinforced = "ppo"
+controls = ["sft-diverse", "ppo-noisy"]
+decoding = "{decoding}"
+
 [evaluation]
 splits = ["train", "id", "rule_ood"]
 problems = {problems}
@@ -43,24 +52,20 @@ recipe = "sft"
 
 [branches.sft]
 recipe = "sft"
-role = "main"
 label = "SFT"
 [branches.ppo]
 recipe = "ppo"
-role = "main"
 label = "PPO"
 [branches.sft-diverse]
 recipe = "sft"
-role = "control"
 label = "SFT, random rules"
 [branches.ppo-noisy]
 recipe = "ppo"
-role = "control"
 label = "PPO, noisy steps"
 """
 
 Rates = dict[str, tuple[float, float, float]]
-"""BranchInfo -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
+"""Branch -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
 
 EFFECT: Rates = {
     "init": (0.55, 0.35, 0.25),
@@ -119,6 +124,7 @@ def write_run(
         problems=problems,
         fractions=list(fractions),
         decodings=list(decodings),
+        decoding=decodings[0],
         modality=modality,
     )
     (folder / "study.toml").write_text(study, encoding="utf-8")

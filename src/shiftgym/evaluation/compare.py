@@ -17,8 +17,8 @@ class Compare(BaseModel):
     train: str = "train"
     """The split that branches learn from. By default the one of `[init]`."""
     home: str = ""
-    """Unseen problems under the trained setting. By default the evaluated split that differs from `train` in its problems
-    only, or else `train` itself."""
+    """Unseen problems under the trained setting. By default the evaluated split that differs from `train` only in its
+    problems, or else `train` itself."""
     shifted: tuple[str, ...] = ()
     """Splits that differ from training in one factor. By default every other evaluated split."""
     supervised: str | None = None

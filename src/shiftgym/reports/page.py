@@ -50,32 +50,39 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
 
 
 def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
-    """The headline, success rates and paired differences, for a terminal of 80 columns; a rich renderable."""
+    """The headline, the primary measure and the secondary ones, for a terminal of 80 columns; a rich renderable."""
     analysis = Analysis(_load(run_folder, others))
     warning = words.unfinished(analysis)
     parts: list[Any] = [Text(warning), ""] if warning else []
     for split in analysis.shifted:
         parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
-    heads = [view.label.replace(", ", "\n") for view in analysis.views]
-    for split in analysis.splits:
-        diagnosed = split in analysis.shifted
-        table = Table(
-            "success, %", *heads, *["trained\nrule used"] * diagnosed, title=split, box=SIMPLE_HEAD, pad_edge=False
-        )
-        for entry in analysis.entries:
-            rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in analysis.views]
-            if diagnosed:
-                rates.append(analysis.rate(entry, split, analysis.first.decodings[-1], "perseverated"))
-            table.add_row(Text(entry.label), *[words.percent(rate.value) if rate else "n/a" for rate in rates])
-        parts += [table, ""]
-    for split in analysis.shifted:
-        table = Table("points [95 %]", *heads, title=f"paired differences on {split}", box=SIMPLE_HEAD, pad_edge=False)
-        for a, b in analysis.comparisons:
-            found = analysis.changes(a, b, split).views
-            cells = [words.change(found[view]).replace(" [", "\n[") if view in found else "" for view in analysis.views]
-            table.add_row(Text(f"{a.label}\n− {b.label}"), *cells)
-        parts += [table, ""]
+    parts += [_primary_table(analysis, split) for split in analysis.judged_first]
+    parts += ["Secondary measures, in percent; they decide nothing above:", ""]
+    parts += [_secondary_table(analysis, split) for split in analysis.judged_first]
     return Group(*parts, words.scope(analysis))
+
+
+def _primary_table(analysis: Analysis, split: str) -> Table:
+    rows = tables.primary_rows(analysis, split)
+    title = f"{split}: {analysis.primary(split).label}"
+    heads = ["%", *[cell.head for cell in rows[0][1][1:]]]
+    table = Table("branch", *heads, title=title, box=SIMPLE_HEAD, pad_edge=False)
+    for entry, (rate, *differences) in rows:
+        told = [f"{cell.text} {cell.small[-1]}\n{cell.small[0]}" if cell.text else "" for cell in differences]
+        table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
+    return table
+
+
+def _secondary_table(analysis: Analysis, split: str) -> Table:
+    views, shifted = analysis.secondary(split), split in analysis.shifted
+    heads = [view.label.replace(", ", "\n") for view in views] + ["trained\nrule used"] * shifted
+    table = Table("branch", *heads, title=split, box=SIMPLE_HEAD, pad_edge=False)
+    for entry in analysis.entries:
+        rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
+        if shifted:
+            rates.append(analysis.rate(entry, split, analysis.compare.decoding, "perseverated"))
+        table.add_row(Text(entry.label), *[words.percent(rate.value if rate else None) for rate in rates])
+    return table
 
 
 def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
@@ -93,12 +100,9 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
                 panels.trajectory(
                     analysis,
                     view.label,
-                    *(
-                        panels.Side(each, view.decoding, view.measure, f"success on {each}")
-                        for each in (analysis.home or split, split)
-                    ),
+                    *(panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split)),
                 )
-                for view in analysis.views
+                for view in (analysis.primary(split), *analysis.secondary(split))
             ],
             2,
         )
@@ -214,6 +218,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
         singles=list(zip(singles, drawings, strict=True)),
         words=words,
+        primary_rows=tables.primary_rows,
         rate_rows=tables.rate_rows,
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,

@@ -9,7 +9,9 @@ from matplotlib.ticker import EngFormatter
 from shiftgym.evaluation.metrics import pool, pool_success
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
-from shiftgym.reports.analysis import Analysis, Entry, View
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import Difference, Verdict, View, verdict_of
+from shiftgym.reports.entries import Entry
 
 PREFIXED = EngFormatter(places=2, sep=" ")
 """5.5e12 as 5.50 T."""
@@ -25,6 +27,10 @@ PAPER_MEASURES = {"per_step": "per step", "whole": "whole problem"}
 """Measures that the paper has where a problem is several decisions, and what the report calls them."""
 
 
+SIGNS: dict[Verdict, int] = {"rose": 1, "fell": -1, "undecided": 0}
+"""Verdicts, and how a cell is marked."""
+
+
 class Cell(NamedTuple):
     """One number of a table."""
 
@@ -36,17 +42,35 @@ class Cell(NamedTuple):
     sign: int = 0
 
 
-def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its success in each view, and what its first answers were like under each decoding."""
+def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with the primary measure of a split, and its differences to the start and the reinforced branch."""
+    decoding, measure, label = analysis.primary(split)
+    against = [entry for entry in (analysis.start, analysis.reinforced) if entry]
     found = []
     for entry in analysis.entries:
-        cells = []
-        for view in analysis.views:
-            rate = analysis.rate(entry, split, view.decoding, view.measure)
-            cells.append(_rate_cell(rate, view.label))
-        for decoding in analysis.first.decodings if analysis.several else ():
-            for measure, word in PAPER_MEASURES.items():
-                cells.append(_rate_cell(analysis.rate(entry, split, decoding, measure), f"{word}, {decoding}"))
+        cells = [_rate_cell(analysis.rate(entry, split, decoding, measure), label)]
+        for other in against:
+            # The start minus the reinforced branch would only say again what stands in that branch's row.
+            told = entry not in (other, analysis.start)
+            difference = analysis.judged(entry, other, split) if told else None
+            cells.append(_difference_cell(difference, f"minus {other.label}", verdict=True))
+        found.append((entry, cells))
+    return found
+
+
+def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with its secondary measures of success, and what its first answers were like under each decoding."""
+    asked = list(analysis.secondary(split))
+    if analysis.several:
+        views = [
+            View(decoding, measure, f"{word}, {decoding}")
+            for decoding in analysis.first.decodings
+            for measure, word in PAPER_MEASURES.items()
+        ]
+        asked += [view for view in views if view[:2] != analysis.primary(split)[:2]]
+    found = []
+    for entry in analysis.entries:
+        cells = [_rate_cell(analysis.rate(entry, split, view.decoding, view.measure), view.label) for view in asked]
         for decoding in analysis.first.decodings:
             for measure, word in {"valid": "valid", **diagnoses(analysis)}.items():
                 if measure == "perseverated" and split not in analysis.shifted:
@@ -60,28 +84,30 @@ def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
 
 
 def change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
-    """Every comparison with its paired difference in each view."""
+    """Every comparison with its paired difference in each view, and in the use of the trained rule under a shift."""
+    asked = list(analysis.secondary(split))
+    if split in analysis.shifted:
+        asked += [View(one, "perseverated", f"{DIAGNOSES['perseverated']}, {one}") for one in analysis.first.decodings]
     found = []
     for a, b in analysis.comparisons:
-        cells = []
-        for view, interval in analysis.changes(a, b, split).views.items():
-            each = ", ".join(words.signed(value) for value in interval.each)
-            small = [words.limits(interval)] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
-            cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
+        differences = [analysis.difference(a, b, split, view.decoding, view.measure) for view in asked]
+        # Of perseveration less is better, so its changes are not coloured.
+        cells = [
+            _difference_cell(one, view.label, coloured=view.measure != "perseverated")
+            for one, view in zip(differences, asked, strict=True)
+        ]
         found.append((a, b, cells))
     return found
 
 
 def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its overall gains over the start, the largest gain on a shifted split first."""
+    """Every entry with its gains over the start by the primary measure, the largest gain on a shifted split first."""
     return [
         (
             ranked.entry,
             [
-                *(
-                    Cell(words.signed(gain.value), f"gain on {of}", [words.limits(gain)], gain.sign)
-                    for of, gain in ((split, ranked.away), (analysis.home, ranked.home))
-                ),
+                _difference_cell(ranked.away, f"gain on {split}"),
+                _difference_cell(ranked.home, f"gain on {analysis.home}"),
                 Cell("yes" if ranked.front else "", "on the front"),
             ],
         )
@@ -90,7 +116,7 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry that was trained on the split `train`, with its success there minus that on its like."""
+    """Every entry that learns from the trained split, with its success there minus that at home."""
     return [
         (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views}))
         for entry in analysis.entries
@@ -108,7 +134,7 @@ def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, li
 
 def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
     return [
-        Cell(words.signed(interval.value), view.label, [words.limits(interval)], interval.sign)
+        Cell(words.signed(interval.value), view.label, [words.limits(interval)], SIGNS[verdict_of(interval)])
         for view, interval in found.items()
         if interval
     ]
@@ -170,6 +196,19 @@ def share_rows(
         )
         for entry, (of, found) in shares.items()
     ]
+
+
+def _difference_cell(difference: Difference | None, head: str, *, verdict: bool = False, coloured: bool = True) -> Cell:
+    """A difference with its interval, the value of every seed, and its verdict in words if asked for."""
+    if difference is None:
+        return Cell("", head)
+    found = difference.interval
+    small = [words.limits(found)]
+    if len(found.each) > 1:
+        small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
+    if verdict:
+        small.append(difference.verdict)
+    return Cell(words.signed(found.value), head, small, SIGNS[difference.verdict] if coloured else 0)
 
 
 def _rate_cell(rate: Interval | None, head: str, told: Callable[[float], str] = words.percent) -> Cell:

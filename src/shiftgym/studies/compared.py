@@ -113,7 +113,8 @@ def _check(compare: Compare, study: "Study") -> None:
                 continue
             _known(key, branch, study.branches, "branch")
             if named.count(branch) > 1:
-                raise WrongValue(f"compare.{key}", f"{branch!r} is named twice in [compare]; a branch is one thing only")
+                reason = f"{branch!r} is named twice in [compare]; a branch is one thing only"
+                raise WrongValue(f"compare.{key}", reason)
     _known("decoding", compare.decoding, evaluated.decodings, "evaluated decoding")
     _known("measure", compare.measure, MEASURES, "measure")
     for split, measure in compare.measures.items():
