@@ -41,8 +41,9 @@ class Analysis(Comparison):
 
     @cached_property
     def judged_first(self) -> list[str]:
-        """The evaluated splits, shifted ones first."""
-        return [*self.shifted, *(split for split in self.splits if split not in self.shifted)]
+        """The evaluated splits: shifted ones first, then the one at home."""
+        first = [*self.shifted, self.home]
+        return [*first, *(split for split in self.splits if split not in first)]
 
     def primary(self, split: str) -> View:
         """The primary measure of a split."""

@@ -59,6 +59,11 @@ class Claim(NamedTuple):
     difference: Difference
     wanted: Verdict
 
+    @property
+    def state(self) -> Literal["holds", "contradicted", "undecided"]:
+        verdict = self.difference.verdict
+        return "undecided" if verdict == "undecided" else "holds" if verdict == self.wanted else "contradicted"
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -71,12 +76,10 @@ class Effect:
     @property
     def verdict(self) -> Literal["appeared", "did not appear", "undecided"]:
         """Appeared if all three claims hold, did not if one is contradicted."""
-        found = [(claim.difference.verdict, claim.wanted) for claim in self.claims]
-        if len(found) == 3 and all(verdict == wanted for verdict, wanted in found):
-            return "appeared"
-        if any(verdict not in (wanted, "undecided") for verdict, wanted in found):
+        states = [claim.state for claim in self.claims]
+        if "contradicted" in states:
             return "did not appear"
-        return "undecided"
+        return "appeared" if states == ["holds"] * 3 else "undecided"
 
 
 class Comparison:

@@ -64,11 +64,10 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
 
 def _primary_table(analysis: Analysis, split: str) -> Table:
     rows = tables.primary_rows(analysis, split)
-    title = f"{split}: {analysis.primary(split).label}"
-    heads = ["%", *[cell.head for cell in rows[0][1][1:]]]
-    table = Table("branch", *heads, title=title, box=SIMPLE_HEAD, pad_edge=False)
+    title = f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
+    table = Table("branch", *[cell.head for cell in rows[0][1]], title=title, box=SIMPLE_HEAD, pad_edge=False)
     for entry, (rate, *differences) in rows:
-        told = [f"{cell.text} {cell.small[-1]}\n{cell.small[0]}" if cell.text else "" for cell in differences]
+        told = [f"{cell.text} {cell.verdict}\n{cell.small[0]}" if cell.text else "" for cell in differences]
         table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
     return table
 
@@ -99,7 +98,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             [
                 panels.trajectory(
                     analysis,
-                    view.label,
+                    f"{split}: {view.label}",
                     *(panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split)),
                 )
                 for view in (analysis.primary(split), *analysis.secondary(split))

@@ -93,6 +93,11 @@ class Run:
         ]
         return [BranchInfo(START, "start"), *declared]
 
+    @property
+    def note(self) -> str | None:
+        """What a reader of the report should know besides."""
+        return self.study.get("note")
+
     @cached_property
     def compare(self) -> Compare:
         """What the study compares."""

@@ -40,20 +40,24 @@ class Cell(NamedTuple):
     small: Sequence[str] = ()
     """Its interval and other small print, line by line."""
     sign: int = 0
+    """1 where more is told by the interval, -1 where less is, else 0."""
+    verdict: str = ""
+    """The same in a word, where it is said."""
 
 
 def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with the primary measure of a split, and its differences to the start and the reinforced branch."""
-    decoding, measure, label = analysis.primary(split)
+    decoding, measure, _ = analysis.primary(split)
     against = [entry for entry in (analysis.start, analysis.reinforced) if entry]
     found = []
     for entry in analysis.entries:
-        cells = [_rate_cell(analysis.rate(entry, split, decoding, measure), label)]
+        cells = [_rate_cell(analysis.rate(entry, split, decoding, measure), "percent")]
         for other in against:
             # The start minus the reinforced branch would only say again what stands in that branch's row.
-            told = entry not in (other, analysis.start)
-            difference = analysis.judged(entry, other, split) if told else None
-            cells.append(_difference_cell(difference, f"minus {other.label}", verdict=True))
+            needed = entry not in (other, analysis.start)
+            difference = analysis.judged(entry, other, split) if needed else None
+            cell = _difference_cell(difference, f"minus {other.label}")
+            cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
         found.append((entry, cells))
     return found
 
@@ -198,16 +202,14 @@ def share_rows(
     ]
 
 
-def _difference_cell(difference: Difference | None, head: str, *, verdict: bool = False, coloured: bool = True) -> Cell:
-    """A difference with its interval, the value of every seed, and its verdict in words if asked for."""
+def _difference_cell(difference: Difference | None, head: str, *, coloured: bool = True) -> Cell:
+    """A difference with its interval and the value of every seed."""
     if difference is None:
         return Cell("", head)
     found = difference.interval
     small = [words.limits(found)]
     if len(found.each) > 1:
         small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
-    if verdict:
-        small.append(difference.verdict)
     return Cell(words.signed(found.value), head, small, SIGNS[difference.verdict] if coloured else 0)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.comparison import Comparison, Difference, Effect
+from shiftgym.reports.comparison import Claim, Comparison, Difference, Effect
 from shiftgym.reports.entries import EARLY
 
 AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
@@ -64,16 +64,16 @@ def headline(analysis: Comparison, split: str) -> str:
         return f"On {split}, {what} {first.a.label} {_moved(first)}"
     (other,) = second
     outcome = f"on {split}, {what} {first.a.label} {_moved(first)} and that of {other.a.label} {_moved(other)}"
-    verdict = {"appeared": "The effect appeared", "did not appear": "The effect did not appear"}
-    return f"{verdict.get(effect.verdict, 'Undecided')}: {outcome}{_remainder(effect)}"
+    ruling = "Undecided" if effect.verdict == "undecided" else f"The effect {effect.verdict}"
+    return f"{ruling}: {outcome}{_remainder(effect)}"
 
 
 def _moved(difference: Difference) -> str:
     """`rose by 9.4 points [3.1, 16.4]`"""
-    verdict, found = difference.verdict, difference.interval
-    if verdict == "undecided":
+    found = difference.interval
+    if difference.verdict == "undecided":
         return f"changed by {signed(found.value)} points {limits(found)}"
-    return f"{verdict} by {_size(found)}"
+    return f"{difference.verdict} by {_size(found)}"
 
 
 def _size(interval: Interval) -> str:
@@ -92,12 +92,27 @@ def _remainder(effect: Effect) -> str:
     gap = effect.claims[-1].difference
     if effect.verdict == "did not appear" and gap.verdict != "undecided":
         return f"; {gap.a.label} ended {_apart(gap)} {gap.b.label}"
-    undecided = [
-        f"{one.a.label} {wanted if one.b != gap.b else f'ended above {one.b.label}'}"
-        for one, wanted in effect.claims
-        if one.verdict == "undecided"
-    ]
+    undecided = [claimed(claim) for claim in effect.claims if claim.state == "undecided"]
     return f"; it is undecided whether {join(undecided)}" if effect.verdict == "undecided" and undecided else ""
+
+
+def verdict(difference: Difference) -> str:
+    """A branch rose or fell from the start; beside another branch it ended above or below."""
+    said = difference.verdict
+    return said if difference.b.part == "start" else {"rose": "above", "fell": "below"}.get(said, said)
+
+
+def setting(analysis: Comparison, split: str) -> str:
+    """What a split is in the comparison, as in `id (at home)`."""
+    compare = analysis.compare
+    known = dict.fromkeys(compare.shifted, "shifted") | {compare.train: "trained on", compare.home: "at home"}
+    return f"{split} ({known[split]})" if split in known else split
+
+
+def claimed(claim: Claim) -> str:
+    """`SFT fell`, `PPO ended above SFT`"""
+    a, b = claim.difference.a, claim.difference.b
+    return f"{a.label} {claim.wanted}" if b.part == "start" else f"{a.label} ended above {b.label}"
 
 
 def join(parts: Sequence[str]) -> str:
