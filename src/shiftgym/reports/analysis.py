@@ -54,7 +54,9 @@ class Analysis(Comparison):
     def views(self) -> list[View]:
         """Success with one attempt and with all of them, by decoding."""
         limit = self.first.limit
-        tries = [("success_1", "one attempt")] + ([("success", f"{limit} attempts")] if limit > 1 else [])
+        tries = [("success_1", "one attempt"), ("success", f"{limit} attempts")]
+        if limit == 1:
+            tries = [("success", "one attempt")]
         return [View(d, measure, f"{d}, {told}") for d in self.first.decodings for measure, told in tries]
 
     def secondary(self, split: str) -> list[View]:

@@ -91,6 +91,7 @@ class Comparison:
         self.compare = self.first.compare
         self.splits = self.first.splits
         self.seed = int(self.first.study["data_seed"])
+        self._rates: dict[tuple[Entry, str, str, str], Interval | None] = {}
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -134,7 +135,10 @@ class Comparison:
 
     def rate(self, entry: Entry, split: str, decoding: str, measure: str) -> Interval | None:
         """The mean of a measure, or None where it applies to no answer."""
-        return self.interval(self.answers(entry, split, decoding, measure))
+        asked = (entry, split, decoding, measure)
+        if asked not in self._rates:
+            self._rates[asked] = self.interval(self.answers(*asked))
+        return self._rates[asked]
 
     def difference(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> Difference | None:
         """`a` minus `b` over the seeds that both have done; None where there is no such seed."""
