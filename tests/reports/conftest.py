@@ -164,7 +164,11 @@ def write_run(
                 continue
             place = folder / "branches" / f"{branch}-seed{seed}"
             place.mkdir(parents=True)
-            rows = [row for row in _rows(rng, rates, branch, seed, hardness, fractions, limit) if row["decoding"] in decodings]
+            rows = [
+                row
+                for row in _rows(rng, rates, branch, seed, hardness, fractions, limit)
+                if row["decoding"] in decodings
+            ]
             if modality == "vision":
                 rows = [{**row, "recognised": float(row["success_1"] or row["problem"] % 3 > 0)} for row in rows]
             _write(place / "results.jsonl", rows)

@@ -15,6 +15,7 @@ from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.page import build_report, result_table
 from shiftgym.reports.runs import load_run
 
+
 class Tags(HTMLParser):
     """Counts tags and checks that they close in order."""
 

@@ -30,8 +30,8 @@ def told(monkeypatch: pytest.MonkeyPatch, analysis: Analysis, *found: Interval) 
     [
         (
             (DOWN, UP, UP),
-            "The effect appeared: on rule_ood, success with 5 attempts, sampled, of SFT fell by 12.3 points [8.1, 16.0] "
-            "and that of PPO rose by 9.4 points [3.1, 16.4]",
+            "The effect appeared: on rule_ood, success with 5 attempts, sampled, of SFT fell by 12.3 points "
+            "[8.1, 16.0] and that of PPO rose by 9.4 points [3.1, 16.4]",
         ),
         (
             (FLAT, UP, FLAT),

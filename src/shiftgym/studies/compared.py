@@ -46,7 +46,6 @@ def completed(study: "Study", families: Mapping[str, Family], population: str | 
     if "train" not in said:
         found["train"] = study.init.train_on
     train = found.get("train", declared.train)
-    _known("train", train, study.splits, "split")
     if "home" not in said:
         found["home"] = _home(study, train, population)
     home = found.get("home", declared.home)

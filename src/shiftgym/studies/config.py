@@ -243,6 +243,9 @@ class Study(_Setup):
                 raise WrongValue(
                     f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
                 )
+        # First, for recipes that name no split learn from this one.
+        if "train" in self.compare.model_fields_set:
+            _known_split("compare.train", self.compare.train, self.splits)
         _known_splits("init", self.init, self.splits)
         for name, branch in self.branches.items():
             _known_splits(f"branches.{name}", branch, self.splits)
