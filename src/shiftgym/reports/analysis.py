@@ -64,6 +64,10 @@ class Analysis(Comparison):
         primary = self.primary(split)
         return [view for view in self.views if view[:2] != primary[:2]]
 
+    def asked(self, split: str) -> list[View]:
+        """All ways to ask for success on a split, the primary one first."""
+        return [self.primary(split), *self.secondary(split)]
+
     @cached_property
     def several(self) -> bool:
         """Whether a problem is several decisions."""

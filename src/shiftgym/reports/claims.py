@@ -138,6 +138,7 @@ def claims_page(
     lines += ["", NOTES, ""]
     for study, analysis in analyses.items():
         lines += [f"## {study}", "", analysis.first.study["title"], ""]
+        lines += [note, ""] if (note := analysis.first.note) else []
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
         # For the rungs of a ladder the figure says more than a sentence for each of them.
         rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}

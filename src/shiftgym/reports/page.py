@@ -1,5 +1,6 @@
 """The report: one HTML file that opens offline, figures for a paper, and the result table for the terminal."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -101,7 +102,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
                     f"{split}: {view.label}",
                     *(panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split)),
                 )
-                for view in (analysis.primary(split), *analysis.secondary(split))
+                for view in analysis.asked(split)
             ],
             2,
         )
@@ -113,7 +114,9 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         if analysis.rankings[split]
     ]
     found += [
-        PaperFigure(f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.views], 2)
+        PaperFigure(
+            f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.asked(analysis.home)], 2
+        )
         for name, rungs in analysis.first.ladders.items()
     ]
     if analysis.sees:
@@ -138,8 +141,9 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             f"success-{axis}",
             [
                 panels.against_compute(analysis, split, view.decoding, view.measure, f"{split}: {view.label}", axis)
-                for view in analysis.views
-                for split in analysis.splits
+                for row in itertools.zip_longest(*map(analysis.asked, analysis.splits))
+                for split, view in zip(analysis.splits, row, strict=True)
+                if view
             ],
             len(analysis.splits),
         )

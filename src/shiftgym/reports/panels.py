@@ -145,18 +145,20 @@ def pareto(analysis: Analysis, split: str) -> Panel:
     """The primary measure at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
     what nothing beats at both. What lies far below the others is only listed, so that these can be told apart."""
 
+    ranking = analysis.rankings[split]
+    places = 100 * np.array([ranked.place for ranked in ranking])
+    shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
+    names = [
+        f"{rank}  {ranked.entry.label}" + ("" if is_shown else f" (at {x:.0f}, {y:.0f})")
+        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, places, shown, strict=True), 1)
+    ]
+
     def draw(axes: Axes) -> None:
-        ranking = analysis.rankings[split]
-        places = 100 * np.array([ranked.place for ranked in ranking])
-        shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
-        for rank, ranked in enumerate(ranking, 1):
-            colour, (x, y) = colour_of(analysis, ranked.entry.branch), places[rank - 1]
-            name = f"{rank}  {ranked.entry.label}"
+        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, places, strict=True), 1):
+            colour = colour_of(analysis, ranked.entry.branch)
             if shown[rank - 1]:
                 axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
                 axes.annotate(f"{rank}", xy=(x, y), ha="center", va="center", color="white", fontsize=6.5, zorder=4)
-            else:
-                name = f"{name} (at {x:.0f}, {y:.0f})"
             axes.annotate(
                 name,
                 xy=(1.05, 1 - (rank - 0.5) / max(len(ranking), 8)),
@@ -175,7 +177,7 @@ def pareto(analysis: Analysis, split: str) -> Panel:
         axes.set_ylabel(f"on {split}, %")
         axes.margins(0.12, 0.12)
 
-    right = 14 + WIDTH_OF_LETTER * (4 + _longest(analysis))
+    right = 14 + WIDTH_OF_LETTER * max(map(len, names))
     return Panel(f"{split}: {analysis.primary(split).label}", draw, right=right)
 
 

@@ -122,7 +122,7 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry that learns from the trained split, with its success there minus that at home."""
     return [
-        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views}))
+        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.asked(analysis.home)}))
         for entry in analysis.entries
         if analysis.trains(entry)
     ]
@@ -131,7 +131,7 @@ def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
     return [
-        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.views}))
+        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.asked(analysis.home)}))
         for entry in analysis.entries
     ]
 

@@ -1,0 +1,39 @@
+"""The cells of the page's tables."""
+
+from shiftgym.reports import tables, words
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.entries import EARLY
+
+
+def test_the_primary_table_has_a_verdict_on_every_entry(analysis: Analysis) -> None:
+    rows = dict(tables.primary_rows(analysis, "rule_ood"))
+    assert [entry.name for entry in rows] == [entry.name for entry in analysis.entries]
+    assert {tuple(cell.head for cell in cells) for cells in rows.values()} == {("percent", "minus start", "minus PPO")}
+    start, sft, ppo, early, *_ = analysis.entries
+    assert early.name == EARLY
+    assert [cell.text for cell in rows[start][1:]] == ["", ""]
+    assert rows[ppo][2].text == ""
+    for a, b, cell in ((sft, start, rows[sft][1]), (ppo, start, rows[ppo][1]), (early, ppo, rows[early][2])):
+        found = analysis.judged(a, b, "rule_ood")
+        assert found is not None
+        assert (cell.text, cell.verdict) == (words.signed(found.interval.value), words.verdict(found))
+        assert cell.sign == found.interval.sign
+    assert (rows[sft][1].verdict, rows[sft][2].verdict) == ("fell", "below")
+
+
+def test_secondary_tables_leave_the_primary_measure_out(analysis: Analysis) -> None:
+    heads = [cell.head for cell in tables.rate_rows(analysis, "rule_ood")[0][1]]
+    assert "sampled, one attempt" in heads
+    assert "sampled, 5 attempts" not in heads
+    _, _, cells = tables.change_rows(analysis, "rule_ood")[0]
+    assert [cell.head for cell in cells][-2:] == ["perseveration, sampled", "perseveration, greedy"]
+    # More use of the trained rule is no gain.
+    assert [cell.sign for cell in cells][-2:] == [0, 0]
+
+
+def test_perseveration_is_told_under_a_shift_only(analysis: Analysis) -> None:
+    assert "perseveration, greedy" not in [cell.head for cell in tables.rate_rows(analysis, "id")[0][1]]
+
+
+def test_the_gap_is_told_of_entries_that_learn_from_the_trained_split(analysis: Analysis) -> None:
+    assert [entry.name for entry, _ in tables.gap_rows(analysis)] == [entry.name for entry in analysis.entries]
