@@ -41,7 +41,9 @@ def test_a_claim_may_be_a_bound(analysis: Analysis, bound: float, judgement: str
 
 def test_a_claim_is_judged_as_the_headline_is(analysis: Analysis) -> None:
     assert [hold(LOSS, analysis).found] == [
-        claim.difference.interval for claim in analysis.effect("rule_ood").claims if claim.wanted == "fell"
+        condition.difference.interval
+        for condition in analysis.effect("rule_ood").conditions
+        if condition.wanted == "fell"
     ]
     assert hold(LOSS, analysis).measure == "success"
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import Claim, Difference, Effect, Verdict, at_least_wilson, verdict_of
+from shiftgym.reports.comparison import Condition, Difference, Effect, Verdict, at_least_wilson, verdict_of
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.page import build_report, result_table
 from shiftgym.reports.runs import check_poolable, load_run
@@ -26,9 +26,9 @@ START, SFT, PPO = (Entry(name, name, "further", name, (1.0,)) for name in ("star
 def effect(sft: Verdict, ppo: Verdict, gap: Verdict) -> Effect:
     return Effect(
         (
-            Claim(Difference(SFT, START, INTERVALS[sft]), "fell"),
-            Claim(Difference(PPO, START, INTERVALS[ppo]), "rose"),
-            Claim(Difference(PPO, SFT, INTERVALS[gap]), "rose"),
+            Condition(Difference(SFT, START, INTERVALS[sft]), "fell"),
+            Condition(Difference(PPO, START, INTERVALS[ppo]), "rose"),
+            Condition(Difference(PPO, SFT, INTERVALS[gap]), "rose"),
         )
     )
 
@@ -41,7 +41,7 @@ def test_a_verdict_is_the_side_on_which_the_interval_lies() -> None:
 
 
 @pytest.mark.parametrize("found", list(product(INTERVALS, repeat=3)))
-def test_the_effect_appears_only_if_all_three_claims_hold(found: tuple[Verdict, Verdict, Verdict]) -> None:
+def test_the_effect_appears_only_if_all_three_conditions_hold(found: tuple[Verdict, Verdict, Verdict]) -> None:
     sft, ppo, gap = found
     if found == ("fell", "rose", "rose"):
         assert effect(*found).verdict == "appeared"
@@ -64,9 +64,9 @@ def test_differences_are_paired_and_agree_with_the_rates(analysis: Analysis) -> 
 
 def test_the_effect_is_judged_by_the_primary_measure(analysis: Analysis) -> None:
     found = analysis.effect("rule_ood")
-    assert [claim.wanted for claim in found.claims] == ["fell", "rose", "rose"]
-    for claim in found.claims:
-        one = claim.difference
+    assert [condition.wanted for condition in found.conditions] == ["fell", "rose", "rose"]
+    for condition in found.conditions:
+        one = condition.difference
         assert one == analysis.difference(one.a, one.b, "rule_ood", "sampled", "success")
     assert found.verdict == words.headline(analysis, "rule_ood").removeprefix("The effect ").split(":")[0].lower()
 
@@ -77,7 +77,7 @@ def test_a_shifted_split_may_have_a_primary_measure_of_its_own(make_run: Any) ->
     study.write_text(study.read_text().replace("[evaluation]", '[compare.measures]\nrule_ood = "valid"\n[evaluation]'))
     analysis = Analysis([load_run(folder)])
     assert (analysis.primary("rule_ood").measure, analysis.primary("id").measure) == ("valid", "success")
-    one = analysis.effect("rule_ood").claims[0].difference
+    one = analysis.effect("rule_ood").conditions[0].difference
     assert one == analysis.difference(one.a, one.b, "rule_ood", "sampled", "valid")
 
 

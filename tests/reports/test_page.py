@@ -176,9 +176,9 @@ def test_the_headline_comes_first_then_the_picture_then_the_primary_table(report
     assert after.index("<figcaption>rule_ood: success with 5 attempts, sampled") < after.index("<svg")
     first = after[after.index("<table") : after.index("</table>")]
     assert "rule_ood (shifted): success with 5 attempts, sampled" in first
-    for claim in analysis.effect("rule_ood").claims[:2]:
-        found = claim.difference.interval
-        assert f"<b>{words.signed(found.value)}</b> {claim.difference.verdict}<small>{words.limits(found)}" in first
+    for condition in analysis.effect("rule_ood").conditions[:2]:
+        found = condition.difference.interval
+        assert f"<b>{words.signed(found.value)}</b> {condition.difference.verdict}<small>{words.limits(found)}" in first
 
 
 def test_every_section_is_in_the_table_of_contents(report: Path) -> None:

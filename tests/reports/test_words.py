@@ -7,7 +7,7 @@ import pytest
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import Claim, Comparison, Difference, Effect, Verdict
+from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect, Verdict
 from shiftgym.reports.entries import EARLY
 from shiftgym.reports.runs import load_run
 
@@ -20,8 +20,10 @@ def told(monkeypatch: pytest.MonkeyPatch, analysis: Analysis, *found: Interval) 
     assert start and sft and ppo
     wanted: tuple[Verdict, ...] = ("fell", "rose", "rose")
     pairs = ((sft, start), (ppo, start), (ppo, sft))
-    claims = [Claim(Difference(*pair, one), verdict) for pair, one, verdict in zip(pairs, found, wanted, strict=False)]
-    monkeypatch.setattr(Comparison, "effect", lambda *_: Effect(tuple(claims)))
+    conditions = [
+        Condition(Difference(*pair, one), verdict) for pair, one, verdict in zip(pairs, found, wanted, strict=False)
+    ]
+    monkeypatch.setattr(Comparison, "effect", lambda *_: Effect(tuple(conditions)))
     return words.headline(analysis, "rule_ood").replace("\u00a0", " ")
 
 

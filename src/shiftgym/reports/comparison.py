@@ -53,7 +53,7 @@ class Difference:
         return verdict_of(self.interval)
 
 
-class Claim(NamedTuple):
+class Condition(NamedTuple):
     """One of the three differences that make up the effect, and the verdict that the effect wants of it."""
 
     difference: Difference
@@ -69,14 +69,14 @@ class Claim(NamedTuple):
 class Effect:
     """What became of the supervised and the reinforced branch on a shifted split, by its primary measure."""
 
-    claims: tuple[Claim, ...]
+    conditions: tuple[Condition, ...]
     """The supervised branch fell, the reinforced one rose, the reinforced one ends above the supervised one: all three,
     or as many as there are branches for."""
 
     @property
     def verdict(self) -> Literal["appeared", "did not appear", "undecided"]:
-        """Appeared if all three claims hold, did not if one is contradicted."""
-        states = [claim.state for claim in self.claims]
+        """Appeared if all three conditions hold, did not if one is contradicted."""
+        states = [condition.state for condition in self.conditions]
         if "contradicted" in states:
             return "did not appear"
         return "appeared" if states == ["holds"] * 3 else "undecided"
@@ -158,7 +158,9 @@ class Comparison:
             (reinforced, supervised, "rose"),
         ]
         return Effect(
-            tuple(Claim(found, verdict) for a, b, verdict in wanted if a and b and (found := self.judged(a, b, split)))
+            tuple(
+                Condition(found, verdict) for a, b, verdict in wanted if a and b and (found := self.judged(a, b, split))
+            )
         )
 
     def rivals(self, split: str) -> list[Difference]:

@@ -74,13 +74,15 @@ def _primary_table(analysis: Analysis, split: str) -> Table:
 
 
 def _secondary_table(analysis: Analysis, split: str) -> Table:
-    views, shifted = analysis.secondary(split), split in analysis.shifted
-    heads = [view.label.replace(", ", "\n") for view in views] + ["trained\nrule used"] * shifted
+    views, decoding = analysis.secondary(split), analysis.compare.decoding
+    heads = [view.label.replace(", ", "\n") for view in views]
+    used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.entries}
+    told = split in analysis.shifted and any(used.values())
+    heads += ["trained\nrule used"] if told else []
     table = Table("branch", *heads, title=split, box=SIMPLE_HEAD, pad_edge=False)
     for entry in analysis.entries:
         rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
-        if shifted:
-            rates.append(analysis.rate(entry, split, analysis.compare.decoding, "perseverated"))
+        rates += [used[entry]] if told else []
         table.add_row(Text(entry.label), *[words.percent(rate.value if rate else None) for rate in rates])
     return table
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.comparison import Claim, Comparison, Difference, Effect
+from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect
 from shiftgym.reports.entries import EARLY
 
 AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
@@ -56,7 +56,7 @@ def headline(analysis: Comparison, split: str) -> str:
     """What became of the branches that the study is about on a shifted split, by the primary measure alone."""
     effect = analysis.effect(split)
     what = f"{primary(analysis, split)}, of"
-    moves = [claim.difference for claim in effect.claims if claim.difference.b == analysis.start]
+    moves = [condition.difference for condition in effect.conditions if condition.difference.b == analysis.start]
     if not moves:
         return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
     first, *second = moves
@@ -88,11 +88,11 @@ def _apart(difference: Difference) -> str:
 
 
 def _remainder(effect: Effect) -> str:
-    """What the moves of both branches do not tell: how they ended to one another, and which claims are undecided."""
-    gap = effect.claims[-1].difference
+    """What the moves of both branches leave open: how they ended to one another, and what is undecided."""
+    gap = effect.conditions[-1].difference
     if effect.verdict == "did not appear" and gap.verdict != "undecided":
         return f"; {gap.a.label} ended {_apart(gap)} {gap.b.label}"
-    undecided = [claimed(claim) for claim in effect.claims if claim.state == "undecided"]
+    undecided = [stated(condition) for condition in effect.conditions if condition.state == "undecided"]
     return f"; it is undecided whether {join(undecided)}" if effect.verdict == "undecided" and undecided else ""
 
 
@@ -109,10 +109,10 @@ def setting(analysis: Comparison, split: str) -> str:
     return f"{split} ({known[split]})" if split in known else split
 
 
-def claimed(claim: Claim) -> str:
+def stated(condition: Condition) -> str:
     """`SFT fell`, `PPO ended above SFT`"""
-    a, b = claim.difference.a, claim.difference.b
-    return f"{a.label} {claim.wanted}" if b.part == "start" else f"{a.label} ended above {b.label}"
+    a, b = condition.difference.a, condition.difference.b
+    return f"{a.label} {condition.wanted}" if b.part == "start" else f"{a.label} ended above {b.label}"
 
 
 def join(parts: Sequence[str]) -> str:
