@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.page import build_report
+from shiftgym.reports.runs import load_run
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> <!-- & \u2028"
+CARD = "---\nlicense: x\n---\n# Card\n\n<script>alert(3)</script>\n\n![p](https://example.org/p.png)\n"
 FRACTIONS = (0.1, 0.4, 1.0)
 STUDY = """
 name = "synthetic"
@@ -19,7 +25,7 @@ data_seed = 0
 
 [task]
 name = "points"
-limit = 5
+limit = {limit}
 modality = "{modality}"
 
 [splits.train]
@@ -29,8 +35,17 @@ rule = "faces_as_ten"
 [splits.rule_ood]
 rule = "faces_as_11_12_13"
 
+[compare]
+train = "train"
+home = "id"
+shifted = ["rule_ood"]
+supervised = "sft"
+reinforced = "ppo"
+controls = ["sft-diverse", "ppo-noisy"]
+decoding = "{decoding}"
+
 [evaluation]
-splits = ["train", "id", "rule_ood"]
+splits = {splits}
 problems = {problems}
 decodings = {decodings}
 
@@ -43,24 +58,23 @@ recipe = "sft"
 
 [branches.sft]
 recipe = "sft"
-role = "main"
 label = "SFT"
 [branches.ppo]
 recipe = "ppo"
-role = "main"
 label = "PPO"
 [branches.sft-diverse]
 recipe = "sft"
-role = "control"
 label = "SFT, random rules"
 [branches.ppo-noisy]
 recipe = "ppo"
-role = "control"
 label = "PPO, noisy steps"
 """
 
+FEW: dict[str, Any] = {"splits": ("id", "rule_ood"), "limit": 1, "decodings": ("greedy",), "problems": 2, "seeds": (0,)}
+"""Options of a run whose report has few figures, for drawing takes most of the time of these tests."""
+
 Rates = dict[str, tuple[float, float, float]]
-"""BranchInfo -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
+"""Branch -> one-attempt success at home and under the shift, perseveration; at the end of the budget."""
 
 EFFECT: Rates = {
     "init": (0.55, 0.35, 0.25),
@@ -83,6 +97,48 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
     return make
 
 
+@pytest.fixture(scope="session")
+def few() -> dict[str, Any]:
+    return FEW
+
+
+@pytest.fixture(scope="session")
+def run_folder(make_run: MakeRun) -> Path:
+    """The run that tests share; none may change it."""
+    return make_run()
+
+
+@pytest.fixture(scope="session")
+def analysis(run_folder: Path) -> Analysis:
+    """The shared run, read."""
+    return Analysis([load_run(run_folder)])
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    """What every model answers in the shared report."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def report(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report that tests share: with a ladder, probes, a model card, and answers that attack the page."""
+    model = tmp_path_factory.mktemp("model")
+    (model / "README.md").write_text(CARD, encoding="utf-8")
+    folder = make_run(model=str(model), answer=HOSTILE, seeds=(0, 1), problems=20, fractions=(0.5, 1.0))
+    study = folder / "study.toml"
+    tables = '[ladders]\nrule = ["id", "rule_ood"]\n[probes]\nsplits = ["id"]\n[budget]'
+    study.write_text(study.read_text().replace("[budget]", tables).replace("model =", 'note = "A note."\nmodel ='))
+    row: dict[str, Any] = {"branch": "sft", "fraction": 1.0, "split": "id", "kl_from_start": 2.5}
+    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "copied": 0.125, "memorised": {"reordered": 0.25}}
+    for seed, shift in ((0, 0.0), (1, 1.0)):
+        with (folder / "branches" / f"sft-seed{seed}" / "probes.jsonl").open("w") as lines:
+            for index, retained in enumerate((1.0, None, 0.75)):
+                changed = {"seed": seed, "index": index, "retained": retained, "kl_to_start": 1.25 + shift}
+                lines.write(json.dumps({**row, **changed}) + "\n")
+    return build_report(folder)
+
+
 def write_run(
     parent: Path,
     *,
@@ -95,10 +151,12 @@ def write_run(
     decodings: tuple[str, ...] = ("sampled", "greedy"),
     answer: str = '{"cards": ["K"]}',
     modality: str = "text",
+    splits: tuple[str, ...] = ("train", "id", "rule_ood"),
+    limit: int = 5,
 ) -> Path:
     folder = parent / "synthetic-20200101-000000"
     rng = np.random.default_rng(7)
-    hardness = {split: rng.normal(0, 1, problems) for split in ("train", "id", "rule_ood")}
+    hardness = {split: rng.normal(0, 1, problems) for split in splits}
     lines = []
     for branch in rates:
         for seed in seeds:
@@ -106,7 +164,11 @@ def write_run(
                 continue
             place = folder / "branches" / f"{branch}-seed{seed}"
             place.mkdir(parents=True)
-            rows = [row for row in _rows(rng, rates, branch, seed, hardness, fractions) if row["decoding"] in decodings]
+            rows = [
+                row
+                for row in _rows(rng, rates, branch, seed, hardness, fractions, limit)
+                if row["decoding"] in decodings
+            ]
             if modality == "vision":
                 rows = [{**row, "recognised": float(row["success_1"] or row["problem"] % 3 > 0)} for row in rows]
             _write(place / "results.jsonl", rows)
@@ -119,6 +181,9 @@ def write_run(
         problems=problems,
         fractions=list(fractions),
         decodings=list(decodings),
+        decoding=decodings[0],
+        splits=list(splits),
+        limit=limit,
         modality=modality,
     )
     (folder / "study.toml").write_text(study, encoding="utf-8")
@@ -136,6 +201,7 @@ def _rows(
     seed: int,
     hardness: dict[str, Any],
     fractions: tuple[float, ...],
+    limit: int,
 ) -> Iterator[dict[str, Any]]:
     drift = rng.normal(0, 0.15)
     for index, fraction in enumerate([0.0] if branch == "init" else fractions):
@@ -149,7 +215,7 @@ def _rows(
                 logit = _logit(away if shifted else home) + (0.4 if decoding == "greedy" else 0) + drift - hard
                 solved_first = rng.random(len(hard)) < 1 / (1 + np.exp(-logit))
                 for problem, first in enumerate(solved_first):
-                    outcomes = ["correct"] if first else _attempts(rng, float(logit[problem]))
+                    outcomes = ["correct"] if first else _attempts(rng, float(logit[problem]), limit)
                     yield {
                         "branch": branch,
                         "seed": seed,
@@ -182,11 +248,11 @@ def _rows(
                     }
 
 
-def _attempts(rng: np.random.Generator, logit: float) -> list[str]:
+def _attempts(rng: np.random.Generator, logit: float, limit: int) -> list[str]:
     outcomes = []
-    for _ in range(5):
+    for _ in range(limit):
         outcomes.append(str(rng.choice(["wrong_value", "wrong_numbers", "illegal"], p=[0.6, 0.3, 0.1])))
-        if len(outcomes) < 5 and rng.random() < 0.4 / (1 + math.exp(-logit)):
+        if len(outcomes) < limit and rng.random() < 0.4 / (1 + math.exp(-logit)):
             return [*outcomes, "correct"]
     return outcomes
 

@@ -6,18 +6,12 @@ from typing import Any
 import pytest
 
 from shiftgym.errors import DataError
-from shiftgym.evaluation.statistics import Interval
 from shiftgym.reading import WrongValue, typed
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.claims import Claim, _bounded, claims_page, hold
+from shiftgym.reports.claims import Claim, claims_page, hold
 from shiftgym.reports.runs import load_run
 
 LOSS = Claim(text="SFT loses", paper="it does", study="synthetic", a="sft", split="rule_ood", expect="fall")
-
-
-@pytest.fixture(scope="module")
-def analysis(make_run: Any) -> Analysis:
-    return Analysis([load_run(make_run())])
 
 
 @pytest.mark.parametrize(
@@ -46,17 +40,17 @@ def test_a_claim_may_be_a_bound(analysis: Analysis, bound: float, judgement: str
     assert tested.found.value == rate.value
 
 
-def test_answers_that_are_all_wrong_are_not_certainly_so() -> None:
-    nothing = Interval(0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 64)
-    # Wilson's upper limit of 0 of 192 is z^2 / (n + z^2).
-    upper = 1.959964**2 / (192 + 1.959964**2)
-    judgement, found = _bounded(nothing, 0.05)
-    assert (judgement, found.low, found.high) == ("reproduced", 0.0, pytest.approx(upper, abs=1e-4))
-    assert _bounded(nothing, 0.004)[0] == "undecided"
+def test_a_claim_is_judged_as_the_headline_is(analysis: Analysis) -> None:
+    assert [hold(LOSS, analysis).found] == [
+        condition.difference.interval
+        for condition in analysis.effect("rule_ood").conditions
+        if condition.wanted == "fell"
+    ]
+    assert hold(LOSS, analysis).measure == "success"
 
 
 def test_a_branch_that_did_not_reach_its_end_gives_no_data(make_run: Any) -> None:
-    folder = make_run()
+    folder = make_run(problems=4)
     for path in (folder / "branches").glob("sft-seed*/results.jsonl"):
         rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["fraction"] < 1]
         path.write_text("".join(rows))
@@ -72,18 +66,18 @@ def test_without_a_run_there_is_no_verdict(analysis: Analysis) -> None:
     assert hold(LOSS.model_copy(update={"measure": "recognised"}), analysis).judgement == "no data"
 
 
-@pytest.mark.parametrize("changed", [{"a": "ppe"}, {"b": "ppe"}, {"split": "ppe"}])
+@pytest.mark.parametrize("changed", [{"a": "ppe"}, {"b": "ppe"}, {"split": "ppe"}, {"measure": "ppe"}])
 def test_a_claim_about_nothing_is_refused(analysis: Analysis, changed: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="the study synthetic has no (branch|split) 'ppe'"):
+    with pytest.raises(DataError, match="the study synthetic has no (branch|split|measure) 'ppe'"):
         hold(LOSS.model_copy(update=changed), analysis)
 
 
-def test_the_page_names_verdict_figure_interval_and_n(make_run: Any) -> None:
+def test_the_page_names_verdict_figure_interval_and_n(analysis: Analysis) -> None:
     claims = [LOSS, LOSS.model_copy(update={"study": "other", "text": "Nobody looked"})]
-    analyses = {"synthetic": Analysis([load_run(make_run())])}
+    analyses = {"synthetic": analysis}
     page = claims_page("All claims", claims, analyses, "the command", {"synthetic": ["figures/one.svg"]})
     (row,) = [line for line in page.splitlines() if "SFT loses" in line]
-    found = hold(LOSS, Analysis([load_run(make_run())])).found
+    found = hold(LOSS, analysis).found
     assert found is not None
     assert f"{100 * found.value:+.1f}".replace("-", "−") in row
     assert "**reproduced**" in row

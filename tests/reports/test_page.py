@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from shiftgym.errors import DataError
+from shiftgym.reports import words
+from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.page import build_report, result_table
-
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> <!-- & \u2028"
-CARD = "---\nlicense: x\n---\n# Card\n\n<script>alert(3)</script>\n\n![p](https://example.org/p.png)\n"
+from shiftgym.reports.runs import load_run
 
 
 class Tags(HTMLParser):
@@ -51,13 +51,6 @@ class Tags(HTMLParser):
             self.texts[self.open[-1]] = self.texts.get(self.open[-1], "") + data
 
 
-@pytest.fixture(scope="module")
-def report(make_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = tmp_path_factory.mktemp("model")
-    (model / "README.md").write_text(CARD, encoding="utf-8")
-    return build_report(make_run(model=str(model), answer=HOSTILE, seeds=(0, 1), problems=20, fractions=(0.5, 1.0)))
-
-
 def test_the_page_is_well_formed_and_its_ids_are_unique(report: Path) -> None:
     tags = Tags(report.read_text(encoding="utf-8"))
     assert len(tags.ids) == len(set(tags.ids))
@@ -69,8 +62,8 @@ def test_the_page_is_well_formed_and_its_ids_are_unique(report: Path) -> None:
 def test_every_part_is_there_in_order(report: Path) -> None:
     sections = re.findall(r'<section id="(\w+)"', report.read_text(encoding="utf-8"))
     assert sections == [
-        "summary", "numbers", "trajectory", "compute", "differences", "ranking", "reading", "outcomes", "styles",
-        "episodes", "backbone", "method", "settings", "environment",
+        "summary", "trajectory", "primary", "secondary", "compute", "ranking", "reading", "ladders", "probes",
+        "outcomes", "styles", "episodes", "backbone", "method", "settings", "environment",
     ]  # fmt: skip
 
 
@@ -82,10 +75,10 @@ def test_the_page_loads_nothing(report: Path) -> None:
     assert report.stat().st_size < 6e6
 
 
-def test_a_model_answer_or_card_cannot_break_out(report: Path) -> None:
+def test_a_model_answer_or_card_cannot_break_out(report: Path, hostile: str) -> None:
     text = report.read_text(encoding="utf-8")
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
-    assert HOSTILE in data["texts"]
+    assert hostile in data["texts"]
     assert "<script>alert" not in text
     assert "<img" not in text
     assert "<h3>Card</h3>" in text
@@ -125,14 +118,8 @@ def test_inline_figures_follow_the_theme(report: Path) -> None:
     assert "DejaVu" not in drawings
 
 
-def test_two_backbones_unfinished_make_a_page(make_run: Any) -> None:
-    options: dict[str, Any] = {
-        "finished": False,
-        "seeds": (0,),
-        "problems": 4,
-        "fractions": (1.0,),
-        "decodings": ("greedy",),
-    }
+def test_two_backbones_unfinished_make_a_page(make_run: Any, few: dict[str, Any]) -> None:
+    options = {**few, "finished": False, "fractions": (1.0,)}
     first, second = make_run(model="one", **options), make_run(model="two", **options)
     text = build_report(first, [second]).read_text(encoding="utf-8")
     Tags(text)
@@ -143,11 +130,12 @@ def test_two_backbones_unfinished_make_a_page(make_run: Any) -> None:
 
 
 def test_the_terminal_table_fits_80_columns(make_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    Console(width=80).print(result_table(make_run(seeds=(0,), problems=20)))
+    Console(width=80).print(result_table(make_run(problems=20, fractions=(0.5, 1.0))))
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= 80
     assert any("PPO" in line for line in lines)
-    assert any("paired differences on rule_ood" in line for line in lines)
+    assert any("rule_ood (shifted): success with 5 attempts, sampled" in line for line in lines)
+    assert any("Secondary measures" in line for line in lines)
 
 
 def test_a_folder_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
@@ -155,40 +143,58 @@ def test_a_folder_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
         build_report(tmp_path / "nothing")
 
 
-def test_a_report_on_pictures_shows_them_and_what_was_recognised(make_run: Any) -> None:
-    folder = make_run(modality="vision", seeds=(0,), problems=14, fractions=(0.5, 1.0))
+def test_a_report_on_pictures_shows_them_and_what_was_recognised(make_run: Any, few: dict[str, Any]) -> None:
+    folder = make_run(**{**few, "modality": "vision", "problems": 14, "fractions": (1.0,)})
     text = build_report(folder).read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
     shown = {data["texts"][picture] for episode in data["episodes"] for _, _, (picture,) in episode[8]}
-    assert len(shown) == 3 * 12, "each problem's picture stands in the page once"
+    assert len(shown) == 2 * 12, "each problem's picture stands in the page once"
     assert all(url.startswith("data:image/png;base64,") for url in shown)
     assert "Recognition and success" in text
     assert (folder / "figures" / "recognition-greedy.svg").is_file()
 
 
-def test_ladders_and_probes_have_a_section_each(make_run: Any) -> None:
-    folder = make_run()
-    study = folder / "study.toml"
-    study.write_text(
-        study.read_text().replace(
-            "[budget]", '[ladders]\nrule = ["id", "rule_ood"]\n[probes]\nsplits = ["id"]\n[budget]'
-        )
-    )
-    row: dict[str, Any] = {"branch": "sft", "fraction": 1.0, "split": "id", "kl_from_start": 2.5}
-    row |= {"pass_at": {"1": 0.5, "2": 0.75}, "copied": 0.125, "memorised": {"reordered": 0.25}}
-    for seed, shift in ((0, 0.0), (1, 1.0)):
-        with (folder / "branches" / f"sft-seed{seed}" / "probes.jsonl").open("w") as lines:
-            for index, retained in enumerate((1.0, None, 0.75)):
-                changed = {"seed": seed, "index": index, "retained": retained, "kl_to_start": 1.25 + shift}
-                lines.write(json.dumps({**row, **changed}) + "\n")
-    page = build_report(folder).read_text(encoding="utf-8")
+def test_ladders_and_probes_have_a_section_each(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
     probes = page[page.index('<section id="probes"') : page.index('<section id="outcomes"')]
     heads = ("pass@2", "retained", "copied", "memorised: reordered")
     for said in (*heads, "1.75", "1.25 to 2.25", "2.50", "75.0", "87.5", "12.5", "25.0"):
         assert said in probes, said
     ladders = page[page.index('<section id="ladders"') : page.index('<section id="probes"')]
     assert ladders.count("<svg") == 4
-    assert (folder / "figures" / "ladder-rule.png").is_file()
+    assert (report.parent / "figures" / "ladder-rule.png").is_file()
+
+
+def test_the_headline_comes_first_then_the_picture_then_the_primary_table(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    analysis = Analysis([load_run(report.parent)])
+    headline = words.headline(analysis, "rule_ood")
+    after = page[page.index(f"<h1>{headline}.</h1>") :]
+    assert "<p>A note.</p>" in after.split("</section>")[0]
+    assert after.index("<svg") < after.index("<table")
+    # The first panel and the first table are those of the primary measure.
+    assert after.index("<figcaption>rule_ood: success with 5 attempts, sampled") < after.index("<svg")
+    first = after[after.index("<table") : after.index("</table>")]
+    assert "rule_ood (shifted): success with 5 attempts, sampled" in first
+    for condition in analysis.effect("rule_ood").conditions[:2]:
+        found = condition.difference.interval
+        assert f"<b>{words.signed(found.value)}</b> {condition.difference.verdict}<small>{words.limits(found)}" in first
+
+
+def test_every_section_is_in_the_table_of_contents(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert re.findall(r'href="#(\w+)"', contents) == [name for name in sections if name != "summary"]
+
+
+def test_secondary_tables_are_folded(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    for name in ("secondary", "styles", "probes"):
+        section = page[page.index(f'<section id="{name}"') :].split("</section>")[0]
+        outside = re.sub(r"<details>.*</details>", "", section, flags=re.DOTALL)
+        assert "<table" in section
+        assert "<table" not in outside
 
 
 def test_a_report_on_text_speaks_of_no_pictures(report: Path) -> None:

@@ -57,22 +57,22 @@ max_new_tokens = 8
 """
 
 FAULTY = """
+[compare]
+controls = ["diverging", "failing", "still"]
+
 [branches.diverging]
 label = "SFT, absurd rate"
-role = "control"
 recipe = "sft"
 batch = 2
 optimizer = { learning_rate = 1e30 }
 
 [branches.failing]
 label = "SFT on nothing"
-role = "control"
 recipe = "sft"
 train_on = "impossible"
 
 [branches.still]
 label = "SFT from half of SFT, hardly moving"
-role = "control"
 recipe = "sft"
 start = "sft"
 start_at = 0.5

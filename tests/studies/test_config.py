@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.studies.config import load_study, shipped_studies
+from shiftgym.studies.config import LIBRARY, load_study, shipped_studies
 
 FAULTS = [
     ("budget.flop=1", "budget.flop: unknown key; did you mean 'flops'?"),
@@ -21,7 +21,7 @@ FAULTS = [
     ("branches.sft.recipe=spo", "branches.sft.recipe: unknown value 'spo'; did you mean 'ppo'?"),
     ("branches.new={recipe='sft'}", "branches.new.label: this key is missing"),
     ("task.hint=outcom", "task.hint: unknown value 'outcom'; did you mean 'outcome'?"),
-    ("task.name=pionts", "task.name: unknown task 'pionts': did you mean 'points'?"),
+    ("task.name=pionts", "task.name: unknown task 'pionts'; did you mean 'points'?"),
     ("splits.train.rule=faces_as_tne", "splits.train.rule: unknown rule 'faces_as_tne'; rules are faces_as_ten"),
     ("branches.sft.train_on=trian", "branches.sft.train_on: there is no split 'trian'; did you mean 'train'?"),
     ("init.train_on=trian", "init.train_on: there is no split 'trian'; did you mean 'train'?"),
@@ -42,6 +42,26 @@ FAULTS = [
     ("branches.new={recipe='sft', label='x', start='sft', start_at=0.4}", "branches.new.start_at: sft has no such"),
     ("ladders.rule=['train', 'id']", "ladders.rule: there is no split 'id'"),
     ("probes.splits=['id']", "probes.splits: there is no split 'id'"),
+    ("compare.hme='train'", "compare.hme: unknown key; did you mean 'home'?"),
+    ("compare.train='trian'", "compare.train: there is no split 'trian'; did you mean 'train'?"),
+    ("compare.home='rule_odd'", "compare.home: there is no evaluated split 'rule_odd'; did you mean 'rule_ood'?"),
+    ("compare.home='impossible'", "compare.home: there is no evaluated split 'impossible'; known are train, rule_ood"),
+    (
+        "compare.shifted=['rule_odd']",
+        "compare.shifted: there is no evaluated split 'rule_odd'; did you mean 'rule_ood'",
+    ),
+    ("compare.shifted=['train']", "compare.shifted: 'train' is the split that is trained on, or the one at home"),
+    ("compare.supervised='stf'", "compare.supervised: there is no branch 'stf'; did you mean 'sft'?"),
+    ("compare.reinforced='pop'", "compare.reinforced: there is no branch 'pop'; did you mean 'ppo'?"),
+    ("compare.controls=['pop']", "compare.controls: there is no branch 'pop'; did you mean 'ppo'?"),
+    ("compare={supervised='sft', controls=['sft']}", "compare.supervised: 'sft' is named twice in [compare]"),
+    ("compare.measure='succes'", "compare.measure: there is no measure 'succes'; did you mean 'success'?"),
+    ("compare.measures={rule_odd='whole'}", "compare.measures: there is no shifted split 'rule_odd'; did you mean"),
+    (
+        "compare.measures={rule_ood='hole'}",
+        "compare.measures.rule_ood: there is no measure 'hole'; did you mean 'whole'",
+    ),
+    ("compare.decoding='gredy'", "compare.decoding: unknown value 'gredy'; did you mean 'greedy'?"),
     ("branches.Bad={recipe='sft', label='x'}", "branches.Bad: String should match pattern"),
 ]
 
@@ -130,4 +150,4 @@ def test_the_task_of_a_study_has_its_splits(tiny_file: Path) -> None:
 def test_shipped_studies_are_sound(name: str) -> None:
     study = load_study(name, ["model=nobody/nothing"])
     assert study.name == name
-    assert {branch.role for branch in study.branches.values()} <= {"main", "control"}
+    assert "[compare]" in (LIBRARY / f"{name}.toml").read_text()

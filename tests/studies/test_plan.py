@@ -34,7 +34,7 @@ def test_a_dry_run_prints_every_branch_and_keeps_nothing(
     printed = capsys.readouterr().out
     lines = [line.split() for line in printed.splitlines()]
     assert ["init", "0", "start", "sft", "1"] in [line[:5] for line in lines]
-    assert ["ppo", "0", "main", "ppo"] in [line[:4] for line in lines]
+    assert ["ppo", "0", "reinforced", "ppo"] in [line[:4] for line in lines]
     rows = {line[0]: line[4:] for line in lines if len(line) == 8 and line[4].isdigit()}
     assert int(rows["sft"][0]) == int(rows["diverging"][0]) > 1
     assert "An estimate" in printed

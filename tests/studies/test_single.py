@@ -25,7 +25,7 @@ def test_a_model_is_trained_and_measured(faulty_file: Path, tmp_path: Path, caps
     with pytest.raises(ConfigError, match="holds another training"):
         train(3)
 
-    evaluate_model(str(model), study, served=None, seed=0, out=tmp_path)
+    evaluate_model(str(model), study, splits=None, served=None, seed=0, out=tmp_path)
     assert "rule_ood" in capsys.readouterr().out
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 2 * study.evaluation.problems

@@ -148,10 +148,9 @@ def evaluate(
     from shiftgym.studies.config import load_study
     from shiftgym.studies.single import evaluate_model
 
-    changes = [f"evaluation.splits={split}"] if split else []
-    changes += [f"evaluation.problems={problems}"] if problems is not None else []
+    changes = [f"evaluation.problems={problems}"] if problems is not None else []
     chosen = load_study(study, [*(overrides or ()), *changes])
-    evaluate_model(policy, chosen, served=served, seed=seed, out=out)
+    evaluate_model(policy, chosen, splits=split, served=served, seed=seed, out=out)
 
 
 @app.command

@@ -46,6 +46,8 @@ class Measure(Generic[Subject]):
     """One plain sentence, without the full stop."""
     of: Callable[[Subject], Any]
     """Computes it: a number, or None where it applies to nothing; or one number for each of several variants."""
+    phrase: str = ""
+    """What a sentence calls it where the label alone is not enough, with braces as in `label`."""
     source: str = ""
     """Where the measure comes from: a section of the paper (arXiv 2501.17161), or another publication."""
     better: Literal[1, 0, -1] = 1
@@ -139,12 +141,14 @@ MEASURES = table(
         "one attempt",
         "Share of decisions whose first answer is right",
         success_1,
+        phrase="success with one attempt",
     ),
     Measure(
         "success",
         "{} attempts",
         "Share of decisions that are right within the task's limit of attempts",
         success,
+        phrase="success with {} attempts",
         source="paper, C.3",
         where=Where.REVISION,
     ),
@@ -153,6 +157,7 @@ MEASURES = table(
         "whole problem",
         "Share of problems of which every decision is right within the limit of attempts",
         whole,
+        phrase="success on whole problems",
         source="paper, overall success",
         where=Where.SEVERAL,
     ),
@@ -161,6 +166,7 @@ MEASURES = table(
         "per step",
         "Right answers among all answers up to the first decision that failed, as a mean over problems",
         per_step,
+        phrase="accuracy per step",
         source="paper, per-step accuracy",
         where=Where.SEVERAL,
     ),
@@ -169,6 +175,7 @@ MEASURES = table(
         "attempts",
         "Number of answers to a problem, over all its decisions",
         attempts,
+        phrase="the number of attempts",
         better=-1,
         where=Where.REVISION,
         share=False,
@@ -186,6 +193,7 @@ MEASURES = table(
         "valid",
         "Share of first answers that keep the syntax and the allowed operations, whatever their value",
         valid,
+        phrase="validity",
         source="arXiv 2510.00237",
     ),
     Measure(
@@ -217,6 +225,7 @@ MEASURES = table(
         "tokens",
         "Number of tokens of a first answer",
         tokens,
+        phrase="length in tokens",
         better=0,
         share=False,
     ),

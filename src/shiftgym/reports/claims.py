@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.evaluate import Decoding
-from shiftgym.evaluation.measures import MeasureName
-from shiftgym.evaluation.statistics import Interval, wilson
+from shiftgym.evaluation.measures import MEASURES, MeasureName
+from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import Verdict, at_least_wilson, verdict_of
 from shiftgym.reports.runs import START
 
 Judgement = Literal["reproduced", "not reproduced", "undecided", "no data"]
@@ -35,8 +36,8 @@ class Claim(BaseModel):
     b: str = START
     """Another, or the common start."""
     split: str
-    measure: MeasureName = "success"
-    """A measure of `results.jsonl`; see `docs/measures.md`."""
+    measure: MeasureName | None = None
+    """A measure of `results.jsonl`. By default the primary measure of that split in the study."""
     expect: Literal["rise", "fall"] = "rise"
     """Whether a - b should be above or below zero."""
     below: float | None = Field(None, gt=0, lt=1)
@@ -48,6 +49,7 @@ class Tested:
     """A claim with what was found."""
 
     claim: Claim
+    measure: str
     judgement: Judgement
     found: Interval | None = None
     """The difference, or the rate of `a` where the claim has a bound."""
@@ -55,47 +57,52 @@ class Tested:
     """The measure of `b`."""
 
 
-def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding = "sampled") -> Tested:
-    """Hold a claim against the answers of the run of its study that were drawn in this way.
+def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = None) -> Tested:
+    """Hold a claim against the answers of the run of its study that were drawn in this way, or in the primary one.
 
     A branch that did not come to the end of its budget gives no data.
 
     Raises:
-        DataError: the study has no such branch or split.
+        DataError: the study has no such branch or split, or there is no such measure.
     """
     if analysis is None:
-        return Tested(claim, "no data")
+        return Tested(claim, claim.measure or "", "no data")
+    measure = claim.measure or analysis.compare.primary(claim.split)
     names = {branch.name for branch in analysis.first.branches}
     for name, kind, known in (
         (claim.a, "branch", names),
         (claim.b, "branch", names),
         (claim.split, "split", analysis.splits),
+        (measure, "measure", MEASURES),
     ):
         if name not in known:
             raise DataError(f"claim {claim.text!r}: the study {claim.study} has no {kind} {name!r}")
     entries = {
         entry.name: entry for entry in analysis.entries if entry.branch == START or set(entry.fractions) == {1.0}
     }
+    decoding = decoding or analysis.compare.decoding
+    nothing = Tested(claim, measure, "no data")
     if {claim.a, claim.b} - entries.keys() or decoding not in analysis.first.decodings:
-        return Tested(claim, "no data")
+        return nothing
     a, b = entries[claim.a], entries[claim.b]
     if claim.below is not None:
-        rate = analysis.rate(a, claim.split, decoding, claim.measure)
-        return Tested(claim, *_bounded(rate, claim.below)) if rate else Tested(claim, "no data")
-    found = analysis.change(a, b, claim.split, decoding, claim.measure)
-    start = analysis.rate(b, claim.split, decoding, claim.measure)
-    if found is None or start is None:
-        return Tested(claim, "no data")
-    wanted = 1 if claim.expect == "rise" else -1
-    judgement: Judgement = "undecided" if not found.sign else "reproduced" if found.sign == wanted else "not reproduced"
-    return Tested(claim, judgement, found, start.value)
+        rate = analysis.rate(a, claim.split, decoding, measure)
+        if rate is None:
+            return nothing
+        found = at_least_wilson(rate)
+        return Tested(claim, measure, _judgement(verdict_of(found, claim.below), "fell"), found)
+    difference = analysis.difference(a, b, claim.split, decoding, measure)
+    start = analysis.rate(b, claim.split, decoding, measure)
+    if difference is None or start is None:
+        return nothing
+    wanted: Verdict = "rose" if claim.expect == "rise" else "fell"
+    return Tested(claim, measure, _judgement(difference.verdict, wanted), difference.interval, start.value)
 
 
-def _bounded(rate: Interval, bound: float) -> tuple[Judgement, Interval]:
-    """Where all answers are wrong the bootstrap has nothing to vary, so the interval goes up to Wilson's at least."""
-    trials = (len(rate.each) or 1) * rate.problems
-    found = replace(rate, high=max(rate.high, wilson(round(rate.value * trials), trials).high))
-    return ("reproduced" if found.high < bound else "not reproduced" if found.low > bound else "undecided"), found
+def _judgement(verdict: Verdict, wanted: Verdict) -> Judgement:
+    if verdict == "undecided":
+        return "undecided"
+    return "reproduced" if verdict == wanted else "not reproduced"
 
 
 def claims_page(
@@ -120,9 +127,9 @@ def claims_page(
         f"Made by `{command}`. "
         + ", ".join(f"{count} {judgement}" for judgement, count in counts.most_common())
         + f", of {len(tested)} claims. A claim is reproduced where our 95 % interval lies on the side that the paper "
-        "reports, not reproduced where it lies on the other, undecided where it holds zero (or the bound).",
+        "reports, not reproduced where it lies on the other side, and undecided where it holds zero (or the bound).",
         "",
-        "| claim | paper | measured | ours | 95 % interval | from | n | verdict | greedily |",
+        "| claim | paper | measured | ours | 95 % interval | from | n | verdict | greedy answers |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in tested:
@@ -131,8 +138,9 @@ def claims_page(
     lines += ["", NOTES, ""]
     for study, analysis in analyses.items():
         lines += [f"## {study}", "", analysis.first.study["title"], ""]
+        lines += [note, ""] if (note := analysis.first.note) else []
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
-        # Of the rungs of a ladder the figure says more than a sentence each.
+        # For the rungs of a ladder the figure says more than a sentence for each of them.
         rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}
         lines += [
             f"* {words.headline(analysis, split)}. {words.match(analysis, split)}"
@@ -145,18 +153,19 @@ def claims_page(
 
 
 NOTES = (
-    "*Measured* names the study, the difference of two branches, the split and the measure; *ours* is that difference "
-    "in points and *from* the value of the latter branch in percent (of a claim with a bound, *ours* is the branch's "
-    "own value in percent). n is seeds × problems, the same on both sides. Answers are sampled as in training, but for "
-    "the last column, where the likeliest token is always taken. With one seed an interval does not say how much "
-    "another seed would differ. Intervals are not corrected for their number: of twenty, one misses by chance."
+    "*Measured* names the study, branch a − branch b, the split and the measure. *Ours*: branch a minus branch b, in "
+    "percentage points. *From*: the value of b, in percent. Where a claim sets a bound, *ours* is the value of branch "
+    "a itself, in percent. n is seeds × problems, the same on both sides. The verdict is that of the study's primary "
+    "decoding; the last column shows, as a secondary result, the same claim when the most likely token is always "
+    "taken. With one seed an interval does not say how much another seed would differ. Intervals are not corrected for "
+    "the number of claims: of twenty, one misses by chance."
 )
 
 
 def _cells(one: Tested, greedy: Tested) -> list[str]:
     claim, found = one.claim, one.found
     what = f"{claim.a} − {claim.b}" if claim.below is None else f"{claim.a} below {100 * claim.below:g} %"
-    told = [claim.text, claim.paper, f"{claim.study}: {what}, {claim.split}, {claim.measure}"]
+    told = [claim.text, claim.paper, f"{claim.study}: {what}, {claim.split}, {one.measure}"]
     if found is None:
         return [*told, "", "", "", "", one.judgement, ""]
     n = f"{len(found.each) or 1} × {found.problems}"

@@ -1,5 +1,6 @@
 """The report: one HTML file that opens offline, figures for a paper, and the result table for the terminal."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -52,32 +53,40 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
 
 
 def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
-    """The headline, success rates and paired differences, for a terminal of 80 columns; a rich renderable."""
+    """The headline, the primary measure and the secondary ones, for a terminal of 80 columns; a rich renderable."""
     analysis = Analysis(_load(run_folder, others))
     warning = words.unfinished(analysis)
     parts: list[Any] = [Text(warning), ""] if warning else []
     for split in analysis.shifted:
         parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
-    heads = [view.label.replace(", ", "\n") for view in analysis.views]
-    for split in analysis.splits:
-        diagnosed = split in analysis.shifted
-        table = Table(
-            "success, %", *heads, *["trained\nrule used"] * diagnosed, title=split, box=SIMPLE_HEAD, pad_edge=False
-        )
-        for entry in analysis.entries:
-            rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in analysis.views]
-            if diagnosed:
-                rates.append(analysis.rate(entry, split, analysis.first.decodings[-1], "perseverated"))
-            table.add_row(Text(entry.label), *[words.percent(rate.value) if rate else "n/a" for rate in rates])
-        parts += [table, ""]
-    for split in analysis.shifted:
-        table = Table("points [95 %]", *heads, title=f"paired differences on {split}", box=SIMPLE_HEAD, pad_edge=False)
-        for a, b in analysis.comparisons:
-            found = analysis.changes(a, b, split).views
-            cells = [words.change(found[view]).replace(" [", "\n[") if view in found else "" for view in analysis.views]
-            table.add_row(Text(f"{a.label}\n− {b.label}"), *cells)
-        parts += [table, ""]
+    parts += [_primary_table(analysis, split) for split in analysis.judged_first]
+    parts += ["Secondary measures, in percent; they decide nothing above:", ""]
+    parts += [_secondary_table(analysis, split) for split in analysis.judged_first]
     return Group(*parts, words.scope(analysis))
+
+
+def _primary_table(analysis: Analysis, split: str) -> Table:
+    rows = tables.primary_rows(analysis, split)
+    title = f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
+    table = Table("branch", *[cell.head for cell in rows[0][1]], title=title, box=SIMPLE_HEAD, pad_edge=False)
+    for entry, (rate, *differences) in rows:
+        told = [f"{cell.text} {cell.verdict}\n{cell.small[0]}" if cell.text else "" for cell in differences]
+        table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
+    return table
+
+
+def _secondary_table(analysis: Analysis, split: str) -> Table:
+    views, decoding = analysis.secondary(split), analysis.compare.decoding
+    heads = [view.label.replace(", ", "\n") for view in views]
+    used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.entries}
+    told = split in analysis.shifted and any(used.values())
+    heads += ["trained\nrule used"] if told else []
+    table = Table("branch", *heads, title=split, box=SIMPLE_HEAD, pad_edge=False)
+    for entry in analysis.entries:
+        rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
+        rates += [used[entry]] if told else []
+        table.add_row(Text(entry.label), *[words.percent(rate.value if rate else None) for rate in rates])
+    return table
 
 
 def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
@@ -94,13 +103,10 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             [
                 panels.trajectory(
                     analysis,
-                    view.label,
-                    *(
-                        panels.Side(each, view.decoding, view.measure, f"success on {each}")
-                        for each in (analysis.home or split, split)
-                    ),
+                    f"{split}: {view.label}",
+                    *(panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split)),
                 )
-                for view in analysis.views
+                for view in analysis.asked(split)
             ],
             2,
         )
@@ -112,7 +118,9 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         if analysis.rankings[split]
     ]
     found += [
-        PaperFigure(f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.views], 2)
+        PaperFigure(
+            f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.asked(analysis.home)], 2
+        )
         for name, rungs in analysis.first.ladders.items()
     ]
     if analysis.sees:
@@ -137,8 +145,9 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             f"success-{axis}",
             [
                 panels.against_compute(analysis, split, view.decoding, view.measure, f"{split}: {view.label}", axis)
-                for view in analysis.views
-                for split in analysis.splits
+                for row in itertools.zip_longest(*map(analysis.asked, analysis.splits))
+                for split, view in zip(analysis.splits, row, strict=True)
+                if view
             ],
             len(analysis.splits),
         )
@@ -219,6 +228,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         words=words,
         measures=MEASURES,
         probes=PROBES,
+        primary_rows=tables.primary_rows,
         rate_rows=tables.rate_rows,
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,

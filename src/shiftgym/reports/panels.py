@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.evaluation.summaries import pool
 from shiftgym.reports import words
-from shiftgym.reports.analysis import EARLY, Analysis, Entry, View
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import View
+from shiftgym.reports.entries import EARLY, Entry
+from shiftgym.reports.labels import label_colour, label_ends, label_points
 from shiftgym.reports.runs import START
 from shiftgym.tasks.registry import load_task
 
@@ -24,7 +26,7 @@ SERIES_ON_DARK = ("#ff9447", "#5db4f2", "#3fcf9f", "#ea9bcb", "#e3bb4a", "#a9c9d
 """The same for a dark page."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OUTCOMES = ("#1f8062", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
-"""Fills of outcome shares, best first; the dark or light label is chosen by `_label_colour`."""
+"""Fills of outcome shares, best first; the dark or light label is chosen by `label_colour`."""
 
 PANEL = (3.9, 2.9)
 """Inches of one panel; text of 8.5 points stays readable when the panel is as wide as a phone."""
@@ -57,6 +59,11 @@ def marker_of(analysis: Analysis, branch: str) -> str:
     return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
 
 
+def is_solid(analysis: Analysis, branch: str) -> bool:
+    """Lines of controls are thin and dashed, all others are solid."""
+    return branch not in analysis.compare.controls
+
+
 class Side(NamedTuple):
     """What one axis of a trajectory shows."""
 
@@ -81,10 +88,10 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
             points = [(x.value, y.value) for x, y in found]
             if branch.name == START or len(points) < 2:
                 continue
-            colour, main = colour_of(analysis, branch.name), branch.role == "main"
+            colour, solid = colour_of(analysis, branch.name), is_solid(analysis, branch.name)
             xs, ys = 100 * np.array(points).T
             marker = marker_of(analysis, branch.name)
-            axes.plot(xs, ys, color=colour, lw=2.2 if main else 1.1, ls="-" if main else (0, (4, 2)), zorder=3)
+            axes.plot(xs, ys, color=colour, lw=2.2 if solid else 1.1, ls="-" if solid else (0, (4, 2)), zorder=3)
             axes.plot(xs[1:-1], ys[1:-1], ls="", marker=marker, ms=3.5, color=colour, zorder=4)
             axes.annotate(
                 "",
@@ -101,12 +108,12 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
                 zorder=5,
             )
             end_x, end_y = found[-1]
-            if main:
+            if solid:
                 axes.plot([100 * end_x.low, 100 * end_x.high], [ys[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
-            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, main, back))
+            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
         early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
         if early and (at := point(early)):
             spot = 100 * at[0].value, 100 * at[1].value
@@ -129,27 +136,29 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
         axes.set_xticks(
             [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= min(axes.get_xlim()[1], 100)]
         )
-        _label_points(axes, drawn)
+        label_points(axes, drawn, PANEL[1])
 
     return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
 
 
 def pareto(analysis: Analysis, split: str) -> Panel:
-    """Overall success at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
+    """The primary measure at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
     what nothing beats at both. What lies far below the others is only listed, so that these can be told apart."""
 
+    ranking = analysis.rankings[split]
+    places = 100 * np.array([ranked.place for ranked in ranking])
+    shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
+    names = [
+        f"{rank}  {ranked.entry.label}" + ("" if is_shown else f" (at {x:.0f}, {y:.0f})")
+        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, places, shown, strict=True), 1)
+    ]
+
     def draw(axes: Axes) -> None:
-        ranking = analysis.rankings[split]
-        places = 100 * np.array([ranked.place for ranked in ranking])
-        shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
-        for rank, ranked in enumerate(ranking, 1):
-            colour, (x, y) = colour_of(analysis, ranked.entry.branch), places[rank - 1]
-            name = f"{rank}  {ranked.entry.label}"
+        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, places, strict=True), 1):
+            colour = colour_of(analysis, ranked.entry.branch)
             if shown[rank - 1]:
                 axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
                 axes.annotate(f"{rank}", xy=(x, y), ha="center", va="center", color="white", fontsize=6.5, zorder=4)
-            else:
-                name = f"{name} (at {x:.0f}, {y:.0f})"
             axes.annotate(
                 name,
                 xy=(1.05, 1 - (rank - 0.5) / max(len(ranking), 8)),
@@ -160,16 +169,16 @@ def pareto(analysis: Analysis, split: str) -> Panel:
                 fontweight="bold" if ranked.front else "normal",
             )
         if analysis.start is not None:
-            sides = (analysis.home or split, split)
-            spot = [100 * float(np.nanmean(analysis.overall(analysis.start, side))) for side in sides]
+            spot = [100 * at for at in analysis.place(analysis.start, split)]
             axes.plot(*spot, "o", ms=13, mfc="none", mec=INK, mew=1.6, zorder=6)
         edge = sorted(tuple(place) for place, ranked in zip(places, ranking, strict=True) if ranked.front)
         axes.plot([x for x, _ in edge], [y for _, y in edge], color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=2)
-        axes.set_xlabel(f"success on {analysis.home}, %")
-        axes.set_ylabel(f"success on {split}, %")
+        axes.set_xlabel(f"on {analysis.home}, %")
+        axes.set_ylabel(f"on {split}, %")
         axes.margins(0.12, 0.12)
 
-    return Panel(f"{split}: mean of all ways to ask", draw, right=14 + WIDTH_OF_LETTER * (4 + _longest(analysis)))
+    right = 14 + WIDTH_OF_LETTER * max(map(len, names))
+    return Panel(f"{split}: {analysis.primary(split).label}", draw, right=right)
 
 
 FAR_BELOW = 30.0
@@ -189,19 +198,19 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
             ]
             if entry.name == EARLY or not points:
                 continue
-            colour, main = colour_of(analysis, entry.branch), entry.role == "main"
+            colour, solid = colour_of(analysis, entry.branch), is_solid(analysis, entry.branch)
             xs = [step for step, _ in points]
             values, lows, highs = ([100 * getattr(of, name) for _, of in points] for name in ("value", "low", "high"))
-            if main:
+            if solid:
                 axes.fill_between(xs, lows, highs, color=colour, alpha=0.15, lw=0)
             axes.plot(
-                xs, values, color=colour, lw=1.9 if main else 1.0, ls="-" if main else (0, (4, 2)), marker="o", ms=3
+                xs, values, color=colour, lw=1.9 if solid else 1.0, ls="-" if solid else (0, (4, 2)), marker="o", ms=3
             )
-            ends.append((float(xs[-1]), values[-1], entry.label, colour, main))
+            ends.append((float(xs[-1]), values[-1], entry.label, colour, solid))
         axes.set_ylim(-3, 103)
         axes.set_xticks(range(len(rungs)), rungs, rotation=18, ha="right", rotation_mode="anchor", fontsize=7)
         axes.set_ylabel("%")
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
 
     return Panel(view.label, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
 
@@ -219,27 +228,27 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
             ]
             if branch.name == START or not points:
                 continue
-            colour, main = colour_of(analysis, branch.name), branch.role == "main"
+            colour, solid = colour_of(analysis, branch.name), is_solid(analysis, branch.name)
             xs = [x for x, _ in points]
             values, lows, highs = (
                 [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
             )
-            axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if main else 0.07, lw=0)
+            axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if solid else 0.07, lw=0)
             axes.plot(
                 xs,
                 values,
                 color=colour,
-                lw=1.9 if main else 1.0,
-                ls="-" if main else (0, (4, 2)),
+                lw=1.9 if solid else 1.0,
+                ls="-" if solid else (0, (4, 2)),
                 marker=marker_of(analysis, branch.name),
-                ms=3.5 if main else 2.5,
+                ms=3.5 if solid else 2.5,
             )
-            ends.append((xs[-1], values[-1], branch.label, colour, main))
+            ends.append((xs[-1], values[-1], branch.label, colour, solid))
         axes.set_ylim(-3, 103)
         axes.set_xlim(left=0)
         axes.set_ylabel("%")
         axes.set_xlabel(words.AXES[axis])
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
 
     return Panel(title, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
 
@@ -270,7 +279,7 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
                         ha="center",
                         va="center",
                         fontsize=7.5,
-                        color=_label_colour(fill),
+                        color=label_colour(fill),
                     )
                 left += width
         axes.set_yticks(range(len(entries)), [entry.label for entry in entries])
@@ -286,63 +295,6 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
         draw,
         left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries),
     )
-
-
-def _label_colour(fill: str) -> str:
-    red, green, blue = mpl.colors.to_rgb(fill)
-    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
-
-
-Mark = tuple[float, float, str, str, bool]
-"""x, y, label, colour, and whether the line is a main one."""
-
-
-def _label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
-    """Names at the right ends of lines, pushed apart so that none covers another."""
-    if not ends:
-        return
-    gap = 8.5
-    ordered = sorted(ends, key=lambda end: end[1])
-    places: list[float] = []
-    for _, y, *_ in ordered:
-        places.append(max(y, places[-1] + gap) if places else max(y, 0.0))
-    ceiling = 100.0
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], ceiling)
-        ceiling = places[index] - gap
-    for place, (x, y, label, colour, main) in zip(places, ordered, strict=True):
-        axes.annotate(
-            label,
-            xy=(x, y),
-            xytext=(1.03, place),
-            textcoords=("axes fraction", "data"),
-            color=colour,
-            va="center",
-            fontsize=8 if main else 7.5,
-            fontweight="bold" if main else "normal",
-            annotation_clip=False,
-        )
-
-
-def _label_points(axes: Axes, points: Sequence[tuple[float, float, str, str, bool, float]]) -> None:
-    """Names to the right of points, pushed apart. Each is a `Mark` and how many points its name stands above it."""
-    low, high = axes.get_ylim()
-    unit = (high - low) / (PANEL[1] * 72 * 0.75)
-    above = math.inf
-    for x, y, label, colour, main, back in sorted(points, key=lambda point: -point[1] - unit * point[5]):
-        place = min(y + back * unit, above - 10 * unit)
-        above = place
-        axes.annotate(
-            label,
-            xy=(x, y),
-            xytext=(9, (place - y) / unit),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-            fontsize=8.5 if main else 7.5,
-            fontweight="bold" if main else "normal",
-            zorder=7,
-        )
 
 
 def _longest(analysis: Analysis) -> int:

@@ -12,14 +12,19 @@ from typing import Any
 import pyarrow as pa
 
 from shiftgym.errors import DataError
+from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.rows import Cube, read_rows
 from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.models.shipped import WEIGHTS
+from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.settings import FLOPS
+
+EXPECTED = ("name", "title", "model", "seeds", "data_seed", "task", "compare", "evaluation", "budget", "branches")
+"""What every resolved study has."""
 
 START = "init"
 """The branch that all others start from, if they do not say otherwise."""
@@ -31,9 +36,6 @@ class BranchInfo:
 
     name: str
     label: str
-    role: str
-    """`start`, `main` or `control`."""
-    recipe: str
     start: str = START
     """The branch that it starts from; `model` is none."""
     start_at: float = 0.0
@@ -73,7 +75,8 @@ class Run:
         """The task as the study had it."""
         options = {key: value for key, value in self.study["task"].items() if key != "name"}
         splits, seed = self.study["splits"], self.study["data_seed"]
-        return build_task(self.study["task"]["name"], options=options, splits=splits, seed=seed)
+        name, train = self.study["task"]["name"], self.compare.train
+        return build_task(name, options=options, splits=splits, seed=seed, train=train)
 
     @property
     def backbone(self) -> str:
@@ -86,14 +89,25 @@ class Run:
             BranchInfo(
                 name,
                 table["label"],
-                table["role"],
-                table["recipe"],
                 start := table.get("start", START),
                 0.0 if start == START else table["start_at"],
             )
             for name, table in self.study["branches"].items()
         ]
-        return [BranchInfo(START, "start", "start", "sft"), *declared]
+        return [BranchInfo(START, "start"), *declared]
+
+    @property
+    def note(self) -> str | None:
+        """What a reader of the report should know besides."""
+        return self.study.get("note")
+
+    @cached_property
+    def compare(self) -> Compare:
+        """What the study compares."""
+        try:
+            return typed(Compare, self.study["compare"], "compare")
+        except WrongValue as wrong:
+            raise DataError(f"{self.folder / 'study.toml'}: {wrong.path}: {wrong.reason}") from None
 
     @property
     def splits(self) -> list[str]:
@@ -192,7 +206,7 @@ def load_run(folder: Path) -> Run:
         study = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no valid TOML ({error})") from error
-    for table in ("name", "title", "model", "seeds", "data_seed", "task", "evaluation", "budget", "branches"):
+    for table in EXPECTED:
         if table not in study:
             raise DataError(f"{path}: {table!r} is missing; expected the resolved study that a run writes")
     # The whole file is written when the study ends; until then every branch has its own.
@@ -207,7 +221,7 @@ def check_poolable(runs: Sequence[Run]) -> None:
     """Runs may be compared problem by problem only if they are the same study on different backbones."""
     first = runs[0]
     for other in runs[1:]:
-        for key in ("data_seed", "seeds", "splits", "evaluation", "task"):
+        for key in ("data_seed", "seeds", "splits", "compare", "evaluation", "task"):
             if other.study.get(key) != first.study.get(key):
                 raise DataError(
                     f"{other.folder}: [{key}] differs from that of {first.folder}; "

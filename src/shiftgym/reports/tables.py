@@ -10,13 +10,19 @@ from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.evaluation.summaries import pool, pool_success
 from shiftgym.reports import words
-from shiftgym.reports.analysis import Analysis, Entry, View
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import Difference, Verdict, View, verdict_of
+from shiftgym.reports.entries import Entry
 
 PREFIXED = EngFormatter(places=2, sep=" ")
 """5.5e12 as 5.50 T."""
 
 READING = (Where.SYMBOLS, Where.OTHER_RULE, Where.PICTURES)
 """What measures of how symbols and pictures were read apply to."""
+
+
+SIGNS: dict[Verdict, int] = {"rose": 1, "fell": -1, "undecided": 0}
+"""Verdicts, and how a cell is marked."""
 
 
 class Cell(NamedTuple):
@@ -28,22 +34,44 @@ class Cell(NamedTuple):
     small: Sequence[str] = ()
     """Its interval and other small print, line by line."""
     sign: int = 0
+    """1 where more is told by the interval, -1 where less is, else 0."""
+    verdict: str = ""
+    """The same in a word, where it is said."""
+
+
+def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with the primary measure of a split, and its differences to the start and the reinforced branch."""
+    decoding, measure, _ = analysis.primary(split)
+    against = [entry for entry in (analysis.start, analysis.reinforced) if entry]
+    found = []
+    for entry in analysis.entries:
+        cells = [_cell(MEASURES[measure], analysis.rate(entry, split, decoding, measure), "percent")]
+        for other in against:
+            # The start minus the reinforced branch would only say again what stands in that branch's row.
+            needed = entry not in (other, analysis.start)
+            difference = analysis.judged(entry, other, split) if needed else None
+            cell = _difference_cell(difference, f"minus {other.label}")
+            cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
+        found.append((entry, cells))
+    return found
 
 
 def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its success in each view, and then every other measure that applies, under each decoding."""
-    viewed = {view.measure for view in analysis.views}
-    others = [each for each in MEASURES.values() if each.name not in viewed and analysis.applies(each, split)]
-    columns = [(view.decoding, MEASURES[view.measure], view.label) for view in analysis.views]
-    columns += [
-        (decoding, each, f"{each.label}, {decoding}") for decoding in analysis.first.decodings for each in others
+    """Every entry with its secondary measures of success, and then every other measure that applies, by decoding."""
+    seen = {view[:2] for view in analysis.asked(split)}
+    asked = [(view.decoding, MEASURES[view.measure], view.label) for view in analysis.secondary(split)]
+    asked += [
+        (decoding, each, f"{each.label}, {decoding}")
+        for decoding in analysis.first.decodings
+        for each in MEASURES.values()
+        if (decoding, each.name) not in seen and analysis.applies(each, split)
     ]
     return [
         (
             entry,
             [
                 _cell(measure, analysis.rate(entry, split, decoding, measure.name), head)
-                for decoding, measure, head in columns
+                for decoding, measure, head in asked
             ],
         )
         for entry in analysis.entries
@@ -51,28 +79,31 @@ def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
 
 
 def change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
-    """Every comparison with its paired difference in each view."""
+    """Every comparison with its paired difference in each view, and in the use of the trained rule under a shift."""
+    asked = list(analysis.secondary(split))
+    if split in analysis.shifted:
+        label = MEASURES["perseverated"].label
+        asked += [View(decoding, "perseverated", f"{label}, {decoding}") for decoding in analysis.first.decodings]
     found = []
     for a, b in analysis.comparisons:
-        cells = []
-        for view, interval in analysis.changes(a, b, split).views.items():
-            each = ", ".join(words.signed(value) for value in interval.each)
-            small = [words.limits(interval)] + ([f"seeds {each}"] if len(interval.each) > 1 else [])
-            cells.append(Cell(words.signed(interval.value), view.label, small, interval.sign))
+        differences = [analysis.difference(a, b, split, view.decoding, view.measure) for view in asked]
+        # Of perseveration less is better, so its changes are not coloured.
+        cells = [
+            _difference_cell(one, view.label, coloured=view.measure != "perseverated")
+            for one, view in zip(differences, asked, strict=True)
+        ]
         found.append((a, b, cells))
     return found
 
 
 def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its overall gains over the start, the largest gain on a shifted split first."""
+    """Every entry with its gains over the start by the primary measure, the largest gain on a shifted split first."""
     return [
         (
             ranked.entry,
             [
-                *(
-                    Cell(words.signed(gain.value), f"gain on {of}", [words.limits(gain)], gain.sign)
-                    for of, gain in ((split, ranked.away), (analysis.home, ranked.home))
-                ),
+                _difference_cell(ranked.away, f"gain on {split}"),
+                _difference_cell(ranked.home, f"gain on {analysis.home}"),
                 Cell("yes" if ranked.front else "", "on the front"),
             ],
         )
@@ -81,9 +112,9 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry that was trained on the split `train`, with its success there minus that on its like."""
+    """Every entry that learns from the trained split, with its success there minus that at home."""
     return [
-        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.views}))
+        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.asked(analysis.home)}))
         for entry in analysis.entries
         if analysis.trains(entry)
     ]
@@ -92,14 +123,14 @@ def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
     return [
-        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.views}))
+        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.asked(analysis.home)}))
         for entry in analysis.entries
     ]
 
 
 def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
     return [
-        Cell(words.signed(interval.value), view.label, [words.limits(interval)], interval.sign)
+        Cell(words.signed(interval.value), view.label, [words.limits(interval)], SIGNS[verdict_of(interval)])
         for view, interval in found.items()
         if interval
     ]
@@ -150,6 +181,17 @@ def share_rows(
         )
         for entry, (of, found) in shares.items()
     ]
+
+
+def _difference_cell(difference: Difference | None, head: str, *, coloured: bool = True) -> Cell:
+    """A difference with its interval and the value of every seed."""
+    if difference is None:
+        return Cell("", head)
+    found = difference.interval
+    small = [words.limits(found)]
+    if len(found.each) > 1:
+        small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
+    return Cell(words.signed(found.value), head, small, SIGNS[difference.verdict] if coloured else 0)
 
 
 def _cell(measure: Measure[Any], found: Interval | None, head: str) -> Cell:

@@ -1,43 +1,19 @@
 """Sentences about a run, chosen by intervals: nothing is said to have changed unless its interval leaves out zero."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiftgym.evaluation.measures import MEASURES, Measure
 from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.analysis import EARLY, Analysis, Direction, Entry
+from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect
+from shiftgym.reports.entries import EARLY
+
+if TYPE_CHECKING:
+    from shiftgym.reports.analysis import Analysis
 
 AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
 """What the ways to count compute are called."""
-
-CLAUSES: dict[Direction, str] = {
-    "rose": "rose",
-    "fell": "fell",
-    "mixed": "rose by some measures and fell by others",
-    "unclear": "showed no clear change",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One measure of a finding."""
-
-    label: str
-    text: str
-    sign: int
-    """1 or -1 where the interval lies on one side of zero, else 0."""
-    good: bool = True
-    """Whether more of it is better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One comparison of the summary."""
-
-    subject: str
-    lines: Sequence[Line]
 
 
 def percent(value: float | None) -> str:
@@ -66,83 +42,121 @@ def limits(interval: Interval) -> str:
     return f"[{signed(interval.low)},\u00a0{signed(interval.high)}]"
 
 
-def headline(analysis: Analysis, split: str) -> str:
-    """Whether SFT lost and RL gained on a shifted split, in one sentence."""
-    start, sft, rl = analysis.start, analysis.sft, analysis.rl
-    either = rl or sft
-    if start is None or either is None:
-        return "Nothing to compare yet: the start and a main branch are needed"
-    if sft is None or rl is None:
-        return f"On {split}, {either.label} {CLAUSES[analysis.changes(either, start, split).direction]}"
-    of_sft = analysis.changes(sft, start, split).direction
-    of_rl = analysis.changes(rl, start, split).direction
-    gap = analysis.changes(rl, sft, split).direction
-    if of_sft == "fell" and of_rl == "rose" and gap == "rose":
-        verdict = "The effect appeared"
-    elif of_sft == "rose" or of_rl == "fell" or gap == "fell":
-        verdict = "The effect did not appear"
-    elif gap == "rose" and (of_sft == "fell" or of_rl == "rose"):
-        verdict = "Half of the effect appeared"
-    else:
-        verdict = "Undecided"
-    if of_sft == of_rl:
-        outcome = f"{sft.label} and {rl.label} both {CLAUSES[of_rl]}"
-        if gap in ("rose", "fell"):
-            outcome += f", and {(rl if gap == 'rose' else sft).label} ended higher"
-    else:
-        outcome = f"{sft.label} {CLAUSES[of_sft]} and {rl.label} {CLAUSES[of_rl]}"
-    return f"{verdict}: on {split}, {outcome}"
+def measured(measure: str, decoding: str, limit: int) -> str:
+    """A measure and how its answers were drawn, as in `success with 5 attempts, sampled`."""
+    # With one attempt, success within the limit is success with one attempt.
+    row = MEASURES["success_1" if measure == "success" and limit == 1 else measure]
+    return f"{(row.phrase or row.label).format(limit)}, {decoding}"
 
 
-def match(analysis: Analysis, split: str) -> str:
-    """Every control or further branch that ties with or beats the main RL branch on a split in at least one view."""
-    rl = analysis.rl
-    if rl is None or not analysis.others:
-        return "The study has no controls to hold against a main RL branch."
-    named = []
-    for other in analysis.others:
-        signs = [interval.sign for interval in analysis.changes(other, rl, split).views.values()]
-        parts = [
-            f"{verb} in {signs.count(sign)} of {len(signs)}"
-            for verb, sign in (("beats it", 1), ("ties", 0))
-            if sign in signs
-        ]
-        if parts:
-            named.append(f"{other.label} ({', '.join(parts)} measures)")
+def primary(analysis: Comparison, split: str) -> str:
+    """The primary measure of a split."""
+    return measured(analysis.compare.primary(split), analysis.compare.decoding, analysis.first.limit)
+
+
+def headline(analysis: Comparison, split: str) -> str:
+    """What became of the branches that the study is about on a shifted split, by the primary measure alone."""
+    effect = analysis.effect(split)
+    what = f"{primary(analysis, split)}, of"
+    moves = [condition.difference for condition in effect.conditions if condition.difference.b == analysis.start]
+    if not moves:
+        return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
+    first, *second = moves
+    if not second:
+        return f"On {split}, {what} {first.a.label} {_moved(first)}"
+    (other,) = second
+    outcome = f"on {split}, {what} {first.a.label} {_moved(first)} and that of {other.a.label} {_moved(other)}"
+    ruling = "Undecided" if effect.verdict == "undecided" else f"The effect {effect.verdict}"
+    return f"{ruling}: {outcome}{_remainder(effect)}"
+
+
+def _moved(difference: Difference) -> str:
+    """`rose by 9.4 points [3.1, 16.4]`"""
+    found = difference.interval
+    if difference.verdict == "undecided":
+        return f"changed by {signed(found.value)} points {limits(found)}"
+    return f"{difference.verdict} by {_size(found)}"
+
+
+def _size(interval: Interval) -> str:
+    """A difference without its sign: `9.4 points [3.1, 16.4]`"""
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    return f"{percent(abs(interval.value))} points [{percent(low)},\u00a0{percent(high)}]"
+
+
+def _apart(difference: Difference) -> str:
+    """`9.4 points [3.1, 16.4] above`"""
+    return f"{_size(difference.interval)} {'above' if difference.verdict == 'rose' else 'below'}"
+
+
+def _remainder(effect: Effect) -> str:
+    """What the moves of both branches leave open: how they ended to one another, and what is undecided."""
+    gap = effect.conditions[-1].difference
+    if effect.verdict == "did not appear" and gap.verdict != "undecided":
+        return f"; {gap.a.label} ended {_apart(gap)} {gap.b.label}"
+    undecided = [stated(condition) for condition in effect.conditions if condition.state == "undecided"]
+    return f"; it is undecided whether {join(undecided)}" if effect.verdict == "undecided" and undecided else ""
+
+
+def verdict(difference: Difference) -> str:
+    """A branch rose or fell from the start; beside another branch it ended above or below."""
+    said = difference.verdict
+    return said if difference.b.part == "start" else {"rose": "above", "fell": "below"}.get(said, said)
+
+
+def setting(analysis: Comparison, split: str) -> str:
+    """What a split is in the comparison, as in `id (at home)`."""
+    compare = analysis.compare
+    known = dict.fromkeys(compare.shifted, "shifted") | {compare.train: "trained on", compare.home: "at home"}
+    return f"{split} ({known[split]})" if split in known else split
+
+
+def stated(condition: Condition) -> str:
+    """`SFT fell`, `PPO ended above SFT`"""
+    a, b = condition.difference.a, condition.difference.b
+    return f"{a.label} {condition.wanted}" if b.part == "start" else f"{a.label} ended above {b.label}"
+
+
+def join(parts: Sequence[str]) -> str:
+    """`a, b and c`"""
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def match(analysis: Comparison, split: str) -> str:
+    """Everything that ties with or beats the reinforced branch on a split by the primary measure."""
+    reinforced = analysis.reinforced
+    if reinforced is None:
+        return "There is no reinforced branch to hold the others against."
+    if not analysis.others:
+        return f"There is no control or further branch to hold against {reinforced.label}."
+    named = [
+        f"{one.a.label} ({'ties: ' + change(one.interval) if one.verdict == 'undecided' else _apart(one) + ' it'})"
+        for one in analysis.rivals(split)
+    ]
     if not named:
-        return f"Nothing else ties with or beats {rl.label} there by any measure, controls included."
-    return f"What ties with or beats {rl.label} there: {'; '.join(named)}."
+        return f"By this measure nothing else ties with or beats {reinforced.label} there, controls included."
+    return f"What ties with or beats {reinforced.label} there by this measure: {'; '.join(named)}."
 
 
-def findings(analysis: Analysis, split: str) -> list[Finding]:
-    """What stands under the headline for one shifted split: success there and at home, and use of the trained rule."""
-    start, sft, rl, home = analysis.start, analysis.sft, analysis.rl, analysis.home
-    pairs = [(a, b) for a, b in ((sft, start), (rl, start), (rl, sft)) if a and b]
-    found = [_success(analysis, a, b, split) for a, b in pairs]
-    from_start = [(a, b) for a, b in pairs if b == start]
-    found.append(Finding(f"Trained rule used on {split}", _trained_rule(analysis, from_start, split)))
-    found += [_success(analysis, a, b, home) for a, b in from_start if home]
-    return [finding for finding in found if finding.lines]
-
-
-def stopped_early(analysis: Analysis) -> str | None:
-    """Which SFT checkpoint stands for stopping early, and why."""
+def stopped_early(analysis: Comparison) -> str | None:
+    """Which supervised checkpoint stands for stopping early, and why."""
     entry = next((entry for entry in analysis.entries if entry.name == EARLY), None)
-    if entry is None or analysis.rl is None:
+    if entry is None or analysis.reinforced is None:
         return None
     where = [
         f"{100 * fraction:g} % of the budget on {run.backbone}"
         for run, fraction in zip(analysis.runs, entry.fractions, strict=True)
     ]
+    home = analysis.compare.home
     return (
-        f"“{entry.label}” is the first checkpoint of that branch whose one-attempt success on {analysis.home} "
-        f"({'sampled' if 'sampled' in analysis.first.decodings else analysis.first.decodings[0]}) is at most one point "
-        f"below that of {analysis.rl.label} at its end, or its best one if all are: {', '.join(where)}. "
-        "It is chosen on the problems it is then reported on, which flatters it slightly."
+        f"“{entry.label}” is the first checkpoint of that branch whose {primary(analysis, home)}, on {home} is at most "
+        f"one point below that of {analysis.reinforced.label} at its end, or the best checkpoint if none is: "
+        f"{', '.join(where)}. It is chosen on the problems that it is then reported on, which flatters it slightly."
     )
 
 
-def unfinished(analysis: Analysis) -> str | None:
+def unfinished(analysis: Comparison) -> str | None:
     """A warning if some evaluation at the end of the budget is missing."""
     missing = [
         f"{what} ({run.backbone})" if len(analysis.runs) > 1 else what
@@ -158,7 +172,7 @@ def unfinished(analysis: Analysis) -> str | None:
     )
 
 
-def scope(analysis: Analysis) -> str:
+def scope(analysis: Comparison) -> str:
     """How much evidence there is."""
     seeds = len(analysis.first.seeds)
     backbones = len(analysis.runs)
@@ -182,38 +196,21 @@ def planned_power(seeds: int, problems: int, samples: int) -> str:
     )
 
 
-def measured_power(analysis: Analysis, split: str, decoding: str, measure: str) -> str | None:
-    """What a run can tell from zero, by the spreads in its own rows; None where nothing is compared."""
-    found = [analysis.detected(a, b, split, decoding, measure) for a, b in analysis.comparisons]
+def measured_power(analysis: "Analysis", split: str) -> str | None:
+    """What a run can tell from zero in the primary measure of a split, by the spreads in its own rows; None where
+    nothing is compared."""
+    found = [analysis.detected(a, b, split) for a, b in analysis.comparisons]
     known = [100 * value for value in found if value is not None]
     if not known:
         return None
     least, most = (f"{value:.1f}" for value in (min(known), max(known)))
     points = least if least == most else f"{least} to {most}"
-    label = MEASURES[measure].called(analysis.first.limit)
     return (
         f"By the spreads in its own rows, the run on {analysis.first.backbone} can tell a true difference of {points} "
         f"points{'' if least == most else ', depending on the comparison,'} from zero on {split} "
-        f"({label}, {decoding}; {100 * POWER:.0f} % power)."
+        f"({primary(analysis, split)}; {100 * POWER:.0f} % power)."
     )
 
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _success(analysis: Analysis, a: Entry, b: Entry, split: str) -> Finding:
-    views = analysis.changes(a, b, split).views
-    lines = [Line(view.label, change(interval), interval.sign) for view, interval in views.items()]
-    return Finding(f"{a.label} − {b.label} on {split}", lines)
-
-
-def _trained_rule(analysis: Analysis, pairs: Sequence[tuple[Entry, Entry]], split: str) -> list[Line]:
-    found, measure = [], MEASURES["perseverated"]
-    for a, b in pairs:
-        for decoding in analysis.first.decodings:
-            interval = analysis.change(a, b, split, decoding, measure.name)
-            if interval:
-                label = f"{a.label} − {b.label}, {decoding}"
-                found.append(Line(label, change(interval), interval.sign, good=measure.better > 0))
-    return found

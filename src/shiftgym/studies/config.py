@@ -3,17 +3,19 @@
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.models.shipped import shipped
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
+from shiftgym.studies.compared import Family, completed, learn_from_train
 from shiftgym.tasks.base import Task
-from shiftgym.tasks.registry import build_task, load_task
+from shiftgym.tasks.registry import build_task, load_task, population_field
 from shiftgym.training.settings import (
     Accounting,
     AnySettings,
@@ -112,8 +114,6 @@ class Init(SFTSettings):
 class BranchTable(_Table):
     """What every branch has, whatever its recipe."""
 
-    role: Literal["main", "control"] = "main"
-    """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
     """What the report calls it."""
     start: str = "init"
@@ -155,6 +155,11 @@ AnyBranch = SFTBranch | RFTBranch | ReplayBranch | DPOBranch | PPOBranch | Group
 Branch = Annotated[AnyBranch, Field(discriminator="recipe")]
 
 
+def family(recipe: str) -> Family:
+    """Whether a recipe learns from given answers, from rewards, or from something else."""
+    return "supervised" if recipe == "sft" else "reinforced" if recipe in ("ppo", "grpo", "rloo") else "other"
+
+
 class _Setup(_Table):
     """A model, and the problems it meets."""
 
@@ -182,7 +187,13 @@ class _Setup(_Table):
 
     def build_task(self) -> Task:
         """The task with the options and splits of this file."""
-        return build_task(self.task.name, options=self.task.model_extra, splits=self.splits, seed=self.data_seed)
+        options, splits = self.task.model_extra, self.splits
+        return build_task(self.task.name, options=options, splits=splits, seed=self.data_seed, train=self.trained)
+
+    @property
+    def trained(self) -> str:
+        """The split that is trained on, against whose rule perseveration is measured."""
+        raise NotImplementedError
 
     def check(self) -> None:
         """WrongValue if values do not fit one another."""
@@ -212,8 +223,12 @@ class Study(_Setup):
     """Begins the name of the run folder."""
     title: str
     """Headline of the report."""
+    note: str | None = None
+    """What a reader of the report should know besides, in a sentence or two."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
+    compare: Compare = Compare()
+    """What is compared. Every key has an obvious value, or else the study file has to give it."""
     evaluation: EvaluationTable
     """What every checkpoint is tested on."""
     probes: Probes | None = None
@@ -240,6 +255,9 @@ class Study(_Setup):
                 raise WrongValue(
                     f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
                 )
+        # First, for recipes that name no split learn from this one.
+        if "train" in self.compare.model_fields_set:
+            _known_split("compare.train", self.compare.train, self.splits)
         _known_splits("init", self.init, self.splits)
         for name, branch in self.branches.items():
             _known_splits(f"branches.{name}", branch, self.splits)
@@ -251,6 +269,16 @@ class Study(_Setup):
                 _known_split(f"ladders.{name}", split, self.evaluation.splits)
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
+
+    @property
+    def trained(self) -> str:
+        return self.compare.train
+
+    def resolved(self) -> Self:
+        study = super().resolved()
+        families = {name: family(branch.recipe) for name, branch in study.branches.items()}
+        compare = completed(study, families, population_field(load_task(study.task.name)))
+        return study.model_copy(update={"compare": compare})
 
     def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
@@ -275,6 +303,10 @@ class Training(_Setup):
     steps: int = Field(100, ge=1)
     """Steps: iterations in reinforcement and self-distillation, optimizer steps in every other recipe."""
     recipe: RecipeSettings
+
+    @property
+    def trained(self) -> str:
+        return self.recipe.train_on
 
     def check(self) -> None:
         _known_splits("recipe", self.recipe, self.splits)
@@ -318,6 +350,7 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
         ConfigError: names `source`, or the override that brought the wrong value.
     """
     changed = [override(values, assignment) for assignment in overrides]
+    learn_from_train(values)
     try:
         return build(kind, values)
     except WrongValue as wrong:

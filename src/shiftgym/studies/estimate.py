@@ -20,7 +20,7 @@ from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
 from shiftgym.training.settings import FLOPS
 
-NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
+NOT_TIMED = {"label", "start", "start_at", "optimizer", "steps"}
 """Settings that do not change how long a step takes; branches that differ only in these are measured once."""
 
 
@@ -53,14 +53,14 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
         highlight=False,
     )
     estimates = estimate(study)
-    table = Table("branch", "seed", "role", "recipe", box=None, pad_edge=False)
+    table = Table("branch", "seed", "compared as", "recipe", box=None, pad_edge=False)
     for head in ("steps", "TFLOP", "paper's", "minutes"):
         table.add_column(head, justify="right")
     for one in estimates:
         settings = one.branch.settings
-        role = "start" if isinstance(settings, Init) else settings.role
+        part = "start" if isinstance(settings, Init) else study.compare.part(one.branch.name)
         numbers = f"{one.flops / 1e12:.3g}", f"{one.flops_paper / 1e12:.3g}", f"{one.seconds / 60:.1f}"
-        table.add_row(one.branch.name, str(one.branch.seed), role, settings.recipe, f"{one.steps}", *numbers)
+        table.add_row(one.branch.name, str(one.branch.seed), part, settings.recipe, f"{one.steps}", *numbers)
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)

@@ -13,6 +13,7 @@ from shiftgym.files import write_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import OpenAIPolicy
+from shiftgym.reading import nearest
 from shiftgym.studies.config import EvaluationTable, Study, Training, read
 
 OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
@@ -59,11 +60,14 @@ def train_model(
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
-def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, out: Path | None) -> None:
-    """Print how `policy` does on the splits that `study` evaluates, and write its rows into the folder `out`, if any.
+def evaluate_model(
+    policy: str, study: Study, *, splits: Sequence[str] | None, served: str | None, seed: int, out: Path | None
+) -> None:
+    """Print how `policy` does on splits of `study`, and write its rows into the folder `out`, if any.
 
     Args:
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
+        splits: those of the study's splits; None: those that it evaluates.
         served: the model's name at an endpoint.
     """
     import pyarrow as pa
@@ -75,10 +79,13 @@ def evaluate_model(policy: str, study: Study, *, served: str | None, seed: int, 
 
     task = study.build_task()
     settings = study.evaluation
+    for split in splits or ():
+        if split not in study.splits:
+            raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     found = evaluate(
         _policy(policy, served, settings),
         task,
-        **settings.model_dump(),
+        **(settings.model_dump() | {"splits": splits or settings.splits}),
         seed=seed,
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )

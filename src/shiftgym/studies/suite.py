@@ -18,9 +18,6 @@ from shiftgym.studies.plan import START
 SUITES = Path(__file__).parent / "suites"
 """The shipped suites."""
 
-DECODING = "sampled"
-"""How answers are drawn that a claim speaks of."""
-
 
 class Scale(BaseModel):
     """A size at which a suite can be run."""
@@ -150,7 +147,6 @@ def _check_claims(tables: SuiteTables, studies: Mapping[str, Study]) -> None:
         _known(f"{at}.a", f"{study.name} has no branch", claim.a, [START, *study.branches])
         _known(f"{at}.b", f"{study.name} has no branch", claim.b, [START, *study.branches])
         _known(f"{at}.split", f"{study.name} does not evaluate the split", claim.split, study.evaluation.splits)
-        _known(f"{at}.study", f"{study.name} does not evaluate the decoding", DECODING, study.evaluation.decodings)
 
 
 def _check_figures(tables: SuiteTables, studies: Mapping[str, Study]) -> None:

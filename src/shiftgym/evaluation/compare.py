@@ -1,0 +1,47 @@
+"""The `[compare]` table: what a study compares, declared before it runs. Reports judge by it and by nothing else."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shiftgym.evaluation.evaluate import Decoding
+
+Part = Literal["supervised", "reinforced", "control", "further"]
+
+
+class Compare(BaseModel):
+    """Which splits and branches are compared, and by which one measure. Everything else is secondary."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    train: str = "train"
+    """The split that branches learn from. By default the one of `[init]`."""
+    home: str = ""
+    """Unseen problems under the trained setting. By default the evaluated split that differs from `train` only in its
+    problems, or else `train` itself."""
+    shifted: tuple[str, ...] = ()
+    """Splits that differ from training in one factor. By default every other evaluated split."""
+    supervised: str | None = None
+    """The supervised branch that the study is about. By default the only one there is."""
+    reinforced: str | None = None
+    """The branch trained by reinforcement that the study is about. By default the only one there is."""
+    controls: tuple[str, ...] = ()
+    """Branches that could explain a difference otherwise."""
+    measure: str = "success"
+    """The one primary measure, a column of `results.jsonl`."""
+    decoding: Decoding = "sampled"
+    """How the answers are drawn that the primary measure is taken from. By default `sampled` if that is evaluated."""
+    measures: dict[str, str] = {}
+    """Primary measures of shifted splits that have one of their own."""
+
+    def primary(self, split: str) -> str:
+        """The primary measure on a split."""
+        return self.measures.get(split, self.measure)
+
+    def part(self, branch: str) -> Part:
+        """What a branch is in the comparison."""
+        if branch == self.supervised:
+            return "supervised"
+        if branch == self.reinforced:
+            return "reinforced"
+        return "control" if branch in self.controls else "further"
