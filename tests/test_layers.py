@@ -18,7 +18,7 @@ LAYERS = (
     ("policies.base",),
     ("tasks",),
     ("tasks.base",),
-    ("reading",),
+    ("reading", "importing"),
     ("messages", "verdicts", "seeds", "errors"),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that

@@ -1,8 +1,5 @@
 """From the name of a task to its class: a shipped task, or a user's own as `package.module:Class`."""
 
-import importlib
-import inspect
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
@@ -10,6 +7,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from shiftgym.errors import ConfigError
+from shiftgym.importing import import_class
 from shiftgym.tasks.base import Task
 
 SHIPPED = {
@@ -28,18 +26,15 @@ def load_task(name: str) -> type[Task]:
     A user's own module is also looked for in the current folder, where the console script does not look by itself.
     """
     path = SHIPPED.get(name, name)
-    module_name, colon, class_name = path.partition(":")
-    if not colon:
+    if ":" not in path:
         near = get_close_matches(name, SHIPPED, n=1, cutoff=0.0)[0]
         raise ConfigError(
             f"unknown task {name!r}: did you mean {near!r}? Your own task is named 'package.module:Class'"
         )
-    found: Any = getattr(_import(module_name, name), class_name, None)
-    if not inspect.isclass(found):
-        raise ConfigError(f"task {name!r}: module {module_name!r} has no class {class_name!r}")
+    found = import_class(path, "task")
     missing = [member for member in MEMBERS if not hasattr(found, member)]
     if missing:
-        raise ConfigError(f"task {name!r}: class {class_name} lacks {', '.join(missing)}; see shiftgym/tasks/base.py")
+        raise ConfigError(f"task {name!r}: class {found.__name__} lacks {', '.join(missing)}; see shiftgym/tasks/base.py")
     return cast(type[Task], found)
 
 
@@ -64,18 +59,6 @@ def require_split(task: Task, split: str) -> None:
     if split not in task.splits:
         near = get_close_matches(split, task.splits, n=1, cutoff=0.0)
         raise ConfigError(f"unknown split {split!r}: did you mean {near[0]!r}?" if near else "the task has no splits")
-
-
-def _import(module: str, name: str) -> Any:
-    if "" not in sys.path:
-        sys.path.append("")
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        # A missing import inside the user's module is that module's bug and keeps its traceback.
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ConfigError(f"task {name!r}: there is no module {error.name!r} here or on the Python path") from None
 
 
 def _typed(model: type[BaseModel], values: Mapping[str, object], table: str) -> BaseModel:

@@ -1,7 +1,7 @@
 """Checkpoints of a branch: whole or not there at all, and enough to go on as if nothing had happened.
 
 checkpoints/step-000040/    model and tokenizer, loadable by `from_pretrained`
-    value_head.safetensors  where the recipe has one
+    value_head.safetensors  where the recipe has a critic
     trainer.pt              optimizer state, kept for the latest checkpoint only
     state.json              step, fraction, ledger, lines of the branch's log files
 """
@@ -17,7 +17,7 @@ import torch
 
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.optimizers import Optimizer
-from shiftgym.training.recipe import Context, Recipe
+from shiftgym.models.player import Player
 
 LOGS = ("metrics.jsonl", "timings.jsonl", "episodes.jsonl")
 """Files of a branch that training appends to."""
@@ -44,23 +44,21 @@ def existing(folder: Path) -> list[CheckpointInfo]:
     return found
 
 
-def save(
-    folder: Path, context: Context, recipe: Recipe, optimizer: Optimizer, *, step: int, fraction: float
-) -> CheckpointInfo:
+def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fraction: float) -> CheckpointInfo:
     """Write a checkpoint beside its place, then move it there in one go."""
     earlier = existing(folder)
     path = folder / "checkpoints" / f"step-{step:06d}"
     unfinished = path.with_name(f"unfinished-{step:06d}")
     shutil.rmtree(unfinished, ignore_errors=True)
-    context.model.save_pretrained(unfinished)
-    context.chat_format.reader.save_pretrained(unfinished)
-    if recipe.head is not None:
-        recipe.head.save(unfinished)
+    player.model.save_pretrained(unfinished)
+    player.chat_format.reader.save_pretrained(unfinished)
+    if player.value_head is not None:
+        player.value_head.save(unfinished)
     torch.save(optimizer.state_dict(), unfinished / "trainer.pt")
     state: dict[str, Any] = {
         "step": step,
         "fraction": fraction,
-        "ledger": context.ledger.record(),
+        "ledger": player.ledger.record(),
         "lines": _lines(folder),
     }
     (unfinished / "state.json").write_text(json.dumps(state, indent=1))
@@ -70,12 +68,12 @@ def save(
     return CheckpointInfo(step, fraction, Ledger.load(state["ledger"]), path)
 
 
-def restore(folder: Path, checkpoint: CheckpointInfo, context: Context, recipe: Recipe, optimizer: Optimizer) -> None:
+def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer: Optimizer) -> None:
     """Put weights, optimizer and log files back to where they stood at `checkpoint`, the latest one."""
-    path, model = checkpoint.path, context.model
+    path, model = checkpoint.path, player.model
     model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
-    if recipe.head is not None:
-        recipe.head.load(path)
+    if player.value_head is not None:
+        player.value_head.load(path)
     optimizer.load_state_dict(torch.load(path / "trainer.pt", map_location=model.device))
     rewind(folder, json.loads((path / "state.json").read_text())["lines"])
 
