@@ -32,7 +32,7 @@ def test_a_scale_changes_only_what_a_study_has() -> None:
     assert "branches.ppo.minibatch=4" in overrides
     assert "branches.ppo.batch=2" not in overrides
     small = load_study("points-text", overrides)
-    assert (small.seeds, small.branches["sft"].batch) == ((0,), 2)  # type: ignore[union-attr]
+    assert (small.seeds, small.branches["sft"].batch) == ((0,), 2)
 
 
 def test_an_unknown_scale_is_answered_with_the_nearest(tmp_path) -> None:

@@ -22,7 +22,7 @@ TREE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Microbatch:
-    """Conversations of one pass through the model. A counts answer tokens, N attempts, both in the order of `members`."""
+    """Conversations of one pass. A counts answer tokens, N attempts, both in the order of `members`."""
 
     packed: Packed
     """The tokens, (B, T)."""

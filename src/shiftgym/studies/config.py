@@ -15,18 +15,8 @@ from shiftgym.models.shipped import shipped
 from shiftgym.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task
-from shiftgym.training.settings import (
-    Accounting,
-    AnySettings,
-    DistillSettings,
-    DPOSettings,
-    GroupSettings,
-    PPOSettings,
-    RecipeSettings,
-    ReplaySettings,
-    RFTSettings,
-    SFTSettings,
-)
+from shiftgym.training.registry import load_recipe
+from shiftgym.training.settings import Accounting, TrainingSettings
 
 LIBRARY = Path(__file__).parent / "library"
 """The shipped studies."""
@@ -103,14 +93,49 @@ class Budget(_Table):
         return fractions
 
 
-class Init(SFTSettings):
-    """The short SFT that all branches start from. Once a seed; it ends after `steps`, not by the budget."""
+class RecipeTable(_Table):
+    """A table that says how a model is trained: the recipe, and the settings of that recipe, which it checks itself."""
 
+    model_config = ConfigDict(extra="allow")
+
+    recipe: str
+    """A shipped recipe (`docs/recipes.md`), or a class of your own as `package.module:Class`."""
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """The settings of the recipe."""
+        return load_recipe(self.recipe).Settings.model_validate(self.model_extra)
+
+    def resolved(self, *path: str) -> Self:
+        """The same with every default of the recipe written out; WrongValue if it has no such settings.
+
+        Args:
+            path: where this table stands in the file.
+        """
+        own = type(self).model_fields
+        at = ".".join([*path, "recipe"])
+        try:
+            kind = load_recipe(self.recipe).Settings
+        except ConfigError as error:
+            raise WrongValue(at, str(error)) from None
+        if taken := [name for name in kind.model_fields if name in own]:
+            raise WrongValue(at, f"{kind.__name__} may have no {', '.join(taken)}, which is a key of this table itself")
+        settings = typed(kind, self.model_extra or {}, *path, beside=own)
+        return type(self)(**{name: getattr(self, name) for name in own}, **settings.model_dump(exclude_none=True))
+
+
+class Init(RecipeTable):
+    """The short training that all branches start from. Once a seed; it ends after `steps`, not by the budget."""
+
+    recipe: str = "sft"
+    """How the start is trained."""
     steps: int = Field(ge=1)
     """Optimizer steps."""
 
 
-class _Shown(_Table):
+class BranchTable(RecipeTable):
+    """One recipe from one starting checkpoint, once a seed."""
+
     role: Literal["main", "control"] = "main"
     """Whether the study is about this branch, or it shows what else could explain the result."""
     label: str = Field(min_length=1, max_length=40)
@@ -120,38 +145,6 @@ class _Shown(_Table):
     is."""
     start_at: float = Field(default=1.0, gt=0, le=1)
     """The checkpoint of that branch, as a fraction of its budget."""
-
-
-class SFTBranch(_Shown, SFTSettings):
-    """A branch trained by SFT or DFT."""
-
-
-class RFTBranch(_Shown, RFTSettings):
-    """A branch trained by rejection sampling."""
-
-
-class ReplayBranch(_Shown, ReplaySettings):
-    """A branch trained by SFT with rehearsal."""
-
-
-class DPOBranch(_Shown, DPOSettings):
-    """A branch trained by DPO."""
-
-
-class PPOBranch(_Shown, PPOSettings):
-    """A branch trained by PPO."""
-
-
-class GroupBranch(_Shown, GroupSettings):
-    """A branch trained by GRPO or RLOO."""
-
-
-class DistillBranch(_Shown, DistillSettings):
-    """A branch trained by self-distillation."""
-
-
-AnyBranch = SFTBranch | RFTBranch | ReplayBranch | DPOBranch | PPOBranch | GroupBranch | DistillBranch
-Branch = Annotated[AnyBranch, Field(discriminator="recipe")]
 
 
 class _Setup(_Table):
@@ -218,7 +211,11 @@ class Study(_Setup):
     """Splits in the order of their distance from training, by what is shifted."""
     budget: Budget
     init: Init
-    branches: dict[Names, Branch] = Field(min_length=1)
+    branches: dict[Names, BranchTable] = Field(min_length=1)
+
+    def resolved(self) -> Self:
+        branches = {name: branch.resolved("branches", name) for name, branch in self.branches.items()}
+        return super().resolved().model_copy(update={"init": self.init.resolved("init"), "branches": branches})
 
     @field_validator("seeds")
     @classmethod
@@ -245,7 +242,7 @@ class Study(_Setup):
         for split in self.probes.splits if self.probes else ():
             _known_split("probes.splits", split, self.splits)
 
-    def _check_start(self, name: str, branch: _Shown) -> None:
+    def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
@@ -267,7 +264,10 @@ class Training(_Setup):
     seed: int = Field(0, ge=0)
     steps: int = Field(100, ge=1)
     """Steps: iterations in reinforcement and self-distillation, optimizer steps in every other recipe."""
-    recipe: RecipeSettings
+    recipe: RecipeTable
+
+    def resolved(self) -> Self:
+        return super().resolved().model_copy(update={"recipe": self.recipe.resolved("recipe")})
 
     def check(self) -> None:
         _known_splits("recipe", self.recipe, self.splits)
@@ -307,20 +307,20 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
     """
     changed = [override(values, assignment) for assignment in overrides]
     try:
-        setup = typed(kind, values)
+        setup = typed(kind, values).resolved()
         setup.check()
-        return setup.resolved()
+        return setup
     except WrongValue as wrong:
         at = f"{wrong.path}."
         overridden = any(at.startswith(f"{key}.") or f"{key}.".startswith(at) for key in changed)
         raise ConfigError(f"{'--set' if overridden else source}: {wrong.path}: {wrong.reason}") from None
 
 
-def _known_splits(path: str, settings: AnySettings, splits: Collection[str]) -> None:
-    """Every split that a recipe learns from is there."""
-    for key in ("train_on", "replay_on"):
-        if hasattr(settings, key):
-            _known_split(f"{path}.{key}", getattr(settings, key), splits)
+def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:
+    """Every split that a recipe learns from is there: settings that end in `_on` name one."""
+    for key, value in table.settings:
+        if key.endswith("_on"):
+            _known_split(f"{path}.{key}", value, splits)
 
 
 def _known_split(path: str, split: str, splits: Collection[str]) -> None:

@@ -14,13 +14,11 @@ from rich.table import Table
 from shiftgym.engines.local import Job, cores, run_jobs
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.studies.branch import model_policies, read_lines, write_text
+from shiftgym.studies.branch import make_probe, model_policies, read_lines, write_text
 from shiftgym.studies.config import Init, Study
 from shiftgym.studies.plan import PlannedBranch, plan
+from shiftgym.training.registry import load_recipe
 from shiftgym.training.settings import FLOPS
-
-NOT_TIMED = {"role", "label", "start", "start_at", "optimizer", "steps"}
-"""Settings that do not change how long a step takes; branches that differ only in these are measured once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,10 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     for head in ("steps", "TFLOP", "paper's", "minutes"):
         table.add_column(head, justify="right")
     for one in estimates:
-        settings = one.branch.settings
-        role = "start" if isinstance(settings, Init) else settings.role
+        of = one.branch.table
+        role = "start" if isinstance(of, Init) else of.role
         numbers = f"{one.flops / 1e12:.3g}", f"{one.flops_paper / 1e12:.3g}", f"{one.seconds / 60:.1f}"
-        table.add_row(one.branch.name, str(one.branch.seed), role, settings.recipe, f"{one.steps}", *numbers)
+        table.add_row(one.branch.name, str(one.branch.seed), role, of.recipe, f"{one.steps}", *numbers)
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)
@@ -74,8 +72,8 @@ def estimate(study: Study) -> list[Estimate]:
     estimates = []
     for branch in plan(study):
         cost = measured["kinds"][_kind(branch)]
-        if isinstance(branch.settings, Init):
-            steps, evaluations = branch.settings.steps, 1
+        if isinstance(branch.table, Init):
+            steps, evaluations = branch.table.steps, 1
         else:
             # A branch ends with the first step that has spent the budget; the first may pay for what is sampled once.
             counted = FLOPS[study.budget.accounting]
@@ -100,7 +98,6 @@ def _measure(study: Study, scratch: Path) -> None:
     """In a process of its own: write what a step of each kind of branch takes, in seconds and FLOPs."""
     began = time.perf_counter()
     from shiftgym.models.load import load_policy
-    from shiftgym.studies.probes import Probe
     from shiftgym.training.trainer import train
 
     task = study.build_task()
@@ -117,7 +114,7 @@ def _measure(study: Study, scratch: Path) -> None:
         origin={},
     )
     if study.probes is not None:
-        Probe(model, chat_format, study, plan(study)[0]).measure(model)
+        make_probe(study, plan(study)[0], model, chat_format, task).measure(model)
     measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):
@@ -125,7 +122,8 @@ def _measure(study: Study, scratch: Path) -> None:
             continue
         model, _ = load_policy(study.model)
         folder = branch.folder(scratch)
-        train(model, chat_format, task, branch.settings, seed=0, folder=folder, max_steps=2)
+        table = branch.table
+        train((model, chat_format), load_recipe(table.recipe), task, settings=table.settings, folder=folder, steps=2)
         first, second = read_lines(folder / "metrics.jsonl")
         times = [times["collect"] + times["learn"] for times in read_lines(folder / "timings.jsonl")]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}
@@ -135,4 +133,5 @@ def _measure(study: Study, scratch: Path) -> None:
 
 
 def _kind(branch: PlannedBranch) -> str:
-    return branch.settings.model_dump_json(exclude=NOT_TIMED)
+    """Branches that differ only in their optimizer, their start and their names are measured once."""
+    return f"{branch.table.recipe} {branch.table.settings.model_dump_json(exclude={'optimizer'})}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shiftgym.studies.config import AnyBranch, Init, Study
+from shiftgym.studies.config import BranchTable, Init, Study
 
 START = "init"
 """The name of the short SFT that all branches of a seed start from."""
@@ -15,7 +15,7 @@ class PlannedBranch:
 
     name: str
     seed: int
-    settings: Init | AnyBranch
+    table: Init | BranchTable
 
     @property
     def title(self) -> str:
@@ -25,9 +25,9 @@ class PlannedBranch:
     @property
     def start(self) -> "str | None":
         """Title of the branch that this one starts from; None: from the study's model."""
-        if isinstance(self.settings, Init) or self.settings.start == "model":
+        if isinstance(self.table, Init) or self.table.start == "model":
             return None
-        return f"{self.settings.start}-seed{self.seed}"
+        return f"{self.table.start}-seed{self.seed}"
 
     def folder(self, run: Path) -> Path:
         return run / "branches" / self.title

@@ -44,11 +44,11 @@ class Progress:
         last = _last_line(self._folder / "metrics.jsonl")
         if last:
             self.step = int(last["step"])
-            settings = self.branch.settings
+            table = self.branch.table
             budget = self._study.budget
             done, whole = (
-                (last["step"], settings.steps)
-                if isinstance(settings, Init)
+                (last["step"], table.steps)
+                if isinstance(table, Init)
                 else (last[FLOPS[budget.accounting]], budget.flops)
             )
             self.fraction = min(1.0, done / whole)

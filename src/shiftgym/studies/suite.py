@@ -46,7 +46,7 @@ class Scale(BaseModel):
         changes = {key: value for key, value in self.study.items() if key.split(".")[0] in tables}
         recipes = {"init": study.init, **{f"branches.{name}": branch for name, branch in study.branches.items()}}
         for path, recipe in recipes.items():
-            known = type(recipe).model_fields
+            known = {*type(recipe).model_fields, *type(recipe.settings).model_fields}
             changes |= {f"{path}.{key}": value for key, value in self.branches.items() if key in known}
         return [
             tomli_w.dumps({"value": value}).replace("value = ", f"{key}=", 1).strip() for key, value in changes.items()

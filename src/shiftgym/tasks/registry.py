@@ -34,7 +34,9 @@ def load_task(name: str) -> type[Task]:
     found = import_class(path, "task")
     missing = [member for member in MEMBERS if not hasattr(found, member)]
     if missing:
-        raise ConfigError(f"task {name!r}: class {found.__name__} lacks {', '.join(missing)}; see shiftgym/tasks/base.py")
+        raise ConfigError(
+            f"task {name!r}: class {found.__name__} lacks {', '.join(missing)}; see shiftgym/tasks/base.py"
+        )
     return cast(type[Task], found)
 
 

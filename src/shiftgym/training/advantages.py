@@ -1,4 +1,4 @@
-"""How good an answer was, relative to what could be expected. Plain numbers, no tensors: an episode has few attempts."""
+"""How good an answer was, relative to what could be expected. Plain numbers, no tensors: episodes are short."""
 
 from statistics import fmean, pstdev
 

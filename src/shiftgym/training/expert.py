@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def expert_answers(player: "Player", settings: TrainingSettings) -> Callable[[int], list[Conversation]]:
-    """From the index of a problem to the expert's answer to each of its decisions; kept, where the set is a fixed one."""
+    """From a problem's index to the expert's answer to each of its decisions; kept, where the set is a fixed one."""
     answers = partial(player.expert, settings.train_on)
     return answers if settings.problems is None else cache(answers)

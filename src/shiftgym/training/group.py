@@ -5,7 +5,6 @@ from abc import abstractmethod
 from pydantic import Field, model_validator
 
 from shiftgym.episodes import by_episode
-from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary, weighted
 from shiftgym.training.settings import RolloutSettings
@@ -42,8 +41,7 @@ class Group(PolicyGradient):
     def collect(self, step: int) -> Collection:
         settings = self.settings
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
-        problems = training_order(self.player.seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
-        played = self.play([problem for problem in problems for _ in range(size)], step)
+        played = self.play([problem for problem in self.problems(step, groups) for _ in range(size)], step)
         weights: list[list[float]] = []
         for start in range(0, len(played), size):
             # Episodes of one problem meet the same decisions, and each decision is compared with itself.

@@ -1,5 +1,5 @@
-"""The terms of every loss, each a value per token (or per attempt) that is averaged. By methods of tensors alone, so that
-recipes can be read without torch."""
+"""The terms of every loss, each a value per token (or per attempt) that is averaged. By methods of tensors alone, so
+that recipes can be read without torch."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,5 @@
-"""What a recipe is: where conversations come from (`collect`) and how their tokens are weighted. The loop does the rest.
+"""What a recipe is: where conversations come from (`collect`), and how their tokens are weighted. The loop does
+the rest.
 
 A recipe of your own is a subclass of `Recipe`, or of `PolicyGradient` if it reinforces sampled answers. Nothing here
 imports torch: recipes are read by whoever reads a study file.
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from shiftgym.episodes import Episode
 from shiftgym.models.conversation import Conversation
 from shiftgym.training.losses import clipped_policy_loss
+from shiftgym.training.order import training_order
 from shiftgym.training.settings import RolloutSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -60,6 +62,13 @@ class Recipe(ABC):
         self.settings = settings
         self.player = player.with_value_head() if self.value_rate is not None else player
         self._start = player.frozen() if self.kl or self.sampled_by == "start" else None
+
+    def problems(self, step: int, count: int) -> list[int]:
+        """Indices of the problems of `train_on` that step number `step` trains on, if each step takes `count`. All
+        recipes of a seed go through the training set in the same order."""
+        settings = self.settings
+        start = (step - 1) * count
+        return list(training_order(self.player.seed, settings.train_on, settings.problems, start, count))
 
     @abstractmethod
     def collect(self, step: int) -> Collection:
@@ -120,7 +129,7 @@ class PolicyGradient(Recipe):
     """The clipped policy gradient (PPO's) on sampled answers, whose tokens are weighted by their advantages."""
 
     Settings = RolloutSettings
-    family = "reinforced"
+    family: ClassVar[Family] = "reinforced"
     kl_estimate = "sampled"
     settings: RolloutSettings
 

@@ -1,14 +1,15 @@
-"""From the name of a recipe to its class: a shipped one, found by its file, or a user's own as `package.module:Class`."""
+"""From the name of a recipe to its class: a shipped one, found by its file, or your own as `package.module:Class`."""
 
 import inspect
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.importing import import_class
-from shiftgym.reading import WrongValue, nearest, typed
+from shiftgym.reading import WrongValue, typed
 from shiftgym.training.recipe import Recipe
 from shiftgym.training.settings import TrainingSettings
 
@@ -27,11 +28,14 @@ def load_recipe(name: str) -> type[Recipe]:
     """
     if name in shipped_recipes():
         members = vars(import_module(f"shiftgym.training.recipes.{name}")).values()
-        return next(found for found in members if is_recipe(found) and getattr(found, "name", None) == name)
+        shipped: type[Recipe] = next(one for one in members if is_recipe(one) and getattr(one, "name", None) == name)
+        return shipped
     if ":" not in name:
-        known = nearest(name, shipped_recipes())
-        raise ConfigError(f"unknown recipe {name!r}{known}; your own recipe is named 'package.module:Class'")
-    found = import_class(name, "recipe")
+        near = get_close_matches(name, shipped_recipes(), n=1, cutoff=0.0)[0]
+        raise ConfigError(
+            f"unknown recipe {name!r}: did you mean {near!r}? Your own recipe is named 'package.module:Class'"
+        )
+    found: type[Recipe] = import_class(name, "recipe")
     if not is_recipe(found):
         raise ConfigError(f"recipe {name!r}: class {found.__name__} is no subclass of shiftgym.Recipe")
     missing = [member for member in ("name", "Settings", "family") if not hasattr(found, member)]

@@ -1,5 +1,5 @@
-"""Dynamic fine-tuning (DFT; Wu et al. 2025, arXiv 2508.05629): supervised fine-tuning in which each token weighs as much
-as its probability."""
+"""Dynamic fine-tuning (DFT; Wu et al. 2025, arXiv 2508.05629): supervised fine-tuning in which each token weighs as
+much as its probability."""
 
 from typing import TYPE_CHECKING
 

@@ -7,7 +7,6 @@ from typing import Literal
 from shiftgym.episodes import by_episode
 from shiftgym.messages import user
 from shiftgym.models.conversation import Conversation
-from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary
 from shiftgym.training.settings import RolloutSettings
@@ -33,11 +32,7 @@ class Distill(PolicyGradient):
 
     def collect(self, step: int) -> Collection:
         settings = self.settings
-        count = settings.episodes_per_iteration
-        problems = training_order(
-            self.player.seed, settings.train_on, settings.problems, (step - 1) * count, count
-        )
-        played = self.play(list(problems), step)
+        played = self.play(self.problems(step, settings.episodes_per_iteration), step)
         conversations = self.player.conversations(played)
         attempts = [record.attempts[0] for episode in played for record in episode.decisions]
         failed = [place for place, attempt in enumerate(attempts) if not attempt.verdict.correct]

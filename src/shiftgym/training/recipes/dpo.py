@@ -78,9 +78,7 @@ class DPO(Recipe):
         places = training_order(self.player.seed, settings.train_on, len(self._pairs), start, settings.batch)
         chosen = [self._pairs[place] for place in places]
         flat = list(chain(*chosen))
-        ratios = [
-            sum(now) - sum(each.logprobs) for each, now in zip(flat, self.player.logprobs(flat), strict=True)
-        ]
+        ratios = [sum(now) - sum(each.logprobs) for each, now in zip(flat, self.player.logprobs(flat), strict=True)]
         margins = [settings.beta * (right - wrong) for right, wrong in zip(ratios[::2], ratios[1::2], strict=True)]
         losses = [_softplus(-margin) for margin in margins]
         # sigmoid(-margin) = 1 - exp(-loss)

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from shiftgym.episodes import by_episode
 from shiftgym.training import advantages
-from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary, weighted
 from shiftgym.training.settings import RolloutSettings
@@ -38,9 +37,7 @@ class PPO(PolicyGradient):
 
     def collect(self, step: int) -> Collection:
         settings = self.settings
-        count = settings.episodes_per_iteration
-        problems = training_order(self.player.seed, settings.train_on, settings.problems, (step - 1) * count, count)
-        played = self.play(list(problems), step)
+        played = self.play(self.problems(step, settings.episodes_per_iteration), step)
         conversations = self.player.conversations(played)
         values = [value for attempts in self.player.values(conversations) for value in attempts]
 

@@ -51,6 +51,5 @@ class Replay(Recipe):
             self._own = [[conversation for ((conversation, _),) in problem] for problem in answered]
         rehearsed = max(1, round(settings.batch * settings.share))
         count = settings.batch - rehearsed
-        new = training_order(seed, settings.train_on, settings.problems, (step - 1) * count, count)
         old = training_order(seed, settings.replay_on, len(self._own), (step - 1) * rehearsed, rehearsed)
-        return Collection([*map(self._expert, new), *[self._own[place] for place in old]])
+        return Collection([*map(self._expert, self.problems(step, count)), *[self._own[place] for place in old]])

@@ -58,11 +58,9 @@ class RFT(Recipe):
 
     def collect(self, step: int) -> Collection:
         settings = self.settings
-        start = (step - 1) * settings.batch
         if settings.refresh:
-            indices = training_order(self.player.seed, settings.train_on, settings.problems, start, settings.batch)
-            noise = [*self.noise, step]
-            found = self.player.answers(settings.train_on, list(indices), settings.group_size, noise, settings.limit)
+            indices, noise = self.problems(step, settings.batch), [*self.noise, step]
+            found = self.player.answers(settings.train_on, indices, settings.group_size, noise, settings.limit)
             verdicts = [right for problem in found for decision in problem for _, right in decision]
             return Collection(_right(found), {"success": sum(verdicts) / len(verdicts)})
         if not self._right:
@@ -74,6 +72,7 @@ class RFT(Recipe):
                 f"rft: none of the answers to {settings.problems} problems was right, so there is nothing to "
                 "learn from; start from a model that is right sometimes, or raise group_size"
             )
+        start = (step - 1) * settings.batch
         places = training_order(self.player.seed, settings.train_on, len(self._right), start, settings.batch)
         return Collection([self._right[place] for place in places])
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from shiftgym.training.expert import expert_answers
-from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SupervisedSettings, TrainingSettings
 
@@ -28,7 +27,4 @@ class SFT(Recipe):
         self._expert = expert_answers(player, settings)
 
     def collect(self, step: int) -> Collection:
-        settings = self.settings
-        start = (step - 1) * settings.batch
-        indices = training_order(self.player.seed, settings.train_on, settings.problems, start, settings.batch)
-        return Collection([self._expert(index) for index in indices])
+        return Collection([self._expert(index) for index in self.problems(step, self.settings.batch)])
