@@ -90,7 +90,7 @@ class Loop:
             raise self._stopped("a weight")
         started = time.perf_counter()
         collection = self._recipe.collect(self.step)
-        groups = self._referred(collection.groups)
+        groups = self.referred(collection.groups)
         collected = time.perf_counter()
         learned = self._learn(groups)
         ledger = self._player.ledger
@@ -109,7 +109,7 @@ class Loop:
         checkpoints.append(self._folder / "timings.jsonl", [{"step": self.step, **times}])
         return metrics, collection.episodes
 
-    def _referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
+    def referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
         """The same conversations with the log-probabilities of the start, where the KL term is estimated from them."""
         if not self._recipe.kl or self._recipe.kl_estimate == "exact":
             return groups
