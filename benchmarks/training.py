@@ -12,7 +12,6 @@ programs disturb little.
 import argparse
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +22,6 @@ from shiftgym.backbones.tokenizer import train_tokenizer
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import HandDecision, PointsTask
-from shiftgym.training.settings import SFTSettings
 from shiftgym.training.trainer import train
 
 PROMISED = {"text": 0.9, "pictures": 0.85}
@@ -102,10 +100,9 @@ def compare(name: str, task: PointsTask, models: list[tuple[PreTrainedModel, Cha
         started = time.process_time()
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = SFTSettings(problems=options.batch, batch=options.batch)
-        train(
-            model, chat_format, task, settings, seed=0, folder=Path(folder), max_steps=options.steps, on_step=take_turns
-        )
+        settings = {"problems": options.batch, "batch": options.batch}
+        policy = model, chat_format
+        train(policy, "sft", task, settings=settings, folder=folder, steps=options.steps, on_step=take_turns)
     ours, bare_rate = tokens / min(own), tokens / min(theirs)
     print(
         f"training, {name}: shiftgym {ours:,.0f} tokens/s, bare torch loop {bare_rate:,.0f} tokens/s, "

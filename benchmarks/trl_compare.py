@@ -22,7 +22,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
@@ -36,8 +35,10 @@ from transformers import PrinterCallback, TrainerCallback
 from shiftgym.messages import assistant
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
+from shiftgym.training.group import GroupSettings
 from shiftgym.training.order import training_order
-from shiftgym.training.settings import GroupSettings, OptimizerSettings, SFTSettings
+from shiftgym.training.recipes.sft import SFTSettings
+from shiftgym.training.settings import OptimizerSettings
 from shiftgym.training.trainer import train
 
 MODEL = "points-0"
@@ -88,7 +89,6 @@ class Sides:
         # A training set of one batch: the expert's answers are made in the step that warms up, as TRL's in its set-up.
         self.sft = SFTSettings(problems=batch, batch=batch, precision=precision, optimizer=OPTIMIZER)
         self.grpo = GroupSettings(
-            recipe="grpo",
             episodes_per_iteration=batch,
             minibatch=batch,
             group_size=group,
@@ -100,10 +100,10 @@ class Sides:
         )
 
     def own_sft(self, seed: int) -> Run:
-        return self._own(self.sft, seed, "tokens_trained", "loss")
+        return self._own("sft", self.sft, seed, "tokens_trained", "loss")
 
     def own_rl(self, seed: int) -> Run:
-        return self._own(self.grpo, seed, "tokens_generated", "success")
+        return self._own("grpo", self.grpo, seed, "tokens_generated", "success")
 
     def trl_sft(self, seed: int) -> Run:
         problems = training_order(seed, "train", self.sft.problems, 0, self.batch * self.steps)
@@ -167,7 +167,7 @@ class Sides:
         self._trl(run, trainer, seed, lambda: tokens)
         return run
 
-    def _own(self, settings: SFTSettings | GroupSettings, seed: int, tokens: str, result: str) -> Run:
+    def _own(self, recipe: str, settings: SFTSettings | GroupSettings, seed: int, tokens: str, result: str) -> Run:
         run = Run()
 
         def on_step(metrics: dict[str, Any]) -> None:
@@ -177,13 +177,13 @@ class Sides:
         model = copy.deepcopy(self.model)
         with tempfile.TemporaryDirectory() as folder:
             train(
-                model,
-                self.chat_format,
+                (model, self.chat_format),
+                recipe,
                 self.task,
-                settings,
+                settings=settings,
                 seed=seed,
-                folder=Path(folder),
-                max_steps=self.steps,
+                folder=folder,
+                steps=self.steps,
                 on_step=on_step,
             )
         return run

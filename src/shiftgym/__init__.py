@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shiftgym.messages import assistant as assistant
     from shiftgym.messages import user as user
     from shiftgym.models.chat import ChatFormat as ChatFormat
+    from shiftgym.models.conversation import Conversation as Conversation
     from shiftgym.models.generate import ModelPolicy as ModelPolicy
     from shiftgym.models.load import load_policy as load_policy
     from shiftgym.policies.base import Answer as Answer
@@ -49,6 +50,16 @@ if TYPE_CHECKING:
     from shiftgym.tasks.check import check_task as check_task
     from shiftgym.tasks.registry import build_task as build_task
     from shiftgym.tasks.registry import load_task as load_task
+    from shiftgym.training.check import check_recipe as check_recipe
+    from shiftgym.training.recipe import Collection as Collection
+    from shiftgym.training.recipe import PolicyGradient as PolicyGradient
+    from shiftgym.training.recipe import Recipe as Recipe
+    from shiftgym.training.registry import load_recipe as load_recipe
+    from shiftgym.training.settings import OptimizerSettings as OptimizerSettings
+    from shiftgym.training.settings import RolloutSettings as RolloutSettings
+    from shiftgym.training.settings import SamplingSettings as SamplingSettings
+    from shiftgym.training.settings import SupervisedSettings as SupervisedSettings
+    from shiftgym.training.settings import TrainingSettings as TrainingSettings
     from shiftgym.training.trainer import train as train
     from shiftgym.verdicts import Verdict as Verdict
 
@@ -56,7 +67,9 @@ _HOMES = {
     "Answer": "policies.base",
     "Chat": "policies.base",
     "ChatFormat": "models.chat",
+    "Collection": "training.recipe",
     "ConfigError": "errors",
+    "Conversation": "models.conversation",
     "DataError": "errors",
     "Decision": "tasks.base",
     "Diagnosis": "tasks.base",
@@ -68,25 +81,34 @@ _HOMES = {
     "Messages": "messages",
     "ModelPolicy": "models.generate",
     "OpenAIPolicy": "policies.openai",
+    "OptimizerSettings": "training.settings",
     "Picture": "messages",
     "Policy": "policies.base",
+    "PolicyGradient": "training.recipe",
     "Problem": "tasks.base",
+    "Recipe": "training.recipe",
+    "RolloutSettings": "training.settings",
+    "SamplingSettings": "training.settings",
     "ScriptedPolicy": "policies.scripted",
     "ShiftgymError": "errors",
     "Study": "studies.config",
+    "SupervisedSettings": "training.settings",
     "Task": "tasks.base",
+    "TrainingSettings": "training.settings",
     "TrainingStopped": "errors",
     "Transcript": "policies.base",
     "Verdict": "verdicts",
     "assistant": "messages",
     "build_report": "reports.page",
     "build_task": "tasks.registry",
+    "check_recipe": "training.check",
     "check_task": "tasks.check",
     "derive": "seeds",
     "difference": "evaluation.statistics",
     "estimate": "evaluation.statistics",
     "evaluate": "evaluation.evaluate",
     "load_policy": "models.load",
+    "load_recipe": "training.registry",
     "load_study": "studies.config",
     "load_task": "tasks.registry",
     "play": "evaluation.play",

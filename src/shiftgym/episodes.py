@@ -4,10 +4,10 @@ After a failed attempt the next input is the prompt, every earlier answer and ev
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from shiftgym.messages import Messages, recorded, user
 from shiftgym.policies.base import Policy, StopReason, Transcript
@@ -15,6 +15,8 @@ from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
+
+Found = TypeVar("Found")
 
 SCHEMA = 1
 """Version of the episode record."""
@@ -181,3 +183,9 @@ def _attempt(
     if transcripts is not None:
         for record, transcript in zip(records, transcripts, strict=True):
             record.transcript = transcript
+
+
+def by_episode(values: Iterable[Found], played: Sequence[Episode]) -> list[list[Found]]:
+    """What was found of each decision, listed in order, as one list an episode."""
+    rest = iter(values)
+    return [list(islice(rest, len(episode.decisions))) for episode in played]

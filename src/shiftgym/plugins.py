@@ -29,17 +29,24 @@ def load_class(
         ConfigError: there is no such class, or it lacks a member. A missing import inside the user's module is that
             module's bug and keeps its traceback.
     """
-    module_name, colon, class_name = shipped.get(name, name).partition(":")
-    if not colon:
+    path = shipped.get(name, name)
+    if ":" not in path:
         raise ConfigError(
             f"unknown {what} {name!r}{nearest(name, shipped)} (your own {what} is named 'package.module:Class')"
         )
-    found = getattr(_import(module_name, f"{what} {name!r}"), class_name, None)
-    if not inspect.isclass(found):
-        raise ConfigError(f"{what} {name!r}: module {module_name!r} has no class {class_name!r}")
+    found = import_class(path, what)
     missing = [member for member in members if not hasattr(found, member)]
     if missing:
-        raise ConfigError(f"{what} {name!r}: class {class_name} lacks {', '.join(missing)}; see {contract}")
+        raise ConfigError(f"{what} {name!r}: class {found.__name__} lacks {', '.join(missing)}; see {contract}")
+    return found
+
+
+def import_class(path: str, what: str) -> type[Any]:
+    """The class at `package.module:Class`; ConfigError if there is none. Arguments are as for `load_class`."""
+    module_name, _, class_name = path.partition(":")
+    found = getattr(_import(module_name, f"{what} {path!r}"), class_name, None)
+    if not inspect.isclass(found):
+        raise ConfigError(f"{what} {path!r}: module {module_name!r} has no class {class_name!r}")
     return found
 
 

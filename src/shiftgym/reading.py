@@ -53,15 +53,19 @@ def override(values: dict[str, Any], assignment: str) -> str:
     return path
 
 
-def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str) -> Table:
-    """`values`, which stand in a file under the path `prefix`, as a `kind`; WrongValue for one fault."""
+def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str, beside: Collection[str] = ()) -> Table:
+    """`values`, which stand in a file under the path `prefix`, as a `kind`; WrongValue for one fault.
+
+    Args:
+        beside: keys that may stand beside these values in the file, but are none of a `kind`.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         faults = error.errors()
     # An unknown key first: a misspelt one often is why another is missing.
     fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-    path, reason = _explain(kind, fault)
+    path, reason = _explain(kind, fault, beside)
     raise WrongValue(".".join([*prefix, *path]), reason)
 
 
@@ -71,9 +75,10 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
 
 
-def _explain(kind: type[BaseModel], fault: ErrorDetails) -> tuple[list[str], str]:
+def _explain(kind: type[BaseModel], fault: ErrorDetails, beside: Collection[str]) -> tuple[list[str], str]:
     """Key path of a fault, and what is wrong there."""
     path, known = _locate(kind, fault["loc"])
+    known += beside if len(path) == 1 else ()
     context = fault.get("ctx", {})
     match fault["type"]:
         case "missing":
@@ -83,11 +88,6 @@ def _explain(kind: type[BaseModel], fault: ErrorDetails) -> tuple[list[str], str
         case "literal_error":
             found = str(fault["input"])
             return path, f"unknown value {found!r}" + nearest(found, _quoted(context["expected"]))
-        case "union_tag_not_found":
-            return [*path, *_quoted(context["discriminator"])], "this key is missing"
-        case "union_tag_invalid":
-            found, tags = context["tag"], _quoted(context["expected_tags"])
-            return [*path, *_quoted(context["discriminator"])], f"unknown value {found!r}" + nearest(found, tags)
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     # A table's own check begins its message with the key at fault; pydantic gives a check of the whole table no key.
     key, colon, rest = reason.partition(": ")
@@ -97,7 +97,7 @@ def _explain(kind: type[BaseModel], fault: ErrorDetails) -> tuple[list[str], str
 
 
 def _locate(kind: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The key path that an error is about, without pydantic's union tags, and the keys known beside its last part."""
+    """The key path that an error is about, and the keys known beside its last part."""
     path: list[str] = []
     known: list[str] = []
     for part in location:
@@ -106,8 +106,7 @@ def _locate(kind: Any, location: tuple[int | str, ...]) -> tuple[list[str], list
         if part == "[key]":
             continue
         if get_origin(kind) in (Union, UnionType):
-            kind = next(one for one in get_args(kind) if part in get_args(one.model_fields["recipe"].annotation))
-            continue
+            kind = next((one for one in get_args(kind) if hasattr(one, "model_fields")), None)
         path.append(str(part))
         known = []
         if isinstance(kind, type) and issubclass(kind, BaseModel):

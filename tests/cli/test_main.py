@@ -46,7 +46,7 @@ def run(*arguments: str) -> int:
         (["eval", "expert", "--split", "idd", NO_MODEL], "there is no split 'idd'; did you mean 'id'?"),
         (["data", "sft", "x.csv", NO_MODEL, "--count=1"], ".jsonl or .parquet"),
         (["data", "sft", "x.jsonl", NO_MODEL, "--split=idd"], "unknown split 'idd'; did you mean 'id'?"),
-        (["check", "pionts"], "unknown task 'pionts'; did you mean 'points'?"),
+        (["check", "pionts"], "unknown task or recipe 'pionts'; did you mean 'points'?"),
         (["verify", "no/such/file"], "there is no such file"),
         (["backbone", "pionts"], "Invalid value"),
     ],

@@ -1,32 +1,52 @@
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaForCausalLM
 
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.prefixes import Packed, pack_prefix_trees
+from shiftgym.models.microbatches import microbatches
 from shiftgym.models.score import score
+
+
+@pytest.fixture
+def make_model(tiny_llama: Any) -> Callable[[], LlamaForCausalLM]:
+    return lambda: copy.deepcopy(tiny_llama[0])
 
 
 def test_flops_agree_with_torchs_own_count(make_model: Callable[[], LlamaForCausalLM]) -> None:
     model = make_model()
     model.set_attn_implementation("eager")
-    packed = Packed.of(pack_prefix_trees([[0] * 24] * 4, 0), torch.device("cpu"))
-    targets = torch.zeros(56, dtype=torch.long)
-    predictors = torch.arange(4).repeat_interleave(14), torch.arange(9, 23).repeat(4)
+    (batch,) = microbatches([Conversation([0] * 24, [(10, 24)])] * 4, 10**6, torch.device("cpu"), trees=False)
     forward, both = FlopCounterMode(display=False), FlopCounterMode(display=False)
     with forward, torch.no_grad():
-        score(model, packed, predictors, targets)
+        score(model, batch.packed, batch.predictors, batch.targets)
     with both:
-        score(model, packed, predictors, targets).logprobs.sum().backward()
+        score(model, batch.packed, batch.predictors, batch.targets).logprobs.sum().backward()
     ledger = Ledger(ModelShape.of(model))
-    ledger.scored(rows=4, length=24, head_positions=56)
+    ledger.scored(batch, 0)
     assert ledger.flops == pytest.approx(forward.get_total_flops(), rel=0.02)
+    assert ledger.tokens_trained == 0
+    headless = Ledger(ModelShape.of(model))
+    headless.scored(batch, 0, head=False)
+    assert headless.flops == ledger.flops - 2 * ledger.shape.head_weights * 56
     ledger = Ledger(ModelShape.of(model))
-    ledger.trained(rows=4, length=24, head_positions=56, tokens=96)
+    ledger.scored(batch, 0, backward=True)
     assert ledger.flops == pytest.approx(both.get_total_flops(), rel=0.02)
+    assert ledger.tokens_trained == 96
+
+
+def test_pictures_are_learned_from_or_not(make_model: Callable[[], LlamaForCausalLM]) -> None:
+    (batch,) = microbatches([Conversation([0] * 24, [(10, 24)])], 10**6, torch.device("cpu"), trees=False)
+    text, frozen, seen = (Ledger(ModelShape.of(make_model())) for _ in range(3))
+    text.scored(batch, 0, backward=True)
+    frozen.scored(batch, 1000, backward=True)
+    seen.scored(batch, 1000, backward=True, encoder_backward=True)
+    assert (frozen.flops - text.flops, seen.flops - text.flops) == (1000, 3000)
 
 
 def test_generation_with_a_cache_agrees_with_torchs_own_count(make_model: Callable[[], LlamaForCausalLM]) -> None:
@@ -44,9 +64,7 @@ def test_generation_with_a_cache_agrees_with_torchs_own_count(make_model: Callab
 
 def test_the_papers_formula(make_model: Callable[[], LlamaForCausalLM]) -> None:
     shape = ModelShape.of(make_model())
-    sft, rl = Ledger(shape), Ledger(shape, buffer_factor=6.0)
-    for ledger in (sft, rl):
-        ledger.trained(rows=2, length=10, head_positions=5, tokens=17)
+    sft, rl = Ledger(shape, tokens_trained=17), Ledger(shape, buffer_factor=6.0, tokens_trained=17)
     assert sft.flops_paper == 6 * shape.parameters * 17
     assert rl.flops_paper == 3 * sft.flops_paper, "an RL token costs three SFT tokens on GeneralPoints"
 

@@ -1,6 +1,7 @@
 import torch
 
-from shiftgym.models.microbatches import Conversation, microbatches
+from shiftgym.models.conversation import Conversation
+from shiftgym.models.microbatches import microbatches
 
 CPU = torch.device("cpu")
 
@@ -10,7 +11,7 @@ def conversation(length: int, spans: list[tuple[int, int]]) -> Conversation:
     return Conversation(
         list(range(1, length + 1)),
         spans,
-        advantages=[float(turn + 1) for turn, (start, stop) in enumerate(spans) for _ in range(start, stop)],
+        weights=[float(turn + 1) for turn, (start, stop) in enumerate(spans) for _ in range(start, stop)],
         logprobs=[-0.5] * size,
         reference=[-0.7] * size,
         returns=[0.1] * len(spans),
@@ -28,7 +29,7 @@ def test_feedback_and_prompt_are_not_answers() -> None:
     assert batch.packed.ids.tolist() == [[1, 2, 3, 4, 5, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7, 8]]
     assert places(batch.predictors) == [(0, 2), (0, 3), (1, 1), (1, 2), (1, 5), (1, 6)]
     assert batch.targets.tolist() == [4, 5, 3, 4, 7, 8]
-    assert batch.advantages.tolist() == [1, 1, 1, 1, 2, 2]
+    assert batch.weights.tolist() == [1, 1, 1, 1, 2, 2]
     assert places(batch.attempts) == [(0, 2), (1, 1), (1, 5)]
     assert (batch.tokens, batch.answer_tokens) == (13, 6)
 
@@ -55,3 +56,13 @@ def test_passes_hold_everything_once_within_the_limit_and_waste_little() -> None
 def test_a_sequence_longer_than_a_pass_goes_alone() -> None:
     cut = microbatches([conversation(9, [(2, 9)])] * 2, 5, CPU, trees=False)
     assert [batch.packed.ids.shape for batch in cut] == [(1, 9), (1, 9)]
+
+
+def test_a_conversation_without_weights_counts_in_full_beside_others() -> None:
+    bare = Conversation([1, 2, 3, 4], [(2, 4)])
+    (batch,) = microbatches([conversation(5, [(3, 5)]), bare], 100, CPU, trees=False)
+    assert batch.members == [1, 0]
+    assert batch.weights.tolist() == [1, 1, 1, 1]
+    half = Conversation([1, 2, 3, 4], [(2, 4)], weights=[0.5, -2.0])
+    (batch,) = microbatches([half], 100, CPU, trees=False)
+    assert batch.weights.tolist() == [0.5, -2.0]

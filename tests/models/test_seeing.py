@@ -16,10 +16,11 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import recorded, user
 from shiftgym.models import pictures as module
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
-from shiftgym.models.microbatches import Conversation, microbatches
+from shiftgym.models.microbatches import microbatches
 from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
@@ -28,7 +29,6 @@ from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.navigation.verifier import reports_intersection
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
-from shiftgym.training.settings import GroupSettings, PPOSettings, SFTSettings
 from shiftgym.training.trainer import train
 
 CPU = torch.device("cpu")
@@ -220,13 +220,13 @@ def test_a_message_is_recorded_by_what_its_pictures_show() -> None:
     ]
 
 
-SETTINGS = {
-    "sft": SFTSettings(problems=4, batch=2),
-    "ppo": PPOSettings(problems=4, episodes_per_iteration=2, minibatch=2, epochs=1, max_new_tokens=4, limit=2),
-    "grpo": GroupSettings(
-        recipe="grpo", problems=4, episodes_per_iteration=4, group_size=2, minibatch=4, epochs=1, max_new_tokens=4
-    ),
-}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sft": {"problems": 4, "batch": 2},
+    "ppo": {"problems": 4, "episodes_per_iteration": 2, "minibatch": 2, "epochs": 1, "max_new_tokens": 4, "limit": 2},
+    "grpo": {
+        "problems": 4, "episodes_per_iteration": 4, "group_size": 2, "minibatch": 4, "epochs": 1, "max_new_tokens": 4,
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", list(SETTINGS))
@@ -237,7 +237,7 @@ def test_every_recipe_trains_every_family_and_a_checkpoint_comes_back(
     model, task = copy.deepcopy(model), build_task("points", options={"modality": "vision", "size": 96})
     before = {name: weight.clone() for name, weight in model.named_parameters()}
     chat_format = ChatFormat.of(model, processor)
-    done = train(model, chat_format, task, SETTINGS[recipe], seed=0, folder=tmp_path, max_steps=1)
+    done = train((model, chat_format), recipe, task, settings=SETTINGS[recipe], folder=tmp_path, steps=1)
     assert done.ledger.flops > 0
     if recipe == "sft":  # random answers may all earn the same, and then nothing is learned
         changed = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
@@ -252,8 +252,8 @@ def test_frozen_parts_stay_as_they_are(tiny_seeing: Any, frozen: tuple[str, ...]
     model, processor = tiny_seeing
     model, task = copy.deepcopy(model), build_task("points", options={"modality": "vision", "size": 96})
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    settings = SFTSettings(problems=4, batch=2, frozen=frozen)
-    done = train(model, ChatFormat.of(model, processor), task, settings, seed=0, folder=tmp_path, max_steps=1)
+    settings = {**SETTINGS["sft"], "frozen": frozen}
+    done = train((model, ChatFormat.of(model, processor)), "sft", task, settings=settings, folder=tmp_path, steps=1)
     changed = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
     projector = {name for name in before if {"multi_modal_projector", "connector", "merger"} & set(name.split("."))}
     eyes = {name for name in before if {"vision_tower", "vision_model", "visual"} & set(name.split("."))} - projector

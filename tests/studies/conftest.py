@@ -1,10 +1,8 @@
-"""A model so small that a whole study takes seconds, and the study that runs on it."""
+"""The study that runs on the tiny model."""
 
 from pathlib import Path
 
 import pytest
-
-from shiftgym.seeds import derive
 
 TINY = """
 name = "tiny"
@@ -92,38 +90,8 @@ def tiny_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faulty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def faulty_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with two sound and two faulty branches, on a random Llama of 8 dimensions."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from shiftgym.backbones.points import CORPUS
-    from shiftgym.backbones.tokenizer import train_tokenizer
-    from shiftgym.tasks.registry import build_task
-
-    folder = tmp_path_factory.mktemp("tiny")
-    task = build_task("points")
-    problems = [task.problem("train", index) for index in range(50)]
-    tokenizer = train_tokenizer(
-        [task.start(one).prompt[0]["content"] for one in problems], 600, CORPUS.pieces, CORPUS.numbers
-    )
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    model = LlamaForCausalLM(config)
-    generator = torch.Generator().manual_seed(derive(0, "tiny"))
-    for weight in model.parameters():
-        torch.nn.init.normal_(weight, std=0.3, generator=generator)
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    path = folder / "tiny.toml"
-    path.write_text(TINY.replace("MODEL", str(folder / "model")) + FAULTY)
+    path = tmp_path_factory.mktemp("faulty") / "tiny.toml"
+    path.write_text(TINY.replace("MODEL", str(tiny_points)) + FAULTY)
     return path

@@ -18,7 +18,7 @@ FAULTS = [
     ("branches.sft.batch=big", "branches.sft.batch: should be a valid integer"),
     ("budget=3", "budget: should be a valid dictionary"),
     ("title=3", "title: should be a valid string, not 3"),
-    ("branches.sft.recipe=spo", "branches.sft.recipe: unknown value 'spo'; did you mean 'ppo'?"),
+    ("branches.sft.recipe=spo", "branches.sft.recipe: unknown recipe 'spo': did you mean 'ppo'?"),
     ("branches.new={recipe='sft'}", "branches.new.label: this key is missing"),
     ("task.hint=outcom", "task.hint: unknown value 'outcom'; did you mean 'outcome'?"),
     ("task.name=pionts", "task.name: unknown task 'pionts'; did you mean 'points'?"),
@@ -123,7 +123,7 @@ def test_overrides_are_toml_or_else_text(tiny_file: Path) -> None:
     assert study.seeds == (3, 4)
     assert study.budget.flops == 1e9
     assert study.splits["train"]["rule"] == "shuffled"
-    assert study.branches["ppo"].optimizer.name == "muon"
+    assert study.branches["ppo"].settings.optimizer.name == "muon"
 
 
 def test_a_resolved_study_is_complete_and_reads_back_the_same(tiny_file: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_resolved_study_is_complete_and_reads_back_the_same(tiny_file: Path) -
         "size": 128,
     }  # fmt: skip
     assert values["splits"]["train"]["target"] == 24
-    assert values["branches"]["ppo"]["gae_lambda"] == study.branches["ppo"].gae_lambda  # type: ignore[union-attr]
+    assert values["branches"]["ppo"]["gae_lambda"] == study.branches["ppo"].gae_lambda
     tiny_file.write_text(written)
     assert load_study(tiny_file) == study
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from shiftgym.studies.config import Init, load_study
+from shiftgym.studies.config import load_study
 from shiftgym.studies.estimate import Estimate, estimate, makespan, print_plan
 from shiftgym.studies.plan import plan
+from shiftgym.studies.tables import Init
 
 
 def test_inits_come_first_then_whole_seeds(tiny_file: Path) -> None:
@@ -15,7 +16,7 @@ def test_inits_come_first_then_whole_seeds(tiny_file: Path) -> None:
     assert titles == ["init-seed0", "init-seed5", "sft-seed0", "ppo-seed0", "sft-seed5", "ppo-seed5"]
     starts = [branch.start for branch in branches]
     assert starts == [None, None, "init-seed0", "init-seed0", "init-seed5", "init-seed5"]
-    assert isinstance(branches[0].settings, Init)
+    assert isinstance(branches[0].table, Init)
 
 
 def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:

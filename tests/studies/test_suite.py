@@ -88,11 +88,6 @@ def test_a_fault_is_named(suite_file: Path, old: str, new: str, message: str) ->
     assert "\n" not in text
 
 
-def test_a_claim_needs_sampled_answers(suite_file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"claims\[0\]\.study: tiny does not evaluate the decoding 'sampled'"):
-        load_suite(suite_file, overrides=["evaluation.decodings=['greedy']"])
-
-
 def test_a_fault_in_a_study_names_the_studys_file(suite_file: Path) -> None:
     study = suite_file.with_name("tiny.toml")
     study.write_text(study.read_text().replace("flops", "flop"))

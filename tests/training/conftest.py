@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -13,9 +15,13 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from shiftgym import seeds
 from shiftgym.messages import Messages, user
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
+from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.tasks.base import Diagnosis
-from shiftgym.training.recipe import Context
+from shiftgym.training.loop import Limits, Loop
+from shiftgym.training.recipe import Recipe
+from shiftgym.training.trainer import make_recipe
 from shiftgym.verdicts import Verdict
 
 WORDS = ["<end>", "<user>", "<answer>", "repeat", "wrong", *map(str, range(8))]
@@ -114,7 +120,57 @@ def task() -> Repeat:
     return Repeat()
 
 
+class Bench:
+    """Recipes at work on the tiny task, all on one model and one ledger."""
+
+    def __init__(self, chat_format: ChatFormat, task: Repeat) -> None:
+        self.model, self.chat_format, self.task = tiny_model(), chat_format, task
+        self.ledger = Ledger(ModelShape.of(self.model))
+
+    def make(self, recipe: type[Recipe], **settings: Any) -> Recipe:
+        typed = recipe.Settings(**settings)
+        return make_recipe(recipe, typed, self.model, self.chat_format, self.task, seed=0, ledger=self.ledger)
+
+    def collected(self, recipe: Recipe, step: int = 1) -> list[Conversation]:
+        """What the loop learns from, as it is handed to the loss."""
+        return list(chain(*self._loop(recipe).referred(recipe.collect(step).groups)))
+
+    def loss(self, recipe: Recipe, batch: Microbatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The whole loss: the recipe's and what the loop adds to it."""
+        return self._loop(recipe).loss(batch)
+
+    def gradient(self, loss: torch.Tensor) -> torch.Tensor:
+        """All gradients of the model in one row."""
+        self.model.zero_grad()
+        loss.backward()
+        return self.gradients()
+
+    def gradients(self) -> torch.Tensor:
+        return torch.cat([weight.grad.flatten() for weight in self.model.parameters() if weight.grad is not None])
+
+    def disturb(self) -> None:
+        """Move every weight a little, as training would."""
+        with torch.no_grad():
+            for weight in self.model.parameters():
+                weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
+
+    def right(self, conversation: Conversation) -> bool:
+        """Whether the only answer of a conversation is the digit that was shown."""
+        ((start, stop),) = conversation.spans
+        tokens = [token for token in conversation.ids[start:stop] if token not in self.chat_format.end_ids]
+        asked = self.chat_format.tokenizer.decode([conversation.ids[2]])
+        return self.chat_format.text(tokens).strip() == asked.strip()
+
+    @staticmethod
+    def one_pass(conversations: list[Conversation]) -> Microbatch:
+        (batch,) = microbatches(conversations, 10**6, torch.device("cpu"), trees=False)
+        return batch
+
+    @staticmethod
+    def _loop(recipe: Recipe) -> Loop:
+        return Loop(recipe, Path(), Limits(steps=1))
+
+
 @pytest.fixture
-def context(chat_format: ChatFormat, task: Repeat) -> Context:
-    model = tiny_model()
-    return Context(model, chat_format, task, 0, Ledger(ModelShape.of(model)))
+def bench(chat_format: ChatFormat, task: Repeat) -> Bench:
+    return Bench(chat_format, task)

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
-from shiftgym.models.microbatches import Conversation, microbatches
+from shiftgym.models.microbatches import microbatches
 from shiftgym.models.score import score
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions

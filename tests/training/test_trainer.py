@@ -12,31 +12,22 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
-from shiftgym.training.settings import (
-    DistillSettings,
-    DPOSettings,
-    GroupSettings,
-    OptimizerSettings,
-    PPOSettings,
-    ReplaySettings,
-    RFTSettings,
-    SFTSettings,
-)
+from shiftgym.training.recipes.ppo import PPO as PpoRecipe  # noqa: N811
+from shiftgym.training.recipes.sft import SFT as SftRecipe  # noqa: N811
 from shiftgym.training.trainer import TrainingResult, train
 
-FAST = OptimizerSettings(learning_rate=3e-3)
-SFT = SFTSettings(problems=30, batch=16, optimizer=FAST)
-PPO = PPOSettings(episodes_per_iteration=12, minibatch=8, max_new_tokens=3, optimizer=FAST)
-RLOO = GroupSettings(
-    recipe="rloo", episodes_per_iteration=8, group_size=4, minibatch=8, max_new_tokens=3,
-    optimizer=OptimizerSettings(name="muon", learning_rate=3e-3, warmup=0.5, schedule="linear"),
-)  # fmt: skip
+FAST = {"learning_rate": 3e-3}
+Run = tuple[str, dict[str, Any]]
+"""A recipe's name and its settings."""
 
+SFT: Run = ("sft", {"problems": 30, "batch": 16, "optimizer": FAST})
+PPO: Run = ("ppo", {"episodes_per_iteration": 12, "minibatch": 8, "max_new_tokens": 3, "optimizer": FAST})
+MUON = {"name": "muon", "learning_rate": 3e-3, "warmup": 0.5, "schedule": "linear"}
+GROUP = {"episodes_per_iteration": 8, "group_size": 4, "minibatch": 8, "max_new_tokens": 3, "optimizer": MUON}
 OWN: dict[str, Any] = {"problems": 20, "batch": 8, "max_new_tokens": 3, "optimizer": FAST}
-RECIPES = [
-    SFT, SFTSettings(recipe="dft", problems=30, batch=16, kl=0.1, optimizer=FAST), PPO, RLOO,
-    RFTSettings(group_size=16, **OWN), ReplaySettings(**OWN), DPOSettings(group_size=16, **OWN),
-    DistillSettings(episodes_per_iteration=12, minibatch=8, max_new_tokens=3, optimizer=FAST),
+RECIPES: list[Run] = [
+    SFT, ("dft", {**SFT[1], "kl": 0.1}), PPO, ("rloo", GROUP), ("grpo", GROUP), ("rft", {**OWN, "group_size": 16}),
+    ("replay", OWN), ("dpo", {**OWN, "group_size": 16}), ("distill", PPO[1]),
 ]  # fmt: skip
 
 Train = Callable[..., tuple[TrainingResult, LlamaForCausalLM]]
@@ -48,9 +39,10 @@ class Killed(Exception):
 
 @pytest.fixture
 def run(make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task) -> Train:
-    def go(settings: Any, folder: Path, **options: Any) -> tuple[TrainingResult, LlamaForCausalLM]:
+    def go(recipe: Run, folder: Path, **options: Any) -> tuple[TrainingResult, LlamaForCausalLM]:
         model = make_model()
-        return train(model, chat_format, task, settings, seed=0, folder=folder, **options), model
+        name, settings = recipe
+        return train((model, chat_format), name, task, settings=settings, folder=folder, **options), model
 
     return go
 
@@ -59,20 +51,20 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("settings", RECIPES, ids=lambda settings: settings.recipe)
-def test_a_killed_run_resumes_to_the_same_bytes_and_weights(run: Train, settings: Any, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"max_steps": 6, "milestones": (0.5, 1.0)}
-    _, straight = run(settings, tmp_path / "straight", **options)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
+def test_a_killed_run_resumes_to_the_same_bytes_and_weights(run: Train, recipe: Run, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 6, "milestones": (0.5, 1.0)}
+    _, straight = run(recipe, tmp_path / "straight", **options)
 
     def die(metrics: dict[str, Any]) -> None:
         if metrics["step"] == 5:
             raise Killed
 
     with pytest.raises(Killed):
-        run(settings, tmp_path / "killed", on_step=die, **options)
+        run(recipe, tmp_path / "killed", on_step=die, **options)
     assert len(lines(tmp_path / "killed")) == 5, "steps after the checkpoint were logged and must be cut"
     seen: list[CheckpointInfo] = []
-    result, resumed = run(settings, tmp_path / "killed", on_checkpoint=lambda info, _: seen.append(info), **options)
+    result, resumed = run(recipe, tmp_path / "killed", on_checkpoint=lambda info, _: seen.append(info), **options)
 
     for name in ("metrics.jsonl", "episodes.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
@@ -87,26 +79,26 @@ def test_a_run_killed_before_its_first_checkpoint_starts_over(run: Train, tmp_pa
         raise Killed
 
     with pytest.raises(Killed):
-        run(SFT, tmp_path, max_steps=2, on_step=die)
-    run(SFT, tmp_path, max_steps=2)
+        run(SFT, tmp_path, steps=2, on_step=die)
+    run(SFT, tmp_path, steps=2)
     assert [line["step"] for line in lines(tmp_path)] == [1, 2]
 
 
 def test_a_finished_run_is_not_trained_again(run: Train, tmp_path: Path) -> None:
-    first, model = run(SFT, tmp_path, max_steps=2)
-    again, loaded = run(SFT, tmp_path, max_steps=2)
+    first, model = run(SFT, tmp_path, steps=2)
+    again, loaded = run(SFT, tmp_path, steps=2)
     assert again.steps == first.steps == len(lines(tmp_path)) == 2
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
 
 
 def test_two_runs_write_the_same_bytes(run: Train, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        run(PPO, tmp_path / name, max_steps=2)
+        run(PPO, tmp_path / name, steps=2)
     assert (tmp_path / "a/metrics.jsonl").read_bytes() == (tmp_path / "b/metrics.jsonl").read_bytes()
 
 
 def test_every_step_says_what_the_issue_asks_for(run: Train, tmp_path: Path) -> None:
-    run(PPO, tmp_path, max_steps=1)
+    run(PPO, tmp_path, steps=1)
     (line,) = lines(tmp_path)
     wanted = (
         "step flops flops_paper tokens_trained tokens_generated learning_rate loss policy_loss value_loss grad_norm kl "
@@ -116,20 +108,20 @@ def test_every_step_says_what_the_issue_asks_for(run: Train, tmp_path: Path) -> 
 
 
 def test_training_learns(run: Train, tmp_path: Path) -> None:
-    run(SFT, tmp_path / "sft", max_steps=40)
+    run(SFT, tmp_path / "sft", steps=40)
     losses = [line["loss"] for line in lines(tmp_path / "sft")]
     assert losses[-1] < losses[0] / 4
 
 
 def test_ppo_raises_the_reward(run: Train, tmp_path: Path) -> None:
-    settings = PPO.model_copy(update={"episodes_per_iteration": 64, "minibatch": 32, "max_new_tokens": 2, "epochs": 3})
-    run(settings, tmp_path, max_steps=10)
+    more = {"episodes_per_iteration": 64, "minibatch": 32, "max_new_tokens": 2, "epochs": 3}
+    run(("ppo", {**PPO[1], **more}), tmp_path, steps=10)
     rewards = [line["reward"] for line in lines(tmp_path)]
     assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.7
 
 
 def test_a_budget_ends_the_run_and_sets_the_milestones(run: Train, tmp_path: Path) -> None:
-    result, _ = run(SFT, tmp_path / "probe", max_steps=1)
+    result, _ = run(SFT, tmp_path / "probe", steps=1)
     step = result.ledger.flops
     fractions: list[tuple[int, float]] = []
     result, _ = run(
@@ -146,26 +138,26 @@ def test_a_budget_ends_the_run_and_sets_the_milestones(run: Train, tmp_path: Pat
         assert spent.get(number - 1, 0) < fraction * 9.5 * step <= spent[number]
 
 
-@pytest.mark.parametrize("settings", [SFT, PPO], ids=["sft", "ppo"])
+@pytest.mark.parametrize("recipe", [SFT, PPO], ids=["sft", "ppo"])
 @pytest.mark.parametrize(("accounting", "spent"), [("executed", "flops"), ("paper", "flops_paper")])
 def test_a_budget_can_speak_of_either_flops(
-    run: Train, tmp_path: Path, settings: Any, accounting: str, spent: str
+    run: Train, tmp_path: Path, recipe: Run, accounting: str, spent: str
 ) -> None:
-    run(settings, tmp_path / "one", max_steps=1)
+    run(recipe, tmp_path / "one", steps=1)
     (first,) = lines(tmp_path / "one")
     budget = 2.5 * first[spent]
-    run(settings, tmp_path / "all", budget_flops=budget, accounting=accounting)
+    run(recipe, tmp_path / "all", budget_flops=budget, accounting=accounting)
     *before, last = [step[spent] for step in lines(tmp_path / "all")]
     assert max(before) < budget <= last
 
 
 def test_milestones_passed_in_one_step_share_a_checkpoint(run: Train, tmp_path: Path) -> None:
-    result, _ = run(SFT, tmp_path, max_steps=2, milestones=(0.1, 0.4, 0.5))
+    result, _ = run(SFT, tmp_path, steps=2, milestones=(0.1, 0.4, 0.5))
     assert [(info.step, info.fraction) for info in result.checkpoints] == [(1, 0.5), (2, 1.0)]
 
 
 def test_a_checkpoint_loads_as_any_model_does(run: Train, tmp_path: Path) -> None:
-    result, model = run(PPO, tmp_path, max_steps=2, milestones=(0.5,))
+    result, model = run(PPO, tmp_path, steps=2, milestones=(0.5,))
     first, last = result.checkpoints
     loaded = LlamaForCausalLM.from_pretrained(last.path)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
@@ -177,15 +169,15 @@ def test_a_checkpoint_loads_as_any_model_does(run: Train, tmp_path: Path) -> Non
 
 
 def test_episodes_are_kept_for_the_steps_that_led_to_a_checkpoint(run: Train, tmp_path: Path) -> None:
-    run(PPO, tmp_path, max_steps=4, milestones=(0.5,))
+    run(PPO, tmp_path, steps=4, milestones=(0.5,))
     records = [json.loads(line) for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [2] * 12 + [4] * 12
     assert {"problem", "success", "decisions"} <= set(records[0])
 
 
-@pytest.mark.parametrize("settings", [SFT, PPO], ids=["sft", "ppo"])
+@pytest.mark.parametrize("recipe", [SFT, PPO], ids=["sft", "ppo"])
 def test_a_poisoned_weight_stops_training_and_keeps_the_last_checkpoint(
-    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, settings: Any, tmp_path: Path
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, recipe: Run, tmp_path: Path
 ) -> None:
     model = make_model()
 
@@ -194,10 +186,10 @@ def test_a_poisoned_weight_stops_training_and_keeps_the_last_checkpoint(
             with torch.no_grad():
                 model.get_input_embeddings().weight[3] = float("nan")
 
+    name, settings = recipe
+    options: dict[str, Any] = {"steps": 4, "milestones": (0.5,), "on_step": poison}
     with pytest.raises(TrainingStopped, match=r"step 4: a weight is not finite.*step-000002"):
-        train(
-            model, chat_format, task, settings, seed=0, folder=tmp_path, max_steps=4, milestones=(0.5,), on_step=poison
-        )
+        train((model, chat_format), name, task, settings=settings, folder=tmp_path, **options)
     assert [info.step for info in checkpoints.existing(tmp_path)] == [2]
     assert len(lines(tmp_path)) == 3
 
@@ -209,20 +201,53 @@ def test_a_loss_that_is_not_finite_changes_no_weight(
     model.base_model.norm.register_forward_hook(lambda _module, _arguments, output: output * float("inf"))
     before = [weight.clone() for weight in model.parameters()]
     with pytest.raises(TrainingStopped, match=r"step 1: the loss is not finite.*there is no checkpoint yet"):
-        train(model, chat_format, task, SFT, seed=0, folder=tmp_path, max_steps=1)
+        train((model, chat_format), "sft", task, settings=SFT[1], folder=tmp_path, steps=1)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_steps": 0}, {"budget_flops": -1.0}])
+@pytest.mark.parametrize("limits", [{}, {"steps": 0}, {"budget_flops": -1.0}])
 def test_a_run_without_an_end_is_refused(run: Train, tmp_path: Path, limits: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="positive budget_flops or max_steps"):
+    with pytest.raises(ConfigError, match="positive budget_flops or steps"):
         run(SFT, tmp_path, **limits)
 
 
 def test_bfloat16_passes_train_float32_weights(run: Train, tmp_path: Path) -> None:
-    _, model = run(SFT.model_copy(update={"precision": "bfloat16"}), tmp_path / "half", max_steps=3)
-    run(SFT, tmp_path / "full", max_steps=3)
+    _, model = run(("sft", {**SFT[1], "precision": "bfloat16"}), tmp_path / "half", steps=3)
+    run(SFT, tmp_path / "full", steps=3)
     half, full = (lines(tmp_path / name)[-1]["loss"] for name in ("half", "full"))
     assert half == pytest.approx(full, rel=0.02)
     assert half != full
     assert model.dtype == torch.float32
+
+
+def test_names_and_plain_settings_or_classes_and_typed_ones_are_the_same(
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, tmp_path: Path
+) -> None:
+    for kind, (name, values) in ((SftRecipe, SFT), (PpoRecipe, PPO)):
+        train((make_model(), chat_format), name, task, settings=values, folder=tmp_path / name, steps=1)
+        typed = kind.Settings.model_validate(values)
+        train((make_model(), chat_format), kind, task, settings=typed, folder=tmp_path / f"{name}-2", steps=1)
+        assert lines(tmp_path / name) == lines(tmp_path / f"{name}-2")
+
+
+def test_a_name_each_is_enough(tmp_path: Path) -> None:
+    result = train("points-0", "sft", folder=tmp_path, settings={"batch": 2}, steps=1)
+    assert result.steps == 1
+    assert result.checkpoints[0].path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "message"),
+    [
+        ("spo", None, "unknown recipe 'spo': did you mean 'ppo'?"),
+        ("sft", {"bacth": 2}, "settings.bacth: unknown key; did you mean 'batch'?"),
+        ("sft", {"optimizer": {"learnin_rate": 1}}, "learnin_rate: unknown key; did you mean 'learning_rate'?"),
+        ("sft", {"batch": 0}, "settings.batch: should be greater than 0, not 0"),
+        ("sft", PpoRecipe.Settings(), "sft takes SFTSettings, not PPOSettings"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_one_line(recipe: str, settings: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        train("nobody/nothing", recipe, folder=tmp_path / "new", settings=settings, steps=1)
+    assert message in str(caught.value)
+    assert not (tmp_path / "new").exists()

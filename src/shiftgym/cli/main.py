@@ -74,7 +74,7 @@ def report(folder: Path, others: list[Path] | None = None, /) -> None:
 @app.command
 def train(
     model: str,
-    recipe: Literal["sft", "dft", "rft", "replay", "dpo", "distill", "ppo", "grpo", "rloo"],
+    recipe: str,
     /,
     *,
     out: Path,
@@ -92,7 +92,7 @@ def train(
     model
         A shipped backbone, a model directory, or a hub id.
     recipe
-        How it is trained.
+        A shipped recipe (sft, ppo, grpo ...; see docs/recipes.md), or one of your own as package.module:Class.
     out
         Folder for checkpoints and metrics.
     steps
@@ -235,19 +235,22 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
 
 @app.command
-def check(task: str = "points", /) -> int:
-    """Prove a task sound: same seed same problem, the expert is right, garbage never raises, splits are disjoint.
+def check(name: str = "points", /) -> int:
+    """Prove a task or a recipe sound.
+
+    Of a task: same seed same problem, the expert is right, garbage never raises, splits are disjoint. Of a recipe: same
+    seed same bytes, killed and resumed the same, gradients on answers only, every pass on the ledger.
 
     Example: shiftgym check my_package.my_task:MyTask
 
     Parameters
     ----------
-    task
-        `points`, `navigation`, or a task of your own as package.module:Class.
+    name
+        A shipped task or recipe, or one of your own as package.module:Class.
     """
-    from shiftgym.tasks.check import check_task
+    from shiftgym.studies.single import check_named
 
-    findings = check_task(task)
+    findings = check_named(name)
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.check}{': ' if finding.detail else ''}{finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1

@@ -1,7 +1,7 @@
 """What is measured of memorisation and forgetting: one table. The columns of `probes.jsonl`, those of the report and
 `docs/measures.md` follow from it.
 
-A new measure is one row of `PROBES` and its function. What is drawn from a checkpoint for it: `studies/probes.py`.
+A new measure is one row of `PROBES` and its function. What is drawn from a checkpoint for it: `evaluation/probes.py`.
 """
 
 from collections.abc import Mapping, Sequence

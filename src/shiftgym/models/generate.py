@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.ledger import Ledger
 from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
@@ -21,21 +21,6 @@ from shiftgym.tasks.base import Decision
 
 PROMPT_TREE = 1024
 """Most tokens in a row that several prompts share."""
-
-
-class Ledger(Protocol):
-    """What counts the compute of generation."""
-
-    def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:
-        """One forward pass over rows x new_tokens tokens (padding included) that attend to `context` columns each.
-
-        The output embeddings ran on `heads` tokens; `sampled` answer tokens came of it.
-        """
-        ...
-
-    def encoded(self, flops: int, *, learned: bool) -> None:
-        """The encoder of pictures spent so many FLOPs; nothing was learned."""
-        ...
 
 
 class ModelPolicy:

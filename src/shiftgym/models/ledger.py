@@ -7,12 +7,15 @@ of pictures takes is measured by torch (`models/pictures.py`). Not counted: elem
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.prefixes import decoder_config
+
+if TYPE_CHECKING:
+    from shiftgym.models.microbatches import Microbatch
 
 PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
 """Tokens that the paper charges to generation for each token trained by RL (its lambda, C.3), by task."""
@@ -68,18 +71,32 @@ class Ledger:
     forward_flops: int = 0
     backward_flops: int = 0
 
-    def trained(self, *, rows: int, length: int, head_positions: int, tokens: int) -> None:
-        """One forward and backward pass over a padded `rows` x `length` batch that holds `tokens` real tokens."""
-        flops = self.shape.forward_flops(rows=rows, new_tokens=length, context=length, head_positions=head_positions)
-        self.tokens_trained += tokens
-        self.forward_flops += flops
-        self.backward_flops += 2 * flops
+    def scored(
+        self,
+        batch: "Microbatch",
+        encoder_flops: int,
+        *,
+        head: bool = True,
+        backward: bool = False,
+        encoder_backward: bool = False,
+    ) -> None:
+        """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
-    def scored(self, *, rows: int, length: int, head_positions: int) -> None:
-        """One forward pass without gradient over a padded batch: the reference model, the values."""
-        self.forward_flops += self.shape.forward_flops(
-            rows=rows, new_tokens=length, context=length, head_positions=head_positions
+        Args:
+            encoder_flops: FLOPs of the encoder for the pictures in it, forward.
+            head: whether the output embeddings were applied to the answer tokens.
+            backward: whether gradients were computed.
+            encoder_backward: whether the encoder of pictures had gradients too.
+        """
+        rows, length = batch.packed.ids.shape
+        flops = self.shape.forward_flops(
+            rows=rows, new_tokens=length, context=length, head_positions=batch.answer_tokens * head
         )
+        self.forward_flops += flops
+        if backward:
+            self.tokens_trained += batch.tokens
+            self.backward_flops += 2 * flops
+        self.encoded(encoder_flops, learned=encoder_backward)
 
     def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:
         """One forward pass of generation; logits of `heads` positions, of which `sampled` became answer tokens."""

@@ -1,44 +1,23 @@
 """From conversations to padded tensors.
 
 Conversations that begin alike share a row (`models/prefixes.py`). Padding is kept small by sorting: a minibatch is cut
-into passes of rows of similar length, and each pass is scaled so that the gradients of all passes add up to the
+into microbatches of rows of similar length, and each is scaled so that the gradients of all microbatches add up to the
 gradient of the minibatch's mean.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.pictures import Pictures
 from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
 from shiftgym.models.score import Places
 
 TREE = 1024
 """Most tokens in a row that several conversations share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One conversation to learn from. Only the tokens in `spans` are trained; prompts and feedback are context."""
-
-    ids: list[int]
-    """All tokens."""
-    spans: list[tuple[int, int]]
-    """Start and stop of each answer, one a turn, its end token included."""
-    advantages: list[float] = field(default_factory=list)
-    """Advantage of each answer token; empty for SFT, as are the lists that follow."""
-    logprobs: list[float] = field(default_factory=list)
-    """Log-probability of each answer token under the policy that sampled it."""
-    reference: list[float] = field(default_factory=list)
-    """The same under the model that the branch started with; empty without a KL term."""
-    returns: list[float] = field(default_factory=list)
-    """Value target of each turn; empty without a value head."""
-
-    @property
-    def answer_tokens(self) -> int:
-        return sum(stop - start for start, stop in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +33,9 @@ class Microbatch:
     targets: Tensor
     """(A,) int64, the answer tokens."""
     attempts: Places
-    """Place of the token before each answer, (N,) each: where a turn's value is read."""
-    advantages: Tensor
-    """(A,) float32."""
+    """Place of the token before each answer, (N,) each: where an attempt's value is read."""
+    weights: Tensor
+    """(A,) float32, 1 for each token of a conversation that brings none."""
     logprobs: Tensor
     """(A,) float32."""
     reference: Tensor
@@ -66,9 +45,9 @@ class Microbatch:
     tokens: int
     """Tokens of all conversations, without padding; what they share counts each time, as it does in the paper's D."""
     minibatch_answer_tokens: int
-    """Answer tokens of the whole minibatch that this pass is a part of: what a mean over tokens divides by."""
+    """Answer tokens of the whole minibatch that this is a part of: what a mean over tokens divides by."""
     minibatch_attempts: int
-    """Turns of the whole minibatch."""
+    """Attempts of the whole minibatch."""
 
     @property
     def answer_tokens(self) -> int:
@@ -84,15 +63,15 @@ def microbatches(
     trees: bool,
     pictures: Pictures | None = None,
 ) -> Iterator[Microbatch]:
-    """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
+    """Cut a minibatch into microbatches of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
 
     Args:
         trees: whether conversations that begin alike may share a row.
         pictures: those that the conversations show.
     """
-    totals = sum(sequence.answer_tokens for sequence in minibatch), sum(len(sequence.spans) for sequence in minibatch)
+    totals = sum(each.answer_tokens for each in minibatch), sum(len(each.spans) for each in minibatch)
     rows: list[Tree] = []
-    for tree in sorted(pack_prefix_trees([sequence.ids for sequence in minibatch], TREE if trees else 0), key=len):
+    for tree in sorted(pack_prefix_trees([each.ids for each in minibatch], TREE if trees else 0), key=len):
         if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
             yield collate(rows, minibatch, totals, device, pictures)
             rows = []
@@ -108,7 +87,7 @@ def collate(
     device: torch.device,
     pictures: Pictures | None = None,
 ) -> Microbatch:
-    """Pad these rows of a minibatch on the right and lay their per-token and per-turn values out flat.
+    """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
     Args:
         totals: answer tokens and attempts of the whole minibatch.
@@ -139,7 +118,7 @@ def collate(
         predictors=places(predictors),
         targets=torch.tensor(targets, dtype=torch.long, device=device),
         attempts=places(attempts),
-        advantages=flat([value for row in rows for value in row.advantages]),
+        weights=flat([value for row in rows for value in row.weights or [1.0] * row.answer_tokens]),
         logprobs=flat([value for row in rows for value in row.logprobs]),
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),

@@ -36,6 +36,10 @@ class Scores:
         """(A,) float32, entropy in nats of the distribution that each answer token comes from."""
         return -(self.log_softmax.exp() * self.log_softmax).sum(-1)
 
+    def divergence(self, other: "Scores") -> Tensor:
+        """(A,) float32, KL(this || other) in nats of the distributions that each answer token comes from."""
+        return (self.log_softmax.exp() * (self.log_softmax - other.log_softmax)).sum(-1)
+
 
 def score(
     model: PreTrainedModel,

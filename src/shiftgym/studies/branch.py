@@ -13,12 +13,18 @@ from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.files import read_lines, write_lines, write_text
 from shiftgym.layout import BranchFolder, RunFolder
-from shiftgym.studies.config import Init, Study
+from shiftgym.studies.config import Study
 from shiftgym.studies.plan import START, PlannedBranch
+from shiftgym.studies.tables import Init
+from shiftgym.tasks.base import Task
+from shiftgym.tasks.walk import decisions
+from shiftgym.training.registry import load_recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from shiftgym.evaluation.probes import Probe
+    from shiftgym.models.chat import ChatFormat
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
@@ -36,8 +42,8 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     folder = branch.folder(run)
     source = study.model
     if branch.start is not None:
-        assert not isinstance(branch.settings, Init)
-        at = branch.settings.start_at
+        assert not isinstance(branch.table, Init)
+        at = branch.table.start_at
         before = [found for found in existing(RunFolder(run).branch(branch.start).path) if found.fraction >= at]
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
@@ -47,9 +53,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
 
     probe = None
     if study.probes is not None:
-        from shiftgym.studies.probes import Probe
-
-        probe = Probe(copy.deepcopy(model), chat_format, study, branch)
+        probe = make_probe(study, branch, copy.deepcopy(model), chat_format, task)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
         if checkpoint.step in evaluated_steps(folder):
@@ -63,19 +67,19 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         _add(folder.evaluation_episodes, checkpoint.step, found.episodes)
         _add(folder.results, checkpoint.step, found.rows)
 
-    is_start = isinstance(branch.settings, Init)
+    is_start = isinstance(branch.table, Init)
     done = {"state": "done", "message": ""}
     try:
         train(
-            model,
-            chat_format,
+            (model, chat_format),
+            load_recipe(branch.table.recipe),
             task,
-            branch.settings,
+            settings=branch.table.settings,
             seed=branch.seed,
             folder=folder.path,
             budget_flops=None if is_start else study.budget.flops,
             accounting=study.budget.accounting,
-            max_steps=study.init.steps if is_start else None,
+            steps=study.init.steps if is_start else None,
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
             on_step=lambda _: hand_back(),
@@ -83,6 +87,36 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
     write_text(folder.done, json.dumps(done))
+
+
+def make_probe(
+    study: Study, branch: PlannedBranch, start: "PreTrainedModel", chat_format: "ChatFormat", task: Task
+) -> "Probe":
+    """What probes the checkpoints of a branch that starts from these weights, which are kept."""
+    from shiftgym.evaluation.probes import Probe
+
+    assert study.probes is not None
+    return Probe(
+        start,
+        chat_format,
+        task,
+        splits=study.probes.splits,
+        problems=study.probes.problems,
+        samples=study.probes.samples,
+        temperature=study.evaluation.temperature,
+        max_new_tokens=study.evaluation.max_new_tokens,
+        seed=branch.seed,
+        learned=_learned(branch, task),
+    )
+
+
+def _learned(branch: PlannedBranch, task: Task) -> set[str] | None:
+    """The expert's answers that a branch learns from; None if it does not, or if they never come again."""
+    settings = branch.table.settings
+    if load_recipe(branch.table.recipe).family != "supervised" or settings.problems is None:
+        return None
+    problems = [task.problem(settings.train_on, index) for index in range(settings.problems)]
+    return {task.expert(decision) for problem in problems for decision in decisions(task, problem)}
 
 
 def evaluated_steps(folder: BranchFolder) -> list[int]:

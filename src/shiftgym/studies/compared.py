@@ -5,17 +5,15 @@ could be meant the study file has to say which one is.
 """
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.measures import MEASURES
 from shiftgym.reading import WrongValue, nearest
+from shiftgym.training.recipe import Family
 
 if TYPE_CHECKING:
     from shiftgym.studies.config import Study
-
-Family = Literal["supervised", "reinforced", "other"]
-"""Kind of recipe."""
 
 
 def learn_from_train(values: dict[str, Any]) -> None:
@@ -45,7 +43,7 @@ def completed(study: "Study", families: Mapping[str, Family], population: str | 
     said = declared.model_fields_set
     found: dict[str, Any] = {}
     if "train" not in said:
-        found["train"] = study.init.train_on
+        found["train"] = study.init.settings.train_on
     train = found.get("train", declared.train)
     if "home" not in said:
         found["home"] = _home(study, train, population)
@@ -56,7 +54,7 @@ def completed(study: "Study", families: Mapping[str, Family], population: str | 
         found["decoding"] = evaluated.decodings[0]
     taken = {declared.supervised, declared.reinforced, *declared.controls}
     # A branch that learns from another split, or starts from another branch, answers another question.
-    free = [name for name, one in study.branches.items() if one.train_on == train and one.start == "init"]
+    free = [name for name, one in study.branches.items() if one.settings.train_on == train and one.start == "init"]
     for key in ("supervised", "reinforced"):
         if key not in said:
             found[key] = _only(key, [name for name in free if name not in taken and families[name] == key])

@@ -6,28 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.models.shipped import shipped
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
-from shiftgym.studies.compared import Family, completed, learn_from_train
+from shiftgym.studies.compared import completed, learn_from_train
+from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task, population_field
-from shiftgym.training.settings import (
-    Accounting,
-    AnySettings,
-    DistillSettings,
-    DPOSettings,
-    GroupSettings,
-    PPOSettings,
-    RecipeSettings,
-    ReplaySettings,
-    RFTSettings,
-    SFTSettings,
-)
+from shiftgym.training.registry import load_recipe
 
 LIBRARY = Path(__file__).parent / "library"
 """The shipped studies."""
@@ -40,127 +29,7 @@ NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
 """Names of starts that are no branches."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class TaskTable(_Table):
-    """The `[task]` table: the name, and the options of that task, which the task itself checks."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-    """`points`, or a class of your own as `package.module:Class`."""
-
-
-class EvaluationTable(_Table):
-    """What every checkpoint is tested on: arguments of `shiftgym.evaluate`."""
-
-    splits: tuple[str, ...] = Field(min_length=1)
-    """Splits that every checkpoint plays."""
-    problems: int = Field(128, ge=1)
-    """Problems a split; always the first ones, the same for every checkpoint, branch and seed."""
-    decodings: tuple[Decoding, ...] = Field(("sampled", "greedy"), min_length=1)
-    """How answers are drawn."""
-    samples: int = Field(1, ge=1)
-    """Answers to each problem under the sampled decoding; a row of results.jsonl holds their mean."""
-    temperature: float = Field(1.0, gt=0)
-    """Temperature of the sampled decoding."""
-    max_new_tokens: int = Field(96, ge=1)
-    """Longest answer, in tokens."""
-
-
-class Probes(_Table):
-    """Measures of memorisation and forgetting, of every checkpoint; see `docs/measures.md`."""
-
-    splits: tuple[str, ...] = Field(min_length=1)
-    """Splits that are probed."""
-    problems: int = Field(32, ge=1)
-    """Problems a split, the first ones."""
-    samples: int = Field(16, ge=1)
-    """First answers that are sampled for each decision: pass@k is told for k = 1, 2, 4 ... up to this many."""
-
-
-class Budget(_Table):
-    """Compute of every branch, the same for all."""
-
-    flops: float = Field(gt=0)
-    """Forward and backward FLOPs of training and generation; evaluation is not counted."""
-    accounting: Accounting = "executed"
-    """`executed`: FLOPs of all that was run, padding and prompts included. `paper`: the paper's formula, 6ND for
-    training and a fixed multiple of it for generation."""
-    checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-    """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
-
-    @field_validator("checkpoints")
-    @classmethod
-    def _rising(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0 < fraction <= 1 for fraction in fractions):
-            raise ValueError("fractions of the budget lie above 0 and not above 1")
-        if list(fractions) != sorted(set(fractions)):
-            raise ValueError("fractions must rise, as in [0.1, 0.4, 1.0]")
-        if not fractions or fractions[-1] != 1:
-            raise ValueError("the last fraction must be 1.0, so that all branches end at equal compute")
-        return fractions
-
-
-class Init(SFTSettings):
-    """The short SFT that all branches start from. Once a seed; it ends after `steps`, not by the budget."""
-
-    steps: int = Field(ge=1)
-    """Optimizer steps."""
-
-
-class BranchTable(_Table):
-    """What every branch has, whatever its recipe."""
-
-    label: str = Field(min_length=1, max_length=40)
-    """What the report calls it."""
-    start: str = "init"
-    """The branch of the same seed that it starts from; `init` is the short SFT that all share, `model` the model as it
-    is."""
-    start_at: float = Field(default=1.0, gt=0, le=1)
-    """The checkpoint of that branch, as a fraction of its budget."""
-
-
-class SFTBranch(BranchTable, SFTSettings):
-    """A branch trained by SFT or DFT."""
-
-
-class RFTBranch(BranchTable, RFTSettings):
-    """A branch trained by rejection sampling."""
-
-
-class ReplayBranch(BranchTable, ReplaySettings):
-    """A branch trained by SFT with rehearsal."""
-
-
-class DPOBranch(BranchTable, DPOSettings):
-    """A branch trained by DPO."""
-
-
-class PPOBranch(BranchTable, PPOSettings):
-    """A branch trained by PPO."""
-
-
-class GroupBranch(BranchTable, GroupSettings):
-    """A branch trained by GRPO or RLOO."""
-
-
-class DistillBranch(BranchTable, DistillSettings):
-    """A branch trained by self-distillation."""
-
-
-AnyBranch = SFTBranch | RFTBranch | ReplayBranch | DPOBranch | PPOBranch | GroupBranch | DistillBranch
-Branch = Annotated[AnyBranch, Field(discriminator="recipe")]
-
-
-def family(recipe: str) -> Family:
-    """Whether a recipe learns from given answers, from rewards, or from something else."""
-    return "supervised" if recipe == "sft" else "reinforced" if recipe in ("ppo", "grpo", "rloo") else "other"
-
-
-class _Setup(_Table):
+class _Setup(Table):
     """A model, and the problems it meets."""
 
     model: str = "points-0"
@@ -233,13 +102,13 @@ class Study(_Setup):
     """What every checkpoint is tested on."""
     probes: Probes | None = None
     """Measures of memorisation and forgetting; without this table none are taken."""
-    ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
+    ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default_factory=dict)
     """What is shifted -> splits in the order of their distance from training."""
     budget: Budget
     """Compute of every branch, the same for all."""
     init: Init
     """The short SFT that branches start from."""
-    branches: dict[Names, Branch] = Field(min_length=1)
+    branches: dict[Names, BranchTable] = Field(min_length=1)
     """Branch -> what every branch has (`branches`) and the settings of its recipe (`recipe.NAME`)."""
 
     @field_validator("seeds")
@@ -275,8 +144,9 @@ class Study(_Setup):
         return self.compare.train
 
     def resolved(self) -> Self:
-        study = super().resolved()
-        families = {name: family(branch.recipe) for name, branch in study.branches.items()}
+        branches = {name: branch.resolved("branches", name) for name, branch in self.branches.items()}
+        study = super().resolved().model_copy(update={"init": self.init.resolved("init"), "branches": branches})
+        families = {name: load_recipe(branch.recipe).family for name, branch in branches.items()}
         compare = completed(study, families, population_field(load_task(study.task.name)))
         return study.model_copy(update={"compare": compare})
 
@@ -302,11 +172,14 @@ class Training(_Setup):
     seed: int = Field(0, ge=0)
     steps: int = Field(100, ge=1)
     """Steps: iterations in reinforcement and self-distillation, optimizer steps in every other recipe."""
-    recipe: RecipeSettings
+    recipe: RecipeTable
+
+    def resolved(self) -> Self:
+        return super().resolved().model_copy(update={"recipe": self.recipe.resolved("recipe")})
 
     @property
     def trained(self) -> str:
-        return self.recipe.train_on
+        return self.recipe.settings.train_on
 
     def check(self) -> None:
         _known_splits("recipe", self.recipe, self.splits)
@@ -360,17 +233,17 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
 
 
 def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
-    """`values` as a checked `kind` with every default of the task written out; WrongValue for one fault."""
-    setup = typed(kind, values)
+    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for one fault."""
+    setup = typed(kind, values).resolved()
     setup.check()
-    return setup.resolved()
+    return setup
 
 
-def _known_splits(path: str, settings: AnySettings, splits: Collection[str]) -> None:
-    """Every split that a recipe learns from is there."""
-    for key in ("train_on", "replay_on"):
-        if hasattr(settings, key):
-            _known_split(f"{path}.{key}", getattr(settings, key), splits)
+def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:
+    """Every split that a recipe learns from is there: settings that end in `_on` name one."""
+    for key, value in table.settings:
+        if key.endswith("_on"):
+            _known_split(f"{path}.{key}", value, splits)
 
 
 def _known_split(path: str, split: str, splits: Collection[str]) -> None:

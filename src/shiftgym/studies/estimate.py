@@ -15,9 +15,12 @@ from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.files import read_json, read_lines, write_text
-from shiftgym.studies.config import Init, Study
+from shiftgym.studies.branch import make_probe
+from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
+from shiftgym.studies.tables import Init
+from shiftgym.training.registry import load_recipe
 from shiftgym.training.settings import FLOPS
 
 NOT_TIMED = {"label", "start", "start_at", "optimizer", "steps"}
@@ -57,10 +60,10 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     for head in ("steps", "TFLOP", "paper's", "minutes"):
         table.add_column(head, justify="right")
     for one in estimates:
-        settings = one.branch.settings
-        part = "start" if isinstance(settings, Init) else study.compare.part(one.branch.name)
+        of = one.branch.table
+        part = "start" if isinstance(of, Init) else study.compare.part(one.branch.name)
         numbers = f"{one.flops / 1e12:.3g}", f"{one.flops_paper / 1e12:.3g}", f"{one.seconds / 60:.1f}"
-        table.add_row(one.branch.name, str(one.branch.seed), part, settings.recipe, f"{one.steps}", *numbers)
+        table.add_row(one.branch.name, str(one.branch.seed), part, of.recipe, f"{one.steps}", *numbers)
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)
@@ -78,8 +81,8 @@ def estimate(study: Study) -> list[Estimate]:
     estimates = []
     for branch in plan(study):
         cost = measured["kinds"][_kind(branch)]
-        if isinstance(branch.settings, Init):
-            steps, evaluations = branch.settings.steps, 1
+        if isinstance(branch.table, Init):
+            steps, evaluations = branch.table.steps, 1
         else:
             # A branch ends with the first step that has spent the budget; the first may pay for what is sampled once.
             counted = FLOPS[study.budget.accounting]
@@ -104,7 +107,6 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     """In a process of its own: write to `out` what a step of each kind of branch takes, in seconds and FLOPs."""
     began = time.perf_counter()
     from shiftgym.models.load import load_policy
-    from shiftgym.studies.probes import Probe
     from shiftgym.training.trainer import train
 
     task = study.build_task()
@@ -113,7 +115,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     began = time.perf_counter()
     evaluate((model, chat_format), task, **study.evaluation.model_dump())
     if study.probes is not None:
-        Probe(model, chat_format, study, plan(study)[0]).measure(model)
+        make_probe(study, plan(study)[0], model, chat_format, task).measure(model)
     measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):
@@ -121,7 +123,8 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
             continue
         model, _ = load_policy(study.model)
         folder = branch.folder(scratch)
-        train(model, chat_format, task, branch.settings, seed=0, folder=folder.path, max_steps=2)
+        of = branch.table
+        train((model, chat_format), load_recipe(of.recipe), task, settings=of.settings, folder=folder.path, steps=2)
         first, second = read_lines(folder.metrics)
         times = [times["collect"] + times["learn"] for times in read_lines(folder.timings)]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}
@@ -131,4 +134,5 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
 
 
 def _kind(branch: PlannedBranch) -> str:
-    return branch.settings.model_dump_json(exclude=NOT_TIMED)
+    """Branches that differ only in their optimizer, their start and their names are measured once."""
+    return f"{branch.table.recipe} {branch.table.settings.model_dump_json(exclude={'optimizer'})}"

@@ -14,9 +14,11 @@ from pydantic_core import to_jsonable_python
 
 from shiftgym.errors import ConfigError
 from shiftgym.reading import nearest
-from shiftgym.studies.config import BranchTable, Study, TaskTable
+from shiftgym.studies.config import Study
+from shiftgym.studies.tables import BranchTable, RecipeTable, TaskTable
 from shiftgym.tasks.registry import SHIPPED, load_task
-from shiftgym.training.settings import AnySettings, OptimizerSettings
+from shiftgym.training.registry import load_recipe, shipped_recipes
+from shiftgym.training.settings import OptimizerSettings
 
 COLUMNS = 80
 
@@ -64,7 +66,7 @@ def tables() -> dict[str, type[BaseModel]]:
 
 def recipe_settings() -> dict[str, type[BaseModel]]:
     """Settings of every shipped recipe, by the recipe's name."""
-    return {name: kind for kind in get_args(AnySettings) for name in get_args(kind.model_fields["recipe"].annotation)}
+    return {name: load_recipe(name).Settings for name in shipped_recipes()}
 
 
 def keys(table: type[BaseModel]) -> list[Key]:
@@ -136,12 +138,14 @@ def _toml_lines(path: tuple[str, ...], table: Any, meaning: str = "") -> Iterato
 
 
 def _settings(table: Any) -> list[tuple[str, Any, str]]:
-    """Name, value and meaning of everything in a table. The task says what its own options and splits mean."""
+    """Name, value and meaning of everything in a table. Tasks and recipes say what their own settings mean."""
     if isinstance(table, Mapping):
         return [(name, value, "") for name, value in table.items()]
     found = [(name, getattr(table, name), _meaning(field)) for name, field in type(table).model_fields.items()]
     if isinstance(table, TaskTable):
         return [*found, *_settings(load_task(table.name).Options.model_validate(table.model_extra))]
+    if isinstance(table, RecipeTable):
+        return [*found, *_settings(table.settings)]
     if isinstance(table, Study):
         setting = load_task(table.task.name).Setting
         splits = {name: setting.model_validate(values) for name, values in table.splits.items()}

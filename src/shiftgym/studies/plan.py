@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
-from shiftgym.studies.config import AnyBranch, Init, Study
+from shiftgym.studies.config import Study
+from shiftgym.studies.tables import BranchTable, Init
 
 START = "init"
 """The name of the short SFT that all branches of a seed start from."""
@@ -16,7 +17,7 @@ class PlannedBranch:
 
     name: str
     seed: int
-    settings: Init | AnyBranch
+    table: Init | BranchTable
 
     @property
     def title(self) -> str:
@@ -26,9 +27,9 @@ class PlannedBranch:
     @property
     def start(self) -> "str | None":
         """Title of the branch that this one starts from; None: from the study's model."""
-        if isinstance(self.settings, Init) or self.settings.start == "model":
+        if isinstance(self.table, Init) or self.table.start == "model":
             return None
-        return branch_title(self.settings.start, self.seed)
+        return branch_title(self.table.start, self.seed)
 
     def folder(self, run: Path) -> BranchFolder:
         return RunFolder(run).branch(self.title)

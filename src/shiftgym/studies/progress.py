@@ -18,8 +18,9 @@ from rich.table import Table
 
 from shiftgym.engines.base import State
 from shiftgym.files import read_lines
-from shiftgym.studies.config import Init, Study
+from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch
+from shiftgym.studies.tables import Init
 from shiftgym.training.settings import FLOPS
 
 TAIL = 4096
@@ -44,11 +45,11 @@ class Progress:
         last = _last_line(self._folder.metrics)
         if last:
             self.step = int(last["step"])
-            settings = self.branch.settings
+            table = self.branch.table
             budget = self._study.budget
             done, whole = (
-                (last["step"], settings.steps)
-                if isinstance(settings, Init)
+                (last["step"], table.steps)
+                if isinstance(table, Init)
                 else (last[FLOPS[budget.accounting]], budget.flops)
             )
             self.fraction = min(1.0, done / whole)

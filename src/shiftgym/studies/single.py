@@ -11,10 +11,15 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding, evaluate
 from shiftgym.files import write_lines, write_text
 from shiftgym.layout import BranchFolder
+from shiftgym.plugins import import_class
 from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.reading import nearest
-from shiftgym.studies.config import EvaluationTable, Study, Training, read
+from shiftgym.studies.config import Study, Training, read
+from shiftgym.studies.tables import EvaluationTable
+from shiftgym.tasks.check import Finding, check_task
+from shiftgym.tasks.registry import SHIPPED
+from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 
 OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
@@ -44,20 +49,38 @@ def train_model(
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    network, chat_format = load_policy(training.model)
+    policy = load_policy(training.model)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
-        network,
-        chat_format,
+        policy,
+        load_recipe(training.recipe.recipe),
         training.build_task(),
-        training.recipe,
+        settings=training.recipe.settings,
         seed=training.seed,
         folder=out,
-        max_steps=training.steps,
+        steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
     )
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
+
+
+def check_named(name: str) -> list[Finding]:
+    """Try out the task or the recipe of that name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    known = [*SHIPPED, *shipped_recipes()]
+    if ":" not in name and name not in known:
+        raise ConfigError(
+            f"unknown task or recipe {name!r}{nearest(name, known)}; your own is named 'package.module:Class'"
+        )
+    if name in shipped_recipes() or (name not in known and is_recipe(import_class(name, "task or recipe"))):
+        from shiftgym.training.check import check_recipe
+
+        return check_recipe(name)
+    return check_task(name)
 
 
 def evaluate_model(

@@ -14,6 +14,7 @@ from shiftgym.reports.claims import Claim
 from shiftgym.reports.words import AXES
 from shiftgym.studies.config import Study, build, load_study, read, shipped_studies, study_values
 from shiftgym.studies.plan import START
+from shiftgym.studies.tables import RecipeTable
 
 SUITES = Path(__file__).parent / "suites"
 """The shipped suites."""
@@ -33,9 +34,8 @@ class Scale(BaseModel):
         """Key path -> value, for what `study` has."""
         tables = study.model_dump(exclude_none=True)
         found = {key: value for key, value in self.study.items() if key.split(".")[0] in tables}
-        for path, settings in _recipes(study).items():
-            known = type(settings).model_fields
-            found |= {f"{path}.{key}": value for key, value in self.branches.items() if key in known}
+        for path, table in _recipes(study).items():
+            found |= {f"{path}.{key}": value for key, value in self.branches.items() if key in _keys(table)}
         return found
 
 
@@ -203,13 +203,14 @@ def _changed(source: str | Path, changes: Callable[[Study], dict[str, Any]], stu
     return whole
 
 
-def _recipes(study: Study) -> dict[str, BaseModel]:
-    """Key path -> settings of the shared start and of every branch."""
+def _recipes(study: Study) -> dict[str, RecipeTable]:
+    """Key path -> the tables of the shared start and of every branch."""
     return {"init": study.init, **{f"branches.{name}": branch for name, branch in study.branches.items()}}
 
 
-def _keys(settings: BaseModel) -> list[str]:
-    return list(type(settings).model_fields)
+def _keys(table: RecipeTable) -> list[str]:
+    """What the table may hold: keys of its own, and those of its recipe."""
+    return [*type(table).model_fields, *type(table.settings).model_fields]
 
 
 def _known(path: str, reason: str, name: str, known: Collection[str]) -> None:

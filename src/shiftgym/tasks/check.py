@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, asdict, dataclass
 from functools import cached_property
 from itertools import islice, permutations
-from typing import Any
+from typing import Any, TypeVar
 
 from shiftgym.seeds import rng
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.registry import build_task, default_splits, load_task, population_field
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import MAX_FEEDBACK, Verdict
+
+Trial = TypeVar("Trial")
 
 PROBLEMS = 100
 """Problems of each split that are checked."""
@@ -68,13 +70,13 @@ def check_task(
     trial = _Trial(name, options, splits, seed, train)
     findings = []
     for check in CHECKS:
-        detail = _first_fault(check, trial)
+        detail = first_fault(check, trial)
         findings.append(Finding((check.__doc__ or "").rstrip("."), not detail, detail))
     return findings
 
 
-def _first_fault(check: "Check", trial: "_Trial") -> str:
-    """The first fault that `check` finds. Whatever a user's task raises is a fault of that task."""
+def first_fault(check: Callable[[Trial], Iterator[str]], trial: Trial) -> str:
+    """The first fault that `check` finds. Whatever a user's class raises is a fault of that class."""
     try:
         return next(check(trial), "")
     except Exception as error:  # noqa: BLE001

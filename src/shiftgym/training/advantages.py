@@ -1,4 +1,4 @@
-"""How good an answer was, relative to what could be expected. Plain numbers, no tensors: an episode has few turns."""
+"""How good an answer was, relative to what could be expected. Plain numbers, no tensors: episodes are short."""
 
 from statistics import fmean, pstdev
 
@@ -7,10 +7,10 @@ TINY = 1e-6
 
 
 def generalised(rewards: list[float], values: list[float], gamma: float, lam: float) -> list[float]:
-    """Generalised advantage estimate of each turn of one episode.
+    """Generalised advantage estimate of each attempt of one episode.
 
     The estimate ends with the episode: running out of attempts is part of the problem, so nothing is bootstrapped
-    behind the last turn.
+    behind the last attempt.
     """
     advantages: list[float] = []
     advantage = following = 0.0
@@ -21,21 +21,21 @@ def generalised(rewards: list[float], values: list[float], gamma: float, lam: fl
     return advantages[::-1]
 
 
-def less_attempt_mean(advantages: list[float], turns: list[int]) -> list[float]:
-    """Subtract from each advantage the mean over all advantages of the same turn number.
+def less_attempt_mean(advantages: list[float], numbers: list[int]) -> list[float]:
+    """Subtract from each advantage the mean over all advantages of the same attempt number.
 
-    Late turns are reached only after failures, so their advantages are mostly negative; without this they push down
+    Late attempts are reached only after failures, so their advantages are mostly negative; without this they push down
     tokens that are near certain, and later answers turn into noise.
     """
     members: dict[int, list[float]] = {}
-    for advantage, turn in zip(advantages, turns, strict=True):
-        members.setdefault(turn, []).append(advantage)
-    means = {turn: fmean(values) for turn, values in members.items()}
-    return [advantage - means[turn] for advantage, turn in zip(advantages, turns, strict=True)]
+    for advantage, number in zip(advantages, numbers, strict=True):
+        members.setdefault(number, []).append(advantage)
+    means = {number: fmean(values) for number, values in members.items()}
+    return [advantage - means[number] for advantage, number in zip(advantages, numbers, strict=True)]
 
 
 def scaled(advantages: list[float]) -> list[float]:
-    """Divide by the standard deviation over the iteration. The mean stays: it was dealt with turn by turn."""
+    """Divide by the standard deviation over the iteration. The mean stays: it was dealt with attempt by attempt."""
     deviation = pstdev(advantages) + TINY
     return [advantage / deviation for advantage in advantages]
 

@@ -14,7 +14,7 @@ from shiftgym.files import read_json, replacing, write_text
 from shiftgym.layout import BranchFolder, CheckpointFolder
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.optimizers import Optimizer
-from shiftgym.training.recipe import Context, Recipe
+from shiftgym.models.player import Player
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +38,21 @@ def existing(folder: Path) -> list[CheckpointInfo]:
     return found
 
 
-def save(
-    folder: Path, context: Context, recipe: Recipe, optimizer: Optimizer, *, step: int, fraction: float
-) -> CheckpointInfo:
+def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fraction: float) -> CheckpointInfo:
     """Write a checkpoint beside its place, then move it there in one go."""
     earlier = existing(folder)
     path = BranchFolder(folder).checkpoint(step).path
     state: dict[str, Any] = {
         "step": step,
         "fraction": fraction,
-        "ledger": context.ledger.record(),
+        "ledger": player.ledger.record(),
         "lines": _lines(folder),
     }
     with replacing(path) as unfinished:
-        context.model.save_pretrained(unfinished)
-        context.chat_format.reader.save_pretrained(unfinished)
-        if recipe.head is not None:
-            recipe.head.save(unfinished)
+        player.model.save_pretrained(unfinished)
+        player.chat_format.reader.save_pretrained(unfinished)
+        if player.value_head is not None:
+            player.value_head.save(unfinished)
         torch.save(optimizer.state_dict(), CheckpointFolder(unfinished).optimizer)
         CheckpointFolder(unfinished).state.write_text(json.dumps(state, indent=1))
     for checkpoint in earlier:
@@ -62,12 +60,12 @@ def save(
     return CheckpointInfo(step, fraction, Ledger.load(state["ledger"]), path)
 
 
-def restore(folder: Path, checkpoint: CheckpointInfo, context: Context, recipe: Recipe, optimizer: Optimizer) -> None:
+def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer: Optimizer) -> None:
     """Put weights, optimizer and log files back to where they stood at `checkpoint`, the latest one."""
-    path, model = checkpoint.path, context.model
+    path, model = checkpoint.path, player.model
     model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
-    if recipe.head is not None:
-        recipe.head.load(path)
+    if player.value_head is not None:
+        player.value_head.load(path)
     optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
     rewind(folder, read_json(CheckpointFolder(path).state)["lines"])
 

@@ -1,51 +1,61 @@
-"""GRPO and RLOO: episodes of the same problem are one another's baseline, so no value head is needed."""
+"""What GRPO and RLOO share: episodes of the same problem are one another's baseline, so no critic is needed."""
 
-from torch import Tensor
+from abc import abstractmethod
 
-from shiftgym.models.microbatches import Microbatch
-from shiftgym.training import advantages
-from shiftgym.training.order import training_order
-from shiftgym.training.recipe import Collection, Context
-from shiftgym.training.rollouts import Rollouts, by_episode, summary
-from shiftgym.training.settings import GroupSettings
+from pydantic import Field, model_validator
+
+from shiftgym.episodes import by_episode
+from shiftgym.training.recipe import Collection, PolicyGradient
+from shiftgym.training.rollouts import summary, weighted
+from shiftgym.training.settings import RolloutSettings
 
 
-class Group:
+class GroupSettings(RolloutSettings):
+    """GRPO and RLOO: several episodes of each problem are one another's baseline; no value head."""
+
+    group_size: int = Field(default=8, ge=2)
+    """Episodes of the same problem."""
+    limit: int | None = Field(default=1, gt=0)
+    """Attempts a decision in training; None is the task's own limit."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> "GroupSettings":
+        if self.episodes_per_iteration % self.group_size:
+            raise ValueError(
+                f"episodes_per_iteration ({self.episodes_per_iteration}) must be a multiple of "
+                f"group_size ({self.group_size})"
+            )
+        return self
+
+
+class Group(PolicyGradient):
     """Clipped policy gradient on the return of each decision, compared within its group."""
 
-    head = None
-    head_rate = 1.0
+    Settings = GroupSettings
+    settings: GroupSettings
 
-    def __init__(self, context: Context, settings: GroupSettings) -> None:
-        self.settings = settings
-        self.epochs, self.minibatch = settings.epochs, settings.minibatch
-        self._seed = context.seed
-        self._rollouts = Rollouts(context, settings, settings.recipe)
-        self._compare = advantages.leave_one_out if settings.recipe == "rloo" else advantages.group_normalised
+    @abstractmethod
+    def advantages(self, returns: list[float]) -> list[float]:
+        """Of each return, how much better it is than its group."""
 
     def collect(self, step: int) -> Collection:
         settings = self.settings
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
-        problems = training_order(self._seed, settings.train_on, settings.problems, (step - 1) * groups, groups)
-        several = [problem for problem in problems for _ in range(size)]
-        played = self._rollouts.collect(several, step)
+        played = self.play([problem for problem in self.problems(step, groups) for _ in range(size)], step)
         weights: list[list[float]] = []
         for start in range(0, len(played), size):
             # Episodes of one problem meet the same decisions, and each decision is compared with itself.
             alike = zip(*(episode.decisions for episode in played[start : start + size]), strict=True)
             compared = [
-                self._compare([sum(record.rewards) * settings.reward_scale for record in records]) for records in alike
+                self.advantages([sum(record.rewards) * settings.reward_scale for record in records])
+                for records in alike
             ]
             weights += map(list, zip(*compared, strict=True))
-        turns = [
+        of_attempts = [
             weight
             for episode, shares in zip(played, weights, strict=True)
             for record, weight in zip(episode.decisions, shares, strict=True)
             for _ in record.attempts
         ]
-        judged = self._rollouts.judged(self._rollouts.conversations(played), turns)
-        return Collection(by_episode(judged, played), summary(played), played)
-
-    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
-        _, loss, metrics = self._rollouts.token_loss(batch)
-        return loss, metrics
+        conversations = weighted(self.player.conversations(played), of_attempts)
+        return Collection(by_episode(conversations, played), summary(played), played)

@@ -1,8 +1,9 @@
-"""Typed settings of every recipe: one table of a study file each. No torch here, so that a plan can be read quickly."""
+"""What the settings of recipes have in common; each recipe has its own beside it (`training/recipes/`). No torch here,
+so that a plan can be read quickly."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 WARMUP_START = 0.1
 """Rate at the start of a warm-up, as a share of the peak: above zero, so that the first step is not wasted."""
@@ -76,13 +77,6 @@ class SupervisedSettings(TrainingSettings):
     token."""
 
 
-class SFTSettings(SupervisedSettings):
-    """Supervised fine-tuning on the task's expert answers."""
-
-    recipe: Literal["sft", "dft"] = "sft"
-    """`sft`: all answer tokens weigh alike. `dft`: each weighs as much as its probability."""
-
-
 class SamplingSettings(TrainingSettings):
     """What every recipe has that learns from the model's own answers."""
 
@@ -90,55 +84,6 @@ class SamplingSettings(TrainingSettings):
     """Longest answer in tokens."""
     temperature: float = Field(default=1.0, gt=0)
     """Sampling temperature; in reinforcement the log-probabilities that are trained are divided by it too."""
-
-
-class RFTSettings(SupervisedSettings, SamplingSettings):
-    """Rejection sampling: supervised fine-tuning on the model's own conversations that ended with a right answer."""
-
-    recipe: Literal["rft"] = "rft"
-    """Which recipe these settings are for."""
-    group_size: int = Field(default=4, ge=1)
-    """Conversations that are sampled for a problem."""
-    limit: int = Field(default=1, gt=0)
-    """Attempts a decision. With more than one, failed answers are learned along with the right one that came in the
-    end, with the feedback between them as context: the paper's sub-optimal trajectories (Fig. 15)."""
-    refresh: bool = False
-    """Sample at each step from the present model; otherwise once, before the first step, from the model that the branch
-    starts with."""
-
-    @model_validator(mode="after")
-    def _finite(self) -> "RFTSettings":
-        if self.problems is None and not self.refresh:
-            raise ValueError("problems: give a number, since each is sampled before the first step, or refresh = true")
-        return self
-
-
-class ReplaySettings(SupervisedSettings, SamplingSettings):
-    """Supervised fine-tuning with rehearsal: a share of every batch is what the model itself used to answer."""
-
-    recipe: Literal["replay"] = "replay"
-    """Which recipe these settings are for."""
-    share: float = Field(default=0.25, gt=0, lt=1)
-    """Share of every batch that is rehearsed."""
-    replay_on: str = "train"
-    """Name of the split whose problems are rehearsed, as many as `problems`."""
-    problems: int = Field(default=1000, gt=0)
-    """Size of the training set, and of what is rehearsed."""
-
-
-class DPOSettings(SamplingSettings):
-    """Direct preference optimisation on pairs of the model's own first answers, one right and one wrong."""
-
-    recipe: Literal["dpo"] = "dpo"
-    """Which recipe these settings are for."""
-    batch: int = Field(default=64, gt=0)
-    """Problems an optimizer step."""
-    group_size: int = Field(default=8, ge=2)
-    """Answers that are sampled for a problem, once, before the first step."""
-    beta: float = Field(default=0.1, gt=0)
-    """How strongly the log-ratio to the model that the branch started with tells right from wrong."""
-    problems: int = Field(default=1000, gt=0)
-    """Size of the training set."""
 
 
 class RolloutSettings(SamplingSettings):
@@ -162,51 +107,3 @@ class RolloutSettings(SamplingSettings):
     """Weight of the entropy bonus."""
     reward_scale: float = Field(default=0.2, gt=0)
     """Rewards are multiplied by this before they become advantages and returns."""
-
-
-class PPOSettings(RolloutSettings):
-    """PPO over the turns of an episode, with a value head."""
-
-    recipe: Literal["ppo"] = "ppo"
-    """Which recipe these settings are for."""
-    gamma: float = Field(default=1.0, ge=0, le=1)
-    """Discount from one turn to the next."""
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    """Lambda of the generalised advantage estimate."""
-    value_rate: float = Field(default=10.0, gt=0)
-    """Learning rate of the value head, as a multiple of the model's."""
-
-
-class GroupSettings(RolloutSettings):
-    """GRPO and RLOO: several episodes of each problem are one another's baseline; no value head."""
-
-    recipe: Literal["grpo", "rloo"]
-    """`rloo`: leave-one-out mean as baseline. `grpo`: mean and standard deviation of the group."""
-    group_size: int = Field(default=8, ge=2)
-    """Episodes of the same problem."""
-    limit: int | None = Field(default=1, gt=0)
-    """Attempts a decision in training; None is the task's own limit."""
-
-    @model_validator(mode="after")
-    def _whole_groups(self) -> "GroupSettings":
-        if self.episodes_per_iteration % self.group_size:
-            raise ValueError(
-                f"episodes_per_iteration ({self.episodes_per_iteration}) must be a multiple of "
-                f"group_size ({self.group_size})"
-            )
-        return self
-
-
-class DistillSettings(RolloutSettings):
-    """On-policy self-distillation: first answers that failed are judged token by token by the model that has read the
-    feedback on them."""
-
-    recipe: Literal["distill"] = "distill"
-    """Which recipe these settings are for."""
-    limit: Literal[1] = 1
-    """Attempts a decision in training: only first answers are learned from."""
-
-
-AnySettings = SFTSettings | RFTSettings | ReplaySettings | DPOSettings | PPOSettings | GroupSettings | DistillSettings
-RecipeSettings = Annotated[AnySettings, Field(discriminator="recipe")]
-"""The settings of any recipe, told apart by `recipe`."""

@@ -2,30 +2,39 @@
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from shiftgym.evaluation.probes import Probe
+from shiftgym.models.conversation import Conversation
 from shiftgym.models.load import load_policy
-from shiftgym.models.microbatches import Conversation
-from shiftgym.studies.config import load_study
-from shiftgym.studies.plan import plan
-from shiftgym.studies.probes import Probe
 from shiftgym.tasks.points.deck import FACES, kind_of_hand
 from shiftgym.tasks.registry import build_task
 
 
 @pytest.fixture(scope="module")
-def probe(faulty_file: Path) -> Probe:
-    given = ['probes.splits=["train", "rule_ood"]', "probes.problems=3", "probes.samples=4", "branches.sft.problems=20"]
-    study = load_study(faulty_file, given)
-    model, chat_format = load_policy(study.model)
-    return Probe(model, chat_format, study, next(branch for branch in plan(study) if branch.name == "sft"))
+def probe(tiny_points: Path) -> Probe:
+    """Of a branch that learns from the expert's answers to twenty problems."""
+    splits = {"train": {}, "rule_ood": {"rule": "faces_as_11_12_13", "hands": "test", "faces": True}}
+    task = build_task("points", options={"limit": 2}, splits=splits)
+    return Probe(
+        *load_policy(str(tiny_points)),
+        task,
+        splits=["train", "rule_ood"],
+        problems=3,
+        samples=4,
+        temperature=1.0,
+        max_new_tokens=8,
+        seed=0,
+        learned={task.expert(task.start(task.problem("train", index))) for index in range(20)},
+    )
 
 
 def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
-    rows = probe.measure(probe._start)
+    rows = probe.measure(probe._start.model)
     assert [(row["split"], row["index"]) for row in rows] == [("train", k) for k in range(3)] + [
         ("rule_ood", k) for k in range(3)
     ]
@@ -39,20 +48,24 @@ def test_the_start_is_no_way_from_itself(probe: Probe) -> None:
 
 def test_the_divergence_of_a_known_pair_is_the_closed_form(probe: Probe) -> None:
     """Output weights of zero make a model uniform over its vocabulary, whatever it read."""
-    uniform = copy.deepcopy(probe._start)
+    uniform = copy.deepcopy(probe._start.model)
     with torch.no_grad():
         uniform.get_output_embeddings().weight.zero_()
     log_size = math.log(uniform.get_output_embeddings().weight.shape[0])
 
-    def expected(sequence: Conversation, *, of_start: bool) -> float:
+    def expected(conversation: Conversation, *, of_start: bool) -> float:
         """KL(start || uniform) is log V - H(start), and KL(uniform || start) is -log V - the mean of log start."""
-        ((start, stop),) = sequence.spans
-        logs = probe._start(input_ids=torch.tensor([sequence.ids])).logits[0, start - 1 : stop - 1].log_softmax(-1)
+        ((start, stop),) = conversation.spans
+        logs = (
+            probe._start.model(input_ids=torch.tensor([conversation.ids]))
+            .logits[0, start - 1 : stop - 1]
+            .log_softmax(-1)
+        )
         steps = log_size + (logs.exp() * logs).sum(-1) if of_start else -log_size - logs.mean(-1)
         return steps.sum().item()
 
     rows = probe.measure(uniform)
-    drawn = {split: probe._answers(uniform, split, 4) for split in probe._before}
+    drawn = {split: probe._answers(replace(probe._start, model=uniform), split, 4) for split in probe._before}
     for row in rows:
         (((from_start, _), *_),) = probe._before[row["split"]][row["index"]]
         (((to_start, _), *_),) = drawn[row["split"]][row["index"]]
@@ -62,25 +75,15 @@ def test_the_divergence_of_a_known_pair_is_the_closed_form(probe: Probe) -> None
 
 
 def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = probe._context.task
+    task = probe._task
     problem = task.problem("train", 0)
     written = task.expert(task.start(problem))
-    assert written in probe._data
+    assert written in probe._learned
     monkeypatch.setattr("shiftgym.models.chat.ChatFormat.text", lambda self, ids: written)
-    rows = probe.measure(probe._start)
+    rows = probe.measure(probe._start.model)
     assert [row["copied"] for row in rows] == [1] * 6
     right = [row["pass_at"]["1"] for row in rows if row["split"] == "train"]
     assert right == [1, 0, 0], "it is right for the one problem it belongs to"
-
-
-@pytest.mark.parametrize("branch", ["ppo", "sft"])
-def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str) -> None:
-    small = ['probes.splits=["train"]', "probes.problems=1", "probes.samples=1"]
-    study = load_study(faulty_file, small)
-    model, chat_format = load_policy(study.model)
-    probe = Probe(model, chat_format, study, next(each for each in plan(study) if each.name == branch))
-    assert (probe._data is None) == (branch == "ppo")
-    assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]
 
 
 def test_neighbours_of_a_hand_can_be_solved_and_differ_in_one_thing() -> None:

@@ -1,0 +1,206 @@
+"""A model at a task: it plays episodes, and what it said or the expert says is read, scored and judged.
+
+Every pass that is made here is charged to the ledger here, so that nobody else keeps those books.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from shiftgym import episodes
+from shiftgym.episodes import Episode, by_episode
+from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.ledger import Ledger
+from shiftgym.models.microbatches import Microbatch, microbatches
+from shiftgym.models.prefixes import branching
+from shiftgym.models.score import Scores, score, trunk_states
+from shiftgym.models.value import ValueHead
+from shiftgym.seeds import Names
+from shiftgym.tasks.base import Task
+from shiftgym.tasks.walk import decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A model with what it needs to play a task."""
+
+    model: PreTrainedModel
+    chat_format: ChatFormat
+    task: Task
+    _: KW_ONLY
+    seed: int
+    """With the names of the noise it fixes every sampled answer."""
+    ledger: Ledger
+    """What everything done here is charged to."""
+    temperature: float = 1.0
+    """Of sampling, and of the log-probabilities unless another is asked for."""
+    max_new_tokens: int = 96
+    """Longest answer in tokens."""
+    precision: str = "float32"
+    """`bfloat16`: trunks run under autocast when they score. Generation has the precision of the weights."""
+    tokens_per_pass: int = 4096
+    """Most padded tokens in one microbatch."""
+    value_head: ValueHead | None = None
+    """The critic, for `values`."""
+
+    def frozen(self) -> "Player":
+        """The same with a copy of the model that keeps the weights of now."""
+        kept = copy.deepcopy(self.model)
+        kept.requires_grad_(False)
+        return replace(self, model=kept)
+
+    def with_value_head(self) -> "Player":
+        """The same with a new critic, which knows nothing yet."""
+        head = ValueHead(self.model.config.get_text_config().hidden_size, self.seed)
+        return replace(self, value_head=head.to(self.model.device))
+
+    def play(
+        self,
+        split: str,
+        indices: Sequence[int],
+        noise: Sequence[Names],
+        limit: int | None = None,
+        *,
+        feedback: bool = True,
+    ) -> list[Episode]:
+        """One episode on each of these problems of a split, sampled from the present weights.
+
+        Args:
+            noise: of each episode, the name of the random stream that its answers are sampled from.
+            limit: attempts a decision; the task's own limit if None.
+            feedback: whether the verifier's message is shown after a failed attempt.
+        """
+        policy = ModelPolicy(
+            self.model,
+            self.chat_format,
+            temperature=self.temperature,
+            max_new_tokens=self.max_new_tokens,
+            seed=self.seed,
+            ledger=self.ledger,
+        )
+        problems = [self.task.problem(split, index) for index in indices]
+        return episodes.play(policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True)
+
+    def conversations(self, played: Sequence[Episode]) -> list[Conversation]:
+        """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
+        generation recorded, which are never computed again. Their prompts are charged, so ask once."""
+        found = []
+        for record in (record for episode in played for record in episode.decisions):
+            transcript = record.transcript
+            assert transcript is not None, "a model's chat keeps its tokens"
+            logprobs = [value for answer in transcript.logprobs for value in answer]
+            found.append(Conversation(transcript.ids, transcript.spans, logprobs=logprobs))
+            self.ledger.tokens_prompt += len(transcript.ids) - len(logprobs)
+        return found
+
+    def answers(
+        self, split: str, indices: Sequence[int], group_size: int, noise: Names, limit: int = 1
+    ) -> list[Judged]:
+        """Of each of these problems, `group_size` sampled conversations about every decision, with their verdicts.
+
+        Args:
+            noise: what tells these answers from all others; split, index and sample are added to it.
+            limit: attempts a decision.
+        """
+        several = [(index, sample) for index in indices for sample in range(group_size)]
+        named = [[*noise, split, index, sample] for index, sample in several]
+        played = self.play(split, [index for index, _ in several], named, limit)
+        conversations = by_episode(self.conversations(played), played)
+        verdicts = [[record.solved for record in episode.decisions] for episode in played]
+        judged = [list(zip(*pair, strict=True)) for pair in zip(conversations, verdicts, strict=True)]
+        return [
+            [list(alike) for alike in zip(*judged[start : start + group_size], strict=True)]
+            for start in range(0, len(judged), group_size)
+        ]
+
+    def expert(self, split: str, index: int) -> list[Conversation]:
+        """The expert's answer to each decision of a problem."""
+        found = []
+        for decision in decisions(self.task, self.task.problem(split, index)):
+            prompt = self.chat_format.prompt(decision.prompt)
+            answer = self.chat_format.answer(self.task.expert(decision))
+            found.append(Conversation(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
+        return found
+
+    def microbatches(self, conversations: list[Conversation]) -> Iterator[Microbatch]:
+        """The conversations as this model reads them; see `models/microbatches.py`."""
+        trees, pictures = branching(self.model), self.chat_format.pictures
+        return microbatches(conversations, self.tokens_per_pass, self.model.device, trees=trees, pictures=pictures)
+
+    def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
+        """Scores of a microbatch's answer tokens; not charged, since only the caller knows what becomes of them."""
+        at = self.temperature if temperature is None else temperature
+        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self._dtype)
+
+    def charge(
+        self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
+    ) -> None:
+        """Charge a pass of this microbatch; see `Ledger.scored`."""
+        pictures = self.chat_format.flops(batch.packed.shown)
+        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+
+    def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
+        """Log-probability of every answer token of each conversation."""
+        sizes = [each.answer_tokens for each in conversations]
+        return self._evaluate(conversations, lambda batch: self.score(batch).logprobs, sizes)
+
+    def divergences(self, conversations: list[Conversation], other: PreTrainedModel) -> list[float]:
+        """KL(this model || other) in nats of each conversation, summed over its answer tokens."""
+        them = replace(self, model=other)
+
+        def divergence(batch: Microbatch) -> Tensor:
+            them.charge(batch)
+            return self.score(batch).divergence(them.score(batch))
+
+        found = self._evaluate(conversations, divergence, [each.answer_tokens for each in conversations])
+        return [sum(tokens) for tokens in found]
+
+    def values(self, conversations: list[Conversation]) -> list[list[float]]:
+        """What the critic expects of every attempt before it is made. Nothing behind the last prompt is read."""
+        head = self.value_head
+        assert head is not None, "this player has no critic"
+        ends = [each.spans[-1][0] for each in conversations]
+        read = [
+            replace(each, ids=each.ids[:end], spans=[*each.spans[:-1], (end, end)], weights=[])
+            for each, end in zip(conversations, ends, strict=True)
+        ]
+
+        def values(batch: Microbatch) -> Tensor:
+            states = trunk_states(self.model, batch.packed, self._dtype)
+            return torch.as_tensor(head(states[batch.attempts]))
+
+        return self._evaluate(read, values, [len(each.spans) for each in read], head=False)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        dtype: torch.dtype = getattr(torch, self.precision)
+        return dtype
+
+    @torch.no_grad()
+    def _evaluate(
+        self,
+        conversations: list[Conversation],
+        numbers: Callable[[Microbatch], Tensor],
+        sizes: list[int],
+        *,
+        head: bool = True,
+    ) -> list[list[float]]:
+        """Run `numbers` over all conversations without gradient; `sizes[i]` numbers belong to conversation i.
+
+        Args:
+            head: whether `numbers` applies the output embeddings to the answer tokens, which the ledger must know.
+        """
+        results: list[list[float]] = [[] for _ in conversations]
+        for batch in self.microbatches(conversations):
+            flat, start = numbers(batch).tolist(), 0
+            for member in batch.members:
+                results[member] = flat[start : start + sizes[member]]
+                start += sizes[member]
+            self.charge(batch, head=head)
+        return results

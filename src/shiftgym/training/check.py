@@ -1,0 +1,258 @@
+"""Whether a recipe keeps the contract of `training/recipe.py`: what a study takes for granted, tried out on points-0.
+
+findings = check_recipe("my_package.my_module:MyRecipe")
+assert all(finding.ok for finding in findings)
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from shiftgym.messages import user
+from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversation import Conversation
+from shiftgym.models.ledger import ModelShape
+from shiftgym.models.load import load_policy
+from shiftgym.models.microbatches import Microbatch
+from shiftgym.tasks.check import Finding, first_fault
+from shiftgym.tasks.registry import build_task
+from shiftgym.training.recipe import Collection, Recipe
+from shiftgym.training.registry import load_recipe, recipe_settings
+from shiftgym.training.trainer import TrainingResult, train
+
+MODEL = "points-0"
+
+SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 4, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
+"""Settings of the trial, of those that the recipe has: a few seconds are enough."""
+
+SLACK = 1.03
+"""What runs through the model may exceed the ledger by this factor."""
+
+
+def check_recipe(name: str, *, settings: Mapping[str, Any] | None = None, seed: int = 0) -> list[Finding]:
+    """Try out the recipe of that name in two steps on GeneralPoints, a few times over.
+
+    Args:
+        name: a shipped recipe, or your own as `package.module:Class`.
+        settings: of the recipe, where it needs others than small defaults.
+        seed: of the training.
+
+    Raises:
+        ConfigError: there is no such recipe, or it has no such settings.
+    """
+    recipe = load_recipe(name)
+    small = {key: value for key, value in SMALL.items() if key in recipe.Settings.model_fields}
+    values = {**small, **(settings or {})}
+    recipe_settings(recipe, values)
+    with tempfile.TemporaryDirectory(prefix="shiftgym-") as folder:
+        trial = _Trial(recipe, values, seed, Path(folder))
+        faults = [(check, first_fault(check, trial)) for check in CHECKS]
+    return [Finding((check.__doc__ or "").rstrip("."), not fault, fault) for check, fault in faults]
+
+
+class _Killed(Exception):
+    """Stands for kill -9."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What was seen of a recipe at work."""
+
+    conversations: list[Conversation] = field(default_factory=list)
+    trunks: list[tuple[Microbatch, Tensor]] = field(default_factory=list)
+    """Last hidden states (B, T, H) of every trunk pass that a loss was made of; its gradient is kept."""
+    flops: int = 0
+    """Of every pass through the model or a copy of it, as the ledger counts them."""
+
+    def count(self, model: PreTrainedModel) -> None:
+        """Count what runs through `model` from now on, and through copies made of it."""
+        shape = ModelShape.of(model)
+
+        def spend(flops: int, output: Tensor) -> None:
+            self.flops += flops
+            if output.requires_grad:
+                output.register_hook(lambda _: self._learned(flops))  # type: ignore[no-untyped-call]
+
+        def trunk(_module: Any, _arguments: Any, keywords: dict[str, Any], output: Any) -> None:
+            hidden: Tensor = output.last_hidden_state
+            rows, tokens, _ = hidden.shape
+            context = getattr(keywords.get("past_key_values"), "capacity", tokens)
+            spend(shape.forward_flops(rows=rows, new_tokens=tokens, context=context, head_positions=0), hidden)
+
+        def head(_module: Any, _arguments: Any, output: Tensor) -> None:
+            spend(2 * shape.head_weights * output.shape[:-1].numel(), output)
+
+        model.base_model.register_forward_hook(trunk, with_kwargs=True)
+        model.get_output_embeddings().register_forward_hook(head)  # type: ignore[no-untyped-call]
+
+    def _learned(self, flops: int) -> None:
+        self.flops += 2 * flops
+
+
+class _Trial:
+    """A recipe under trial."""
+
+    def __init__(self, recipe: type[Recipe], settings: dict[str, Any], seed: int, folder: Path) -> None:
+        self.recipe, self.settings, self.seed, self.folder = recipe, settings, seed, folder
+        self.watch = _Watch()
+
+    @cached_property
+    def chat_format(self) -> ChatFormat:
+        return load_policy(MODEL)[1]
+
+    @cached_property
+    def straight(self) -> TrainingResult:
+        """Two steps without a break, watched."""
+        model, chat_format = load_policy(MODEL)
+        self.watch.count(model)
+        return self.train("straight", _watched(self.recipe, self.watch), model=(model, chat_format))
+
+    def train(
+        self,
+        name: str,
+        recipe: type[Recipe] | None = None,
+        on_step: Callable[[dict[str, Any]], None] | None = None,
+        model: str | tuple[PreTrainedModel, ChatFormat] = MODEL,
+    ) -> TrainingResult:
+        return train(
+            model,
+            recipe or self.recipe,
+            build_task("points", options={"limit": 2}),
+            settings=self.settings,
+            folder=self.folder / name,
+            steps=2,
+            milestones=(0.5, 1.0),
+            seed=self.seed,
+            on_step=on_step,
+        )
+
+    def differences(self, name: str) -> Iterator[str]:
+        """What the straight run and this one wrote differently."""
+        result = self.straight
+        if (self.folder / name / "metrics.jsonl").read_bytes() != self.metrics.read_bytes():
+            yield "metrics.jsonl differs"
+        for checkpoint in result.checkpoints:
+            file = Path("checkpoints") / checkpoint.path.name / "model.safetensors"
+            if (self.folder / name / file).read_bytes() != (self.folder / "straight" / file).read_bytes():
+                yield f"the weights after step {checkpoint.step} differ"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "straight" / "metrics.jsonl"
+
+
+def _watched(recipe: type[Recipe], watch: _Watch) -> type[Recipe]:
+    """The same recipe, whose every step leaves word in `watch`."""
+
+    class Watched(recipe):  # type: ignore[misc, valid-type]
+        def collect(self, step: int) -> Collection:
+            collection: Collection = super().collect(step)
+            watch.conversations += [each for group in collection.groups for each in group]
+            return collection
+
+        def loss(self, scores: Any, batch: Microbatch) -> Any:
+            def keep(_module: Any, _arguments: Any, output: Any) -> None:
+                note(output.last_hidden_state)
+
+            def note(hidden: Tensor) -> None:
+                if hidden.requires_grad:
+                    hidden.retain_grad()
+                    watch.trunks.append((batch, hidden))
+
+            note(scores.hidden)
+            more = self.player.model.base_model.register_forward_hook(keep)
+            result = super().loss(scores, batch)
+            more.remove()
+            return result
+
+    return Watched
+
+
+def _same_seed(trial: _Trial) -> Iterator[str]:
+    """The same seed gives the same bytes of metrics and weights."""
+    _ = trial.straight
+    trial.train("again")
+    yield from trial.differences("again")
+
+
+def _resumed(trial: _Trial) -> Iterator[str]:
+    """Killed after a checkpoint and resumed, it writes the same bytes."""
+
+    def kill(metrics: dict[str, Any]) -> None:
+        if metrics["step"] == 2:
+            raise _Killed
+
+    _ = trial.straight
+    try:
+        trial.train("killed", on_step=kill)
+    except _Killed:
+        trial.train("killed")
+    yield from trial.differences("killed")
+
+
+def _answers_only(trial: _Trial) -> Iterator[str]:
+    """What is trained are answers, never tokens of a prompt or of feedback."""
+    _ = trial.straight
+    opening = _opening(trial.chat_format)
+    for conversation in trial.watch.conversations:
+        for start, stop in conversation.spans:
+            answer = conversation.ids[start:stop]
+            if not 0 < start < stop <= len(conversation.ids):
+                yield f"the span {start} to {stop} is no part of a conversation of {len(conversation.ids)} tokens"
+            if conversation.ids[start - len(opening) : start] != opening:
+                yield f"the span {start} to {stop} does not begin where an answer begins"
+            if any(answer[at : at + len(opening)] == opening for at in range(len(answer))):
+                yield f"the span {start} to {stop} goes on into the next answer, across what is said between"
+
+
+def _gradient(trial: _Trial) -> Iterator[str]:
+    """There is a gradient where an answer token is predicted, and nowhere else."""
+    _ = trial.straight
+    for batch, hidden in trial.watch.trunks:
+        if hidden.grad is None:
+            continue
+        predicts = torch.zeros(hidden.shape[:2], dtype=torch.bool)
+        if hidden.shape[:2] == batch.packed.ids.shape:
+            predicts[batch.predictors] = True
+        wrong = int((hidden.grad.abs().sum(-1) > 0)[~predicts].sum())
+        if wrong:
+            yield f"{wrong} tokens of prompts, feedback or padding are learned from"
+    if not any(hidden.grad is not None and bool(hidden.grad.any()) for _, hidden in trial.watch.trunks):
+        yield "no token of two steps had a gradient, so nothing was learned"
+
+
+def _on_the_ledger(trial: _Trial) -> Iterator[str]:
+    """Every pass through the model is on the ledger."""
+    charged = trial.straight.ledger.flops
+    if trial.watch.flops > SLACK * charged:
+        yield f"{trial.watch.flops:.4g} FLOPs ran through it, {charged:.4g} are charged; let self.player run it"
+
+
+def _finite(trial: _Trial) -> Iterator[str]:
+    """Losses, gradients and weights are finite."""
+    _ = trial.straight
+    for line in trial.metrics.read_text().splitlines():
+        for name, value in json.loads(line).items():
+            if not math.isfinite(value):
+                yield f"{name} is {value}"
+
+
+Check = Callable[[_Trial], Iterator[str]]
+
+CHECKS: tuple[Check, ...] = (_same_seed, _resumed, _answers_only, _gradient, _on_the_ledger, _finite)
+
+
+def _opening(chat_format: ChatFormat) -> list[int]:
+    """The tokens right before every answer: what two different messages end with alike."""
+    one, other = (chat_format.reply([user(text)]) for text in ("a", "7"))
+    size = next(n for n in range(1, len(one) + 1) if one[-n:] != other[-n:]) - 1
+    return one[len(one) - size :]

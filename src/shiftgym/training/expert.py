@@ -1,0 +1,17 @@
+"""The expert's answers to the problems of a training set."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from shiftgym.models.conversation import Conversation
+from shiftgym.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from shiftgym.models.player import Player
+
+
+def expert_answers(player: "Player", settings: TrainingSettings) -> Callable[[int], list[Conversation]]:
+    """From a problem's index to the expert's answer to each of its decisions; kept, where the set is a fixed one."""
+    answers = partial(player.expert, settings.train_on)
+    return answers if settings.problems is None else cache(answers)

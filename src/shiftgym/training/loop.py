@@ -1,0 +1,178 @@
+"""The one training loop. A recipe says what to learn from and how tokens are weighted; the rest is here: minibatches,
+the KL term, the critic, the optimizer, the books, and the checkpoints.
+
+Everything random is derived from the seed and the step, so a run that was killed and resumed writes the same bytes
+to metrics.jsonl as one that was not (same machine, same versions).
+"""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shiftgym import seeds
+from shiftgym.episodes import Episode
+from shiftgym.errors import TrainingStopped
+from shiftgym.files import append_lines
+from shiftgym.layout import BranchFolder
+from shiftgym.models.conversation import Conversation
+from shiftgym.models.microbatches import Microbatch
+from shiftgym.models.optimizers import Optimizer
+from shiftgym.models.score import Scores
+from shiftgym.training import checkpoints
+from shiftgym.training.checkpoints import CheckpointInfo
+from shiftgym.training.losses import kl_divergence, value_loss
+from shiftgym.training.recipe import Recipe
+from shiftgym.training.settings import FLOPS, Accounting
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends: at the first of these that is reached."""
+
+    steps: int | None = None
+    flops: float | None = None
+    accounting: Accounting = "executed"
+    """The FLOPs that `flops` speaks of."""
+
+
+class Loop:
+    """The state of one branch in training."""
+
+    def __init__(self, recipe: Recipe, folder: Path, limits: Limits) -> None:
+        self.step = 0
+        self._recipe, self._settings, self._player = recipe, recipe.settings, recipe.player
+        self._folder, self._limits = folder, limits
+        self._modules: list[nn.Module] = [self._player.model]
+        rates = [1.0]
+        if self._player.value_head is not None and recipe.value_rate is not None:
+            self._modules.append(self._player.value_head)
+            rates.append(recipe.value_rate)
+        options = self._settings.optimizer
+        self._optimizer = Optimizer(
+            list(zip(self._modules, rates, strict=True)),
+            options.name,
+            options.learning_rate,
+            options.weight_decay,
+            options.betas,
+        )
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, by the limit that is nearer."""
+        done = [0.0]
+        if self._limits.flops is not None:
+            done.append(getattr(self._player.ledger, FLOPS[self._limits.accounting]) / self._limits.flops)
+        if self._limits.steps is not None:
+            done.append(self.step / self._limits.steps)
+        return min(max(done), 1.0)
+
+    def resume(self, checkpoint: CheckpointInfo) -> None:
+        checkpoints.restore(self._folder, checkpoint, self._player, self._optimizer)
+        self.step = checkpoint.step
+
+    def checkpoint(self, fraction: float, episodes: list[Episode]) -> CheckpointInfo:
+        """Write a checkpoint, and the training episodes of the step that led to it."""
+        records = [{"step": self.step, **episode.record()} for episode in episodes]
+        append_lines(BranchFolder(self._folder).episodes, records)
+        return checkpoints.save(self._folder, self._player, self._optimizer, step=self.step, fraction=fraction)
+
+    def advance(self) -> tuple[dict[str, Any], list[Episode]]:
+        """One step: collect, then learn. Returns its line of metrics.jsonl and the episodes that were played."""
+        rate = self._settings.optimizer.rate(self.fraction)
+        self._optimizer.set_learning_rate(rate)
+        self.step += 1
+        if not all(weight.isfinite().all() for module in self._modules for weight in module.parameters()):
+            raise self._stopped("a weight")
+        started = time.perf_counter()
+        collection = self._recipe.collect(self.step)
+        groups = self.referred(collection.groups)
+        collected = time.perf_counter()
+        learned = self._learn(groups)
+        ledger = self._player.ledger
+        metrics = {
+            "step": self.step,
+            "flops": ledger.flops,
+            "flops_paper": ledger.flops_paper,
+            "tokens_trained": ledger.tokens_trained,
+            "tokens_generated": ledger.tokens_generated,
+            "learning_rate": rate,
+            **learned,
+            **collection.metrics,
+        }
+        times = {"collect": collected - started, "learn": time.perf_counter() - collected}
+        append_lines(BranchFolder(self._folder).metrics, [metrics])
+        append_lines(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
+        return metrics, collection.episodes
+
+    def referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
+        """The same conversations with the log-probabilities of the start, where the KL term is estimated from them."""
+        if not self._recipe.kl or self._recipe.kl_estimate == "exact":
+            return groups
+        references = iter(self._recipe.start.logprobs(list(chain(*groups))))
+        return [[replace(each, reference=next(references)) for each in group] for group in groups]
+
+    def _learn(self, groups: list[list[Conversation]]) -> dict[str, float]:
+        """All optimizer steps of one step, none if there is nothing to learn from; the mean of their metrics."""
+        size = self._recipe.minibatch or max(1, len(groups))
+        updates: list[dict[str, float]] = []
+        for epoch in range(self._recipe.epochs):
+            order = seeds.rng(self._player.seed, "train", self._recipe.name, self.step, "shuffle", epoch)
+            shuffled = order.sample(groups, len(groups))
+            updates += [self._update(shuffled[start : start + size]) for start in range(0, len(shuffled), size)]
+        return {name: fmean(update[name] for update in updates) for name in updates[0]} if updates else {}
+
+    def _update(self, minibatch: list[list[Conversation]]) -> dict[str, float]:
+        """One optimizer step; nothing is changed unless loss and gradients are finite."""
+        self._optimizer.zero_grad()
+        shares: list[dict[str, Tensor]] = []
+        for batch in self._player.microbatches(list(chain(*minibatch))):
+            loss, metrics = self.loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
+            self._player.charge(batch, backward=True, encoder_backward="vision" not in self._settings.frozen)
+        sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
+        # A value head reads detached states, so its gradient says nothing of the model's: each is clipped on its own.
+        limit = self._settings.optimizer.max_grad_norm
+        norms = [float(nn.utils.clip_grad_norm_(module.parameters(), limit)) for module in self._modules]
+        if not math.isfinite(sums["loss"]):
+            raise self._stopped("the loss")
+        if not all(math.isfinite(norm) for norm in norms):
+            raise self._stopped("a gradient")
+        self._optimizer.step()
+        return {**sums, "grad_norm": norms[0]}
+
+    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """This microbatch's share of the minibatch's whole loss, (), and of each metric, () each."""
+        recipe = self._recipe
+        scores = self._player.score(batch, temperature=recipe.temperature)
+        loss, metrics = recipe.loss(scores, batch)
+        if recipe.kl:
+            metrics["kl"] = self._divergence(scores, batch).sum() / batch.minibatch_answer_tokens
+            loss = loss + recipe.kl * metrics["kl"]
+        if self._player.value_head is not None:
+            values = self._player.value_head(scores.hidden[batch.attempts])
+            metrics["value_loss"] = value_loss(values, batch.returns).sum() / batch.minibatch_attempts
+            loss = loss + metrics["value_loss"]
+        return loss, metrics
+
+    def _divergence(self, scores: Scores, batch: Microbatch) -> Tensor:
+        """(A,) KL from the start at each answer token, exact or estimated as the recipe has it."""
+        if self._recipe.kl_estimate == "sampled":
+            return kl_divergence(scores.logprobs, batch.reference)
+        start = self._recipe.start
+        with torch.no_grad():
+            before = start.score(batch, temperature=self._recipe.temperature)
+        start.charge(batch)
+        return scores.divergence(before)
+
+    def _stopped(self, what: str) -> TrainingStopped:
+        good = checkpoints.existing(self._folder)
+        last = f"the last good checkpoint is {good[-1].path}" if good else "there is no checkpoint yet"
+        return TrainingStopped(f"step {self.step}: {what} is not finite, so training stopped before the update; {last}")

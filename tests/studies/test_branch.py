@@ -1,0 +1,21 @@
+"""What a branch does besides training."""
+
+from pathlib import Path
+
+import pytest
+
+from shiftgym.models.load import load_policy
+from shiftgym.studies.branch import make_probe
+from shiftgym.studies.config import load_study
+from shiftgym.studies.plan import plan
+
+
+@pytest.mark.parametrize("branch", ["ppo", "sft"])
+def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str) -> None:
+    small = ['probes.splits=["train"]', "probes.problems=1", "probes.samples=1"]
+    study = load_study(faulty_file, small)
+    model, chat_format = load_policy(study.model)
+    planned = next(each for each in plan(study) if each.name == branch)
+    probe = make_probe(study, planned, model, chat_format, study.build_task())
+    assert (probe._learned is None) == (branch == "ppo")
+    assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]

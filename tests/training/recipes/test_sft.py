@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+import torch
+
+from shiftgym.models.score import score
+from shiftgym.training.recipes.sft import SFT
+
+
+def test_it_learns_the_experts_answer_and_its_end(bench: Any) -> None:
+    for conversation in bench.collected(bench.make(SFT, batch=5, problems=20)):
+        ((start, stop),) = conversation.spans
+        prompt, answer = conversation.ids[:start], conversation.ids[start:stop]
+        assert answer == [prompt[2], bench.chat_format.end_id]
+        assert stop == len(conversation.ids)
+
+
+def test_the_loss_is_the_mean_over_answer_tokens(bench: Any) -> None:
+    recipe = bench.make(SFT, batch=6)
+    batch = bench.one_pass(bench.collected(recipe))
+    ids, labels = batch.packed.ids, torch.full_like(batch.packed.ids, -100)
+    labels[batch.predictors[0], batch.predictors[1] + 1] = batch.targets
+    expected = bench.model(input_ids=ids, labels=labels).loss
+    assert bench.loss(recipe, batch)[0].item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_answers_to_a_fixed_set_are_made_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(type(bench.task), "expert", lambda self, decision: asked.append("?") or "1")
+    for problems, times in ((4, 4), (None, 12)):
+        asked.clear()
+        recipe = bench.make(SFT, batch=4, problems=problems)
+        for step in (1, 2, 3):
+            recipe.collect(step)
+        assert len(asked) == times
+
+
+def test_kl_is_that_of_the_whole_vocabulary_and_is_paid_for(bench: Any) -> None:
+    recipe = bench.make(SFT, batch=6, problems=20, kl=2.0)
+    batch = bench.one_pass(bench.collected(recipe))
+    plain, metrics = bench.loss(bench.make(SFT, batch=6), batch)
+    assert metrics == {}
+    loss, metrics = bench.loss(recipe, batch)
+    assert metrics["kl"].item() == pytest.approx(0, abs=1e-6)
+    assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
+    before = score(bench.model, batch.packed, batch.predictors, batch.targets).log_softmax.detach()
+    bench.disturb()
+    spent = bench.ledger.forward_flops
+    loss, metrics = bench.loss(recipe, batch)
+    now = score(bench.model, batch.packed, batch.predictors, batch.targets)
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=now.log_softmax), torch.distributions.Categorical(logits=before)
+    )
+    assert metrics["kl"].item() == pytest.approx(divergence.mean().item(), rel=1e-4) != 0
+    assert loss.item() == pytest.approx((-now.logprobs.mean() + 2 * divergence.mean()).item(), rel=1e-4)
+    assert bench.ledger.forward_flops > spent
