@@ -35,8 +35,8 @@ from transformers import PrinterCallback, TrainerCallback
 from shiftgym.messages import assistant
 from shiftgym.models.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
-from shiftgym.training.order import training_order
 from shiftgym.training.group import GroupSettings
+from shiftgym.training.order import training_order
 from shiftgym.training.recipes.sft import SFTSettings
 from shiftgym.training.settings import OptimizerSettings
 from shiftgym.training.trainer import train
