@@ -25,9 +25,13 @@ def answers(player: Player, indices: Any) -> list[Any]:
 
 
 def test_an_answer_is_named_by_its_problem_and_sample_alone(player: Player) -> None:
-    together = player.answers("train", [3, 1], 3, ["test"])
-    assert player.answers("train", [1], 2, ["test"])[0][0] == together[1][0][:2]
-    assert player.answers("train", [1], 2, ["other"])[0][0] != together[1][0][:2]
+    def tokens(indices: list[int], size: int, name: str) -> list[list[int]]:
+        *_, last = player.answers("train", indices, size, [name])
+        return [conversation.ids for conversation, _ in last[0]]
+
+    together = tokens([3, 1], 3, "test")
+    assert tokens([1], 2, "test") == together[:2]
+    assert tokens([1], 2, "other") != together[:2]
 
 
 def test_log_probabilities_are_those_of_generation_and_are_charged(player: Player) -> None:
