@@ -29,21 +29,22 @@ from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.registry import load_recipe, recipe_settings
 from shiftgym.training.trainer import TrainingResult, train
 
-MODEL = "points-0"
-
-SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 4, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
+SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 8, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
 """Settings of the trial, of those that the recipe has: a few seconds are enough."""
 
 SLACK = 1.03
 """What runs through the model may exceed the ledger by this factor."""
 
 
-def check_recipe(name: str, *, settings: Mapping[str, Any] | None = None, seed: int = 0) -> list[Finding]:
+def check_recipe(
+    name: str, *, settings: Mapping[str, Any] | None = None, model: str = "points-0", seed: int = 0
+) -> list[Finding]:
     """Try out the recipe of that name in two steps on GeneralPoints, a few times over.
 
     Args:
         name: a shipped recipe, or your own as `package.module:Class`.
         settings: of the recipe, where it needs others than small defaults.
+        model: what is trained; it is to know GeneralPoints a little, if the recipe wants right answers.
         seed: of the training.
 
     Raises:
@@ -54,7 +55,7 @@ def check_recipe(name: str, *, settings: Mapping[str, Any] | None = None, seed: 
     values = {**small, **(settings or {})}
     recipe_settings(recipe, values)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as folder:
-        trial = _Trial(recipe, values, seed, Path(folder))
+        trial = _Trial(recipe, values, model, seed, Path(folder))
         faults = [(check, first_fault(check, trial)) for check in CHECKS]
     return [Finding((check.__doc__ or "").rstrip("."), not fault, fault) for check, fault in faults]
 
@@ -101,30 +102,30 @@ class _Watch:
 class _Trial:
     """A recipe under trial."""
 
-    def __init__(self, recipe: type[Recipe], settings: dict[str, Any], seed: int, folder: Path) -> None:
-        self.recipe, self.settings, self.seed, self.folder = recipe, settings, seed, folder
+    def __init__(self, recipe: type[Recipe], settings: dict[str, Any], model: str, seed: int, folder: Path) -> None:
+        self.recipe, self.settings, self.model, self.seed, self.folder = recipe, settings, model, seed, folder
         self.watch = _Watch()
 
     @cached_property
     def chat_format(self) -> ChatFormat:
-        return load_policy(MODEL)[1]
+        return load_policy(self.model)[1]
 
     @cached_property
     def straight(self) -> TrainingResult:
         """Two steps without a break, watched."""
-        model, chat_format = load_policy(MODEL)
+        model, chat_format = load_policy(self.model)
         self.watch.count(model)
-        return self.train("straight", _watched(self.recipe, self.watch), model=(model, chat_format))
+        return self.train("straight", _watched(self.recipe, self.watch), watched=(model, chat_format))
 
     def train(
         self,
         name: str,
         recipe: type[Recipe] | None = None,
         on_step: Callable[[dict[str, Any]], None] | None = None,
-        model: str | tuple[PreTrainedModel, ChatFormat] = MODEL,
+        watched: tuple[PreTrainedModel, ChatFormat] | None = None,
     ) -> TrainingResult:
         return train(
-            model,
+            watched or self.model,
             recipe or self.recipe,
             build_task("points", options={"limit": 2}),
             settings=self.settings,
