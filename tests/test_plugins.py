@@ -20,7 +20,7 @@ def test_a_shipped_class_and_its_full_path_are_the_same():
         ("point", r"unknown task 'point'; did you mean 'points'\? \(your own task is named 'package.module:Class'\)"),
         ("", "unknown task ''; known are points, rolls"),
         ("no_such_module:Task", "task 'no_such_module:Task': there is no module 'no_such_module'"),
-        ("rolls", "task 'rolls': there is no module 'shiftgym.nothing'"),
+        ("rolls", "task 'shiftgym.nothing:Rolls': there is no module 'shiftgym.nothing'"),
         ("shiftgym.tasks.points:Nothing", "module 'shiftgym.tasks.points' has no class 'Nothing'"),
         ("shiftgym.seeds:rng", "has no class 'rng'"),
         ("shiftgym.tasks.points.task:Hand", "class Hand lacks problem, start; see base.py"),

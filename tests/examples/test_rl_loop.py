@@ -6,16 +6,14 @@ import pytest
 import torch
 
 from examples import rl_loop
-from shiftgym import build_task, load_policy
-from shiftgym.training.settings import OptimizerSettings, PPOSettings
-from shiftgym.training.trainer import train
+from shiftgym import OptimizerSettings, build_task, load_policy, load_recipe, train
 
 TASK = build_task("points", options={"limit": 3})
 
 
 def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Tensor]:
     """The weights after these steps of the library's own loop, with the constants of the file."""
-    settings = PPOSettings(
+    settings = load_recipe("ppo").Settings(
         problems=rl_loop.PROBLEMS,
         episodes_per_iteration=rl_loop.EPISODES,
         minibatch=rl_loop.MINIBATCH,
@@ -36,7 +34,7 @@ def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Ten
         ),
     )
     model, chat_format = load_policy("points-0")
-    train(model, chat_format, TASK, settings, seed=seed, folder=folder, max_steps=steps)
+    train((model, chat_format), "ppo", TASK, settings=settings, seed=seed, folder=folder, steps=steps)
     return model.state_dict()
 
 

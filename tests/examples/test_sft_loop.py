@@ -6,14 +6,12 @@ import pytest
 import torch
 
 from examples import sft_loop
-from shiftgym import build_task, load_policy
-from shiftgym.training.settings import OptimizerSettings, SFTSettings
-from shiftgym.training.trainer import train
+from shiftgym import OptimizerSettings, build_task, load_policy, load_recipe, train
 
 
 def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Tensor]:
     """The weights after these steps of the library's own loop, with the constants of the file."""
-    settings = SFTSettings(
+    settings = load_recipe("sft").Settings(
         problems=sft_loop.PROBLEMS,
         batch=sft_loop.BATCH,
         optimizer=OptimizerSettings(
@@ -21,7 +19,7 @@ def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Ten
         ),
     )
     model, chat_format = load_policy("points-0")
-    train(model, chat_format, build_task("points"), settings, seed=seed, folder=folder, max_steps=steps)
+    train((model, chat_format), "sft", build_task("points"), settings=settings, seed=seed, folder=folder, steps=steps)
     return model.state_dict()
 
 

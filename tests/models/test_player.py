@@ -1,8 +1,8 @@
-"""A model at a task, and what its ledger says of it."""
+"""A model at a task: what it plays, how its conversations are scored, and that all of it is charged."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,64 +12,68 @@ from shiftgym.models.load import load_policy
 from shiftgym.models.player import Player
 from shiftgym.tasks.registry import build_task
 
+NOISE = [["test", index] for index in range(6)]
+
 
 @pytest.fixture
 def player(tiny_points: Path) -> Player:
     model, chat_format = load_policy(str(tiny_points))
+    ledger = Ledger(ModelShape.of(model))
     task = build_task("points", options={"limit": 2})
-    return Player(model, chat_format, task, seed=0, ledger=Ledger(ModelShape.of(model)), max_new_tokens=6)
+    return Player(model, chat_format, task, seed=3, ledger=ledger, max_new_tokens=6)
 
 
-def answers(player: Player, indices: Any) -> list[Any]:
-    return [each for problem in player.answers("train", indices, 2, ["test"]) for ((each, _), *_) in problem]
+def test_conversations_keep_the_tokens_and_log_probabilities_of_generation(player: Player) -> None:
+    played = player.play("train", range(6), NOISE, limit=2)
+    conversations = player.conversations(played)
+    assert len(conversations) == sum(len(episode.decisions) for episode in played)
+    for conversation, recomputed in zip(conversations, player.logprobs(conversations), strict=True):
+        assert len(conversation.logprobs) == conversation.answer_tokens
+        assert conversation.logprobs == pytest.approx(recomputed, abs=1e-4)
 
 
-def test_an_answer_is_named_by_its_problem_and_sample_alone(player: Player) -> None:
-    def tokens(indices: list[int], size: int, name: str) -> list[list[int]]:
-        *_, last = player.answers("train", indices, size, [name])
-        return [conversation.ids for conversation, _ in last[0]]
-
-    together = tokens([3, 1], 3, "test")
-    assert tokens([1], 2, "test") == together[:2]
-    assert tokens([1], 2, "other") != together[:2]
-
-
-def test_log_probabilities_are_those_of_generation_and_are_charged(player: Player) -> None:
-    sampled = answers(player, range(3))
-    before = player.ledger.forward_flops
-    for found, each in zip(player.logprobs(sampled), sampled, strict=True):
-        assert found == pytest.approx(each.logprobs, abs=1e-4)
-    assert player.ledger.forward_flops > before
+def test_playing_and_scoring_are_charged(player: Player) -> None:
+    conversations = player.conversations(player.play("train", range(2), NOISE[:2], limit=1))
+    generated = player.ledger.forward_flops
+    assert generated > 0
+    assert player.ledger.tokens_generated == sum(each.answer_tokens for each in conversations)
+    player.logprobs(conversations)
+    assert player.ledger.forward_flops > generated
     assert player.ledger.backward_flops == 0
 
 
-def test_a_frozen_copy_stays_where_it_was_on_the_same_ledger(player: Player) -> None:
-    kept = player.frozen()
-    sampled = answers(player, range(2))
-    assert player.divergences(sampled, kept.model) == pytest.approx([0, 0], abs=1e-5)
-    with torch.no_grad():
-        player.model.get_output_embeddings().weight.mul_(2)
-    assert min(player.divergences(sampled, kept.model)) > 0.01
-    assert kept.ledger is player.ledger
-
-
-def test_the_expert_is_right_and_costs_nothing(player: Player) -> None:
-    (conversation,) = player.expert("train", 0)
+def test_an_expert_conversation_is_a_prompt_and_the_answer_with_its_end(player: Player) -> None:
+    (conversation,) = player.expert("train", 4)
     ((start, stop),) = conversation.spans
-    decision = player.task.start(player.task.problem("train", 0))
-    assert decision.judge(player.chat_format.text(conversation.ids[start : stop - 1])).correct
-    assert player.ledger.flops == 0
+    decision = player.task.start(player.task.problem("train", 4))
+    assert conversation.ids[:start] == player.chat_format.prompt(decision.prompt)
+    assert stop == len(conversation.ids)
+    assert conversation.ids[-1] == player.chat_format.end_id
+    assert player.chat_format.text(conversation.ids[start : stop - 1]) == player.task.expert(decision)
 
 
-def test_a_critic_values_every_attempt_without_reading_the_last_answer(player: Player) -> None:
-    critic = player.with_value_head()
-    assert critic.value_head is not None
+def test_answers_are_grouped_by_problem_decision_and_sample(player: Player) -> None:
+    judged = player.answers("train", [5, 1], 3, ["test"])
+    assert [[len(decision) for decision in problem] for problem in judged] == [[3], [3]]
+    again = player.answers("train", [1], 3, ["test"])
+    assert [each.ids for each, _ in again[0][0]] == [each.ids for each, _ in judged[1][0]], "named by the problem"
+
+
+def test_a_model_does_not_diverge_from_itself(player: Player) -> None:
+    conversations = player.conversations(player.play("train", range(3), NOISE[:3], limit=1))
+    assert player.divergences(conversations, player.model) == pytest.approx([0.0] * 3, abs=1e-5)
+    other = copy.deepcopy(player.model)
     with torch.no_grad():
-        critic.value_head.outer.weight.fill_(0.1)
-    conversations = critic.conversations(critic.play("train", [0, 1], [["a"], ["b"]]))
+        for weight in other.parameters():
+            weight.mul_(1.3)
+    assert min(player.divergences(conversations, other)) > 0.01
+
+
+def test_a_critic_values_every_attempt_and_reads_nothing_behind_the_last_prompt(player: Player) -> None:
+    critic = player.with_value_head()
+    conversations = critic.conversations(critic.play("train", range(4), NOISE[:4], limit=2))
     values = critic.values(conversations)
-    assert [len(each) for each in values] == [len(each.spans) for each in conversations] == [2, 2]
-    changed = [replace(each, ids=[*each.ids[: each.spans[-1][0]], 0], weights=[]) for each in conversations]
-    shorter = [replace(each, spans=[*each.spans[:-1], (each.spans[-1][0], each.spans[-1][0] + 1)]) for each in changed]
-    for a, b in zip(critic.values(shorter), values, strict=True):
-        assert a == pytest.approx(b, abs=1e-6)
+    assert [len(each) for each in values] == [len(each.spans) for each in conversations]
+    cut = [replace(each, ids=[*each.ids[: each.spans[-1][0]], 0, 0]) for each in conversations]
+    for whole, shorter in zip(values, critic.values(cut), strict=True):
+        assert whole == pytest.approx(shorter, abs=1e-5)

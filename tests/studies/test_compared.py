@@ -57,7 +57,7 @@ def test_the_first_decoding_is_taken_where_answers_are_not_sampled(tiny_file: Pa
     [
         "{recipe='sft', label='x', train_on='impossible'}",
         "{recipe='sft', label='x', start='ppo'}",
-        "{recipe='dft', label='x'}",
+        "{recipe='rft', label='x'}",
     ],
 )
 def test_a_branch_that_asks_something_else_is_no_candidate(tiny_file: Path, branch: str) -> None:

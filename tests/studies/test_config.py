@@ -18,7 +18,7 @@ FAULTS = [
     ("branches.sft.batch=big", "branches.sft.batch: should be a valid integer"),
     ("budget=3", "budget: should be a valid dictionary"),
     ("title=3", "title: should be a valid string, not 3"),
-    ("branches.sft.recipe=spo", "branches.sft.recipe: unknown recipe 'spo': did you mean 'ppo'?"),
+    ("branches.sft.recipe=spo", "branches.sft.recipe: unknown recipe 'spo'; did you mean 'ppo'?"),
     ("branches.new={recipe='sft'}", "branches.new.label: this key is missing"),
     ("task.hint=outcom", "task.hint: unknown value 'outcom'; did you mean 'outcome'?"),
     ("task.name=pionts", "task.name: unknown task 'pionts'; did you mean 'points'?"),

@@ -59,6 +59,7 @@ def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
 def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) -> None:
     own = "branches.{}={{recipe='replay', label='own', problems={}, batch=2, max_new_tokens=8}}"
     given = ["branches.failing.train_on=train", "budget.flops=1", own.format("few", 2), own.format("many", 64)]
+    given.append("compare.supervised=sft")
     plans = {each.branch.name: each for each in estimate(load_study(faulty_file, given))}
     assert (plans["few"].steps, plans["many"].steps) == (1, 1)
     assert plans["many"].flops > 1.3 * plans["few"].flops

@@ -62,7 +62,7 @@ def test_a_class_of_ones_own_is_found_in_the_current_folder() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("rlo", "unknown recipe 'rlo': did you mean 'rloo'? Your own recipe is named 'package.module:Class'"),
+        ("rlo", "unknown recipe 'rlo'; did you mean 'rloo'? (your own recipe is named 'package.module:Class')"),
         ("my_recipes:Mein", "recipe 'my_recipes:Mein': module 'my_recipes' has no class 'Mein'"),
         ("my_recipes:Half", "recipe 'my_recipes:Half': class Half lacks Settings, family, collect"),
         ("my_recipes:Other", "recipe 'my_recipes:Other': class Other is no subclass of shiftgym.Recipe"),

@@ -239,7 +239,7 @@ def test_a_name_each_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "settings", "message"),
     [
-        ("spo", None, "unknown recipe 'spo': did you mean 'ppo'?"),
+        ("spo", None, "unknown recipe 'spo'; did you mean 'ppo'?"),
         ("sft", {"bacth": 2}, "settings.bacth: unknown key; did you mean 'batch'?"),
         ("sft", {"optimizer": {"learnin_rate": 1}}, "learnin_rate: unknown key; did you mean 'learning_rate'?"),
         ("sft", {"batch": 0}, "settings.batch: should be greater than 0, not 0"),

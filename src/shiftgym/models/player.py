@@ -42,8 +42,8 @@ class Player:
     """Of sampling, and of the log-probabilities unless another is asked for."""
     max_new_tokens: int = 96
     """Longest answer in tokens."""
-    precision: str = "float32"
-    """`bfloat16`: trunks run under autocast when they score. Generation has the precision of the weights."""
+    precision: torch.dtype = torch.float32
+    """Trunks run under autocast to this format when they score. Generation has the precision of the weights."""
     tokens_per_pass: int = 4096
     """Most padded tokens in one microbatch."""
     value_head: ValueHead | None = None
@@ -136,7 +136,7 @@ class Player:
     def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
         """Scores of a microbatch's answer tokens; not charged, since only the caller knows what becomes of them."""
         at = self.temperature if temperature is None else temperature
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self._dtype)
+        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision)
 
     def charge(
         self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
@@ -155,6 +155,7 @@ class Player:
         them = replace(self, model=other)
 
         def divergence(batch: Microbatch) -> Tensor:
+            """(A,) of each answer token."""
             them.charge(batch)
             return self.score(batch).divergence(them.score(batch))
 
@@ -172,15 +173,11 @@ class Player:
         ]
 
         def values(batch: Microbatch) -> Tensor:
-            states = trunk_states(self.model, batch.packed, self._dtype)
+            """(N,) of each attempt."""
+            states = trunk_states(self.model, batch.packed, self.precision)
             return torch.as_tensor(head(states[batch.attempts]))
 
         return self._evaluate(read, values, [len(each.spans) for each in read], head=False)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        dtype: torch.dtype = getattr(torch, self.precision)
-        return dtype
 
     @torch.no_grad()
     def _evaluate(
@@ -194,6 +191,7 @@ class Player:
         """Run `numbers` over all conversations without gradient; `sizes[i]` numbers belong to conversation i.
 
         Args:
+            numbers: (A,) or (N,) of a microbatch, one for each answer token or each attempt.
             head: whether `numbers` applies the output embeddings to the answer tokens, which the ledger must know.
         """
         results: list[list[float]] = [[] for _ in conversations]

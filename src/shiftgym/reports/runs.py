@@ -107,7 +107,7 @@ class Run:
         try:
             return typed(Compare, self.study["compare"], "compare")
         except WrongValue as wrong:
-            raise DataError(f"{self.folder / 'study.toml'}: {wrong.path}: {wrong.reason}") from None
+            raise DataError(f"{RunFolder(self.folder).study}: {wrong.path}: {wrong.reason}") from None
 
     @property
     def splits(self) -> list[str]:

@@ -81,6 +81,10 @@ class _Setup(Table):
         }
         return self.model_copy(update={"task": TaskTable(name=self.task.name, **options), "splits": splits})
 
+    def completed(self) -> Self:
+        """The same with what follows from the rest of the file, once that is known to be sound."""
+        return self
+
     def to_toml(self) -> str:
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
@@ -145,10 +149,12 @@ class Study(_Setup):
 
     def resolved(self) -> Self:
         branches = {name: branch.resolved("branches", name) for name, branch in self.branches.items()}
-        study = super().resolved().model_copy(update={"init": self.init.resolved("init"), "branches": branches})
-        families = {name: load_recipe(branch.recipe).family for name, branch in branches.items()}
-        compare = completed(study, families, population_field(load_task(study.task.name)))
-        return study.model_copy(update={"compare": compare})
+        return super().resolved().model_copy(update={"init": self.init.resolved("init"), "branches": branches})
+
+    def completed(self) -> Self:
+        families = {name: load_recipe(branch.recipe).family for name, branch in self.branches.items()}
+        compare = completed(self, families, population_field(load_task(self.task.name)))
+        return self.model_copy(update={"compare": compare})
 
     def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
@@ -236,7 +242,7 @@ def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
     """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for one fault."""
     setup = typed(kind, values).resolved()
     setup.check()
-    return setup
+    return setup.completed()
 
 
 def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.utils import SAFE_WEIGHTS_NAME
 
+from shiftgym.layout import BranchFolder
 from shiftgym.messages import user
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation
@@ -54,10 +57,21 @@ def check_recipe(
     small = {key: value for key, value in SMALL.items() if key in recipe.Settings.model_fields}
     values = {**small, **(settings or {})}
     recipe_settings(recipe, values)
-    with tempfile.TemporaryDirectory(prefix="shiftgym-") as folder:
+    with tempfile.TemporaryDirectory(prefix="shiftgym-") as folder, _one_thread():
         trial = _Trial(recipe, values, model, seed, Path(folder))
         faults = [(check, first_fault(check, trial)) for check in CHECKS]
     return [Finding((check.__doc__ or "").rstrip("."), not fault, fault) for check, fault in faults]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums keep one order, as they do in a study, where a branch has one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Killed(Exception):
@@ -139,16 +153,13 @@ class _Trial:
     def differences(self, name: str) -> Iterator[str]:
         """What the straight run and this one wrote differently."""
         result = self.straight
-        if (self.folder / name / "metrics.jsonl").read_bytes() != self.metrics.read_bytes():
-            yield "metrics.jsonl differs"
+        other, straight = BranchFolder(self.folder / name), BranchFolder(self.folder / "straight")
+        if other.metrics.read_bytes() != straight.metrics.read_bytes():
+            yield f"{straight.metrics.name} differs"
         for checkpoint in result.checkpoints:
-            file = Path("checkpoints") / checkpoint.path.name / "model.safetensors"
-            if (self.folder / name / file).read_bytes() != (self.folder / "straight" / file).read_bytes():
+            weights = [folder.checkpoint(checkpoint.step).path / SAFE_WEIGHTS_NAME for folder in (other, straight)]
+            if weights[0].read_bytes() != weights[1].read_bytes():
                 yield f"the weights after step {checkpoint.step} differ"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "straight" / "metrics.jsonl"
 
 
 def _watched(recipe: type[Recipe], watch: _Watch) -> type[Recipe]:
@@ -241,7 +252,7 @@ def _on_the_ledger(trial: _Trial) -> Iterator[str]:
 def _finite(trial: _Trial) -> Iterator[str]:
     """Losses, gradients and weights are finite."""
     _ = trial.straight
-    for line in trial.metrics.read_text().splitlines():
+    for line in BranchFolder(trial.folder / "straight").metrics.read_text().splitlines():
         for name, value in json.loads(line).items():
             if not math.isfinite(value):
                 yield f"{name} is {value}"

@@ -60,8 +60,9 @@ class TrainingSettings(Settings):
     frozen: tuple[Literal["vision", "projector"], ...] = ()
     """Parts of a model that sees which are left as they are: its encoder of pictures, what leads from there to the
     decoder, or both."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16`: the trunk's training passes run under autocast; weights and log-softmax stay float32."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Format of training passes. In `bfloat16` the trunk runs under autocast; weights and log-softmax stay float32.
+    `auto` is bfloat16 where the device computes in it, and float32 on a CPU that would have to emulate it."""
     tokens_per_pass: int = Field(default=4096, gt=0)
     """Most padded tokens in one forward and backward pass. Gradients of a minibatch's passes add up exactly, so this
     changes memory and speed, not the result (beyond rounding)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 from shiftgym.errors import ConfigError
@@ -13,6 +14,7 @@ from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Le
 from shiftgym.models.load import load_policy
 from shiftgym.models.pictures import freeze
 from shiftgym.models.player import Player
+from shiftgym.models.precision import training_dtype
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training import checkpoints
@@ -121,7 +123,8 @@ def make_recipe(
     """The recipe at work: `model` is made ready for training in place, and what it does is charged to `ledger`."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
-    if settings.precision == "bfloat16" and model.device.type == "cpu":
+    precision = training_dtype(settings.precision, model.device)
+    if precision == torch.bfloat16 and model.device.type == "cpu":
         # In bfloat16 the backward pass of the fused attention is slow on CPUs: plain attention is nearly twice as fast.
         model.set_attn_implementation("eager")
     freeze(model, settings.frozen)
@@ -131,7 +134,7 @@ def make_recipe(
         task,
         seed=seed,
         ledger=ledger,
-        precision=settings.precision,
+        precision=precision,
         tokens_per_pass=settings.tokens_per_pass,
     )
     if isinstance(settings, SamplingSettings):
