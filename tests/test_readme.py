@@ -58,7 +58,7 @@ def endpoint() -> Iterator[str]:
 
 def toy(arguments: list[str]) -> list[str]:
     """The same command on few problems, with little compute."""
-    if arguments[:2] == ["study", "run"] and "--dry-run" not in arguments:
+    if arguments[:2] == ["study", "run"]:
         return [*arguments, *smoke(arguments[2])]
     small = {"eval": ["--problems", "2"], "train": ["--steps", "1"], "data": ["--count", "2"]}.get(arguments[0], [])
     if small and small[0] in arguments:
@@ -76,7 +76,8 @@ SMALL = {"ppo": ("episodes_per_iteration=4", "minibatch=4")}
 def smoke(name: str) -> list[str]:
     """Overrides that make a study tiny, as `--set` takes them."""
     if name in ("points-text", "points-text-quick") or Path(name).suffix == ".toml":
-        return [f"--set={change}" for change in load_suite("paper").scales["smoke"].overrides(load_study(name))]
+        changes = load_suite("paper").tables.scales["smoke"].changes(load_study(name))
+        return [f"--set={key}={json.dumps(value)}" for key, value in changes.items()]
     return ["--scale", "smoke"]
 
 
