@@ -39,7 +39,7 @@ class Spreads:
 
 
 # To be measured anew after every change of points-text: study points-text, split rule_ood, success within the limit,
-# sampled, every branch minus the start. Command: python benchmarks/spreads.py RUN
+# sampled, every branch minus the start. Command: python scripts/spreads.py RUN
 PLANNED = Spreads(seeds=0.04, problems=0.25)
 """What is assumed before a run."""
 

@@ -1,6 +1,6 @@
 """How much the difference of a branch and the start varies between seeds and between problems, from a finished run.
 
-    python benchmarks/spreads.py RUN [--measure success] [--decoding sampled]
+    python scripts/spreads.py RUN [--measure success] [--decoding sampled]
 
 Prints, for every split and every branch at the end of its budget minus the start, the spreads of seeds, of problems and
 of what is left, and the smallest difference that the run can tell from zero, all in percentage points. The last line of
