@@ -25,16 +25,16 @@ COLUMNS = 80
 PAGE = """\
 # Settings
 
-Every key of a study file, table by table. `shiftgym study keys TABLE` prints one of them in a terminal, and
-`shiftgym study show STUDY` prints a study with its meaning above every key. This page is made by
+Every key of a study file, table by table. `shiftgym study keys TABLE` prints one table in a terminal, and
+`shiftgym study show STUDY` prints a study with the meaning of each key above it. This page is made by
 `shiftgym study keys --markdown > docs/settings.md`.
 """
 
 WORDS: dict[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false"}
-"""What a TOML value of each type is called."""
+"""Name of a TOML value of each type."""
 
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-"""What the bounds of a number are called in pydantic, and here."""
+"""pydantic's name of a bound -> the words for it here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Key:
     values: str
     """What it can be, in words."""
     default: str
-    """As TOML; or that there is none, or that the key may be left out."""
+    """The default as TOML, or that the key is required, or that it may be left out."""
     meaning: str
 
 
@@ -75,7 +75,7 @@ def keys(table: type[BaseModel]) -> list[Key]:
 
 
 def print_keys(name: str | None) -> str:
-    """One table, or without a name what each of them is, for a terminal of 80 columns.
+    """One table, or without a name a list of all tables, for a terminal of 80 columns.
 
     Raises:
         ConfigError: there is no such table.

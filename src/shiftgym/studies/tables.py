@@ -21,18 +21,18 @@ class TaskTable(Table):
     model_config = ConfigDict(extra="allow")
 
     name: str
-    """`points`, or a class of your own as `package.module:Class`."""
+    """`points`, `navigation`, or a class of your own as `package.module:Class`."""
 
 
 class EvaluationTable(Table):
     """What every checkpoint is tested on: arguments of `shiftgym.evaluate`."""
 
     splits: tuple[str, ...] = Field(min_length=1)
-    """Splits that every checkpoint plays."""
+    """Splits that every checkpoint is tested on."""
     problems: int = Field(128, ge=1)
     """Problems a split; always the first ones, the same for every checkpoint, branch and seed."""
     decodings: tuple[Decoding, ...] = Field(("sampled", "greedy"), min_length=1)
-    """How answers are drawn."""
+    """How answers are drawn. `greedy` takes the most likely token each time."""
     samples: int = Field(1, ge=1)
     """Answers to each problem under the sampled decoding; a row of results.jsonl holds their mean."""
     temperature: float = Field(1.0, gt=0)
@@ -49,7 +49,7 @@ class Probes(Table):
     problems: int = Field(32, ge=1)
     """Problems a split, the first ones."""
     samples: int = Field(16, ge=1)
-    """First answers that are sampled for each decision: pass@k is told for k = 1, 2, 4 ... up to this many."""
+    """First answers that are sampled for each decision: pass@k is reported for k = 1, 2, 4 ... up to this many."""
 
 
 class Budget(Table):
@@ -58,7 +58,7 @@ class Budget(Table):
     flops: float = Field(gt=0)
     """Forward and backward FLOPs of training and generation; evaluation is not counted."""
     accounting: Accounting = "executed"
-    """`executed`: FLOPs of all that was run, padding and prompts included. `paper`: the paper's formula, 6ND for
+    """`executed`: all FLOPs that were executed, including those of padding and prompts. `paper`: the paper's formula, 6ND for
     training and a fixed multiple of it for generation."""
     checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
     """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
@@ -76,7 +76,7 @@ class Budget(Table):
 
 
 class RecipeTable(Table):
-    """A table that says how a model is trained: the recipe, and the settings of that recipe, which it checks itself."""
+    """A table that says how a model is trained: the recipe and its settings, which the recipe itself checks."""
 
     model_config = ConfigDict(extra="allow")
 
