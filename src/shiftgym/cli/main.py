@@ -213,7 +213,8 @@ def data(
 
 @app.command
 def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
-    """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error, and the rest is judged.
+    """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error, and the rest is
+    judged.
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
@@ -320,7 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        # The reader (such as `head`) closed the pipe. Without this, Python would complain again when it flushes at exit.
+        # The reader (such as `head`) closed the pipe. Without this, Python would complain again when it flushes at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)

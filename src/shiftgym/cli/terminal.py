@@ -82,7 +82,8 @@ WIDTH = 72
 
 
 class _Told:
-    """Prints a text. Where it continues the one before, as the prompts along a route do, only the new part is printed."""
+    """Prints a text. Where it continues the one before, as the prompts along a route do, only the new part is
+    printed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -239,7 +239,8 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
 
 
 def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
-    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for the first fault."""
+    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for the first
+    fault."""
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()

@@ -84,7 +84,8 @@ def estimate(study: Study) -> list[Estimate]:
         if isinstance(branch.table, Init):
             steps, evaluations = branch.table.steps, 1
         else:
-            # A branch ends with the first step that has spent the budget; the first step may also pay for answers that are sampled once.
+            # A branch ends with the first step that has spent the budget; the first step may also pay for answers that
+            # are sampled once.
             counted = FLOPS[study.budget.accounting]
             steps = 1 + max(0, math.ceil((study.budget.flops - cost["first"][counted]) / cost["later"][counted]))
             evaluations = len(study.budget.checkpoints)

@@ -31,7 +31,8 @@ RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "n
 """Packages whose version may change a result."""
 
 IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
-"""Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for all."""
+"""Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
+all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,8 @@ def new_folder(runs: Path, name: str) -> Path:
 
 @contextmanager
 def _only_one(run: RunFolder) -> Iterator[None]:
-    """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that ends."""
+    """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that
+    ends."""
     with run.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -58,8 +58,8 @@ class Budget(Table):
     flops: float = Field(gt=0)
     """Forward and backward FLOPs of training and generation; evaluation is not counted."""
     accounting: Accounting = "executed"
-    """`executed`: all FLOPs that were executed, including those of padding and prompts. `paper`: the paper's formula, 6ND for
-    training and a fixed multiple of it for generation."""
+    """`executed`: all FLOPs that were executed, including those of padding and prompts. `paper`: the paper's formula,
+    6ND for training and a fixed multiple of it for generation."""
     checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
     """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
 

@@ -138,7 +138,8 @@ class Loop:
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
             self._player.charge(batch, backward=True, encoder_backward="vision" not in self._settings.frozen)
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
-        # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its own.
+        # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
+        # own.
         limit = self._settings.optimizer.max_grad_norm
         norms = [float(nn.utils.clip_grad_norm_(module.parameters(), limit)) for module in self._modules]
         if not math.isfinite(sums["loss"]):

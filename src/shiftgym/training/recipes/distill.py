@@ -21,9 +21,9 @@ class DistillSettings(RolloutSettings):
 
 
 class Distill(PolicyGradient):
-    """The advantage of a token of a failed first answer is its log-probability when the same answer is given again after
-    the feedback, minus the log-probability at which it was sampled. This is the policy gradient of that paper's reverse
-    KL divergence, estimated on the sampled token."""
+    """The advantage of a token of a failed first answer is its log-probability when the same answer is given again
+    after the feedback, minus the log-probability at which it was sampled. This is the policy gradient of that paper's
+    reverse KL divergence, estimated on the sampled token."""
 
     name = "distill"
     Settings = DistillSettings

@@ -23,7 +23,8 @@ class RFTSettings(SupervisedSettings, SamplingSettings):
     group_size: int = Field(default=4, ge=1)
     """Conversations that are sampled for a problem."""
     limit: int = Field(default=1, gt=0)
-    """Attempts a decision. With more than one, failed answers are learned too, with the right one at the end and the feedback between them as context: the paper's sub-optimal trajectories (Fig. 15)."""
+    """Attempts a decision. With more than one, failed answers are learned too, with the right one at the end and the
+    feedback between them as context: the paper's sub-optimal trajectories (Fig. 15)."""
     refresh: bool = False
     """Sample at each step from the present model; otherwise once, before the first step, from the model that the branch
     starts with."""
