@@ -190,8 +190,8 @@ def planned_power(seeds: int, problems: int, samples: int) -> str:
     return (
         f"With {count(seeds, 'seed')}, {count(problems, 'problem')} a split and {count(samples, 'answer')} a problem, "
         f"the smallest true difference that can be detected is {100 * smallest:.1f} points ({100 * POWER:.0f} % "
-        f"power). This assumes that differences have a standard deviation of {100 * PLANNED.seeds:g} points between seeds and "
-        f"{100 * PLANNED.problems:g} between problems, and that the noise of answers is the largest possible; see "
+        f"power). This assumes that differences have a standard deviation of {100 * PLANNED.seeds:g} points between "
+        f"seeds and {100 * PLANNED.problems:g} between problems, and that answers have the largest possible noise; see "
         "docs/measures.md."
     )
 
