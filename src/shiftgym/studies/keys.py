@@ -93,7 +93,7 @@ def print_keys(name: str | None) -> str:
 
 
 def markdown() -> str:
-    """The page docs/settings.md. What all recipes have in common stands in a table of its own."""
+    """The page docs/settings.md. Settings that all recipes have in common are in a table of their own."""
     recipes = [keys(settings) for settings in recipe_settings().values()]
     common = [key for key in recipes[0] if all(key in others for others in recipes)]
     lines = [PAGE]
@@ -103,7 +103,7 @@ def markdown() -> str:
     for table, names in sections.items():
         of_recipe = names[0].startswith("recipe.")
         if of_recipe and common:
-            lines += _section("recipe", "What every recipe has.", common)
+            lines += _section("recipe", "Settings of every recipe.", common)
             common, shared = [], common
         own = [key for key in keys(table) if not (of_recipe and key in shared)]
         lines += _section(", ".join(names), _summary(table), own)

@@ -92,7 +92,7 @@ class RecipeTable(Table):
         """The same with every default of the recipe written out; WrongValue if it has no such settings.
 
         Args:
-            path: where this table stands in the file.
+            path: the key of this table in the file.
         """
         own = type(self).model_fields
         at = ".".join([*path, "recipe"])
@@ -119,7 +119,7 @@ class BranchTable(RecipeTable):
     """One recipe from one starting checkpoint, once a seed."""
 
     label: str = Field(min_length=1, max_length=40)
-    """What the report calls it."""
+    """Its name in the report."""
     start: str = "init"
     """The branch of the same seed that it starts from; `init` is the short SFT that all share, `model` the model as it
     is."""

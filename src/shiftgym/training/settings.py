@@ -56,7 +56,7 @@ class TrainingSettings(Settings):
     """Size of the training set: the first problems of the split, in a new order each epoch. None: a new problem every
     time."""
     optimizer: OptimizerSettings = OptimizerSettings()
-    """The optimizer; see `optimizer`."""
+    """The optimizer and its learning rate."""
     frozen: tuple[Literal["vision", "projector"], ...] = ()
     """Parts of a vision-language model that are not trained: its vision encoder, the projector from there to the
     decoder, or both."""
