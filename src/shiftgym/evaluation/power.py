@@ -1,8 +1,8 @@
 """The smallest difference of two branches that a study can detect: planned before a run, and measured after it.
 
-The difference d[s, p] of two branches with seed s on problem p is the true difference, plus an effect of the
-seed, plus an effect of the problem, plus noise of the answers. So the mean over S seeds and P problems with n
-sampled answers each has the variance
+The difference d[s, p] of two branches with seed s on problem p is the true difference, plus an effect of the seed, plus
+an effect of the problem, plus noise of the answers. So the mean over S seeds and P problems with n sampled answers each
+has the variance
 
     seeds^2 / S  +  problems^2 / P  +  answers^2 / (S P n)
 
