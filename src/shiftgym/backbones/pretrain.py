@@ -74,7 +74,7 @@ class Pretraining:
 
 
 Microbatch = tuple[Packed, TokenIndices, torch.Tensor]
-"""Tokens, the index before each answer token, and the answer tokens."""
+"""Tokens, row and column of the token before each answer token, and the answer tokens."""
 
 
 def pretrain(
