@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/streets_bench.py [--pictures 40]
 
-Half of the pictures are intersections, and each has a sign of another name. What is painted once for each city is
-there before the clock starts. Seconds are those of the processor, so that other programs disturb little.
+Half of the pictures are intersections, and each has a sign of another name. Textures that are painted once for each
+city are made before the clock starts. Seconds are those of the processor, so that other programs disturb little.
 """
 
 import argparse

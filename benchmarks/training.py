@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/training.py [--batch 64] [--steps 12]
 
-The bare loop is a page of torch: one batch of the same rows padded once and for all (and, for the model that sees, the
-same pictures prepared once and for all), `model(ids, mask, labels)`, backward, clipping, AdamW. Ours is all that a step
-of `train` does, from drawing problems to the line in metrics.jsonl. The two take turns step by step, and the best of
+The bare loop is a page of torch: one batch of the same rows, padded once (and, for the vision-language model, the same
+pictures, prepared once), `model(ids, mask, labels)`, backward, clipping, AdamW. Ours is all that a step
+of `train` does, from drawing problems to the line in metrics.jsonl. The two alternate step by step, and the best of
 each is compared; tokens count without padding. Seconds are those of the processor, so that with one thread other
 programs disturb little.
 """
@@ -91,7 +91,7 @@ def compare(name: str, task: PointsTask, models: list[tuple[PreTrainedModel, Cha
     theirs: list[float] = []
     started = time.process_time()
 
-    def take_turns(_metrics: dict[str, Any]) -> None:
+    def alternate(_metrics: dict[str, Any]) -> None:
         nonlocal started
         own.append(time.process_time() - started)
         started = time.process_time()
@@ -102,7 +102,7 @@ def compare(name: str, task: PointsTask, models: list[tuple[PreTrainedModel, Cha
     with tempfile.TemporaryDirectory() as folder:
         settings = {"problems": options.batch, "batch": options.batch}
         policy = model, chat_format
-        train(policy, "sft", task, settings=settings, folder=folder, steps=options.steps, on_step=take_turns)
+        train(policy, "sft", task, settings=settings, folder=folder, steps=options.steps, on_step=alternate)
     ours, bare_rate = tokens / min(own), tokens / min(theirs)
     print(
         f"training, {name}: shiftgym {ours:,.0f} tokens/s, bare torch loop {bare_rate:,.0f} tokens/s, "

@@ -74,7 +74,7 @@ class Sides:
         batch: rows, or completions, of a step.
         group: completions of the same prompt.
         limit: longest completion in tokens.
-        steps: steps of a round that count, behind the one that warms up.
+        steps: steps of a round that count, after the one that warms up.
         precision: of training passes, bfloat16 (under autocast) or float32; weights are float32 either way.
     """
 
@@ -228,7 +228,7 @@ class Sides:
 def compare(
     name: str, own: Callable[[int], Run], theirs: Callable[[int], Run], rounds: int, promised: float | None
 ) -> list[tuple[Run, Run]]:
-    """Take turns, print the rates and their ratio, and return the runs."""
+    """Alternate between both sides, print the rates and their ratio, and return the runs."""
     runs = [(own(seed), theirs(seed)) for seed in range(rounds)]
     ratios = sorted(a.rate / b.rate for a, b in runs)
     ratio = median(ratios)

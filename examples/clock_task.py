@@ -1,4 +1,4 @@
-"""A task of your own in one file: what hour is it some hours later, on a clock of 12 or of 24 hours?
+"""A task of your own in one file: what does a clock of 12 or of 24 hours show some hours later?
 
     shiftgym check examples.clock_task:ClockTask
     shiftgym study run examples/clock.toml

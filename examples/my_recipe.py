@@ -5,21 +5,21 @@
     shiftgym study run points-text --set 'branches.mine={recipe="examples.my_recipe:Corrections", label="Corrections"}'
 
 A recipe says where conversations come from (`collect`) and how much their tokens count (`Conversation.weights`; here
-all alike). Optimizer, KL term, compute ledger, checkpoints and resuming are the training loop's.
+all alike). The training loop does the rest: optimizer, KL term, compute ledger, checkpoints and resuming.
 """
 
 from shiftgym import Collection, Recipe, SamplingSettings, SupervisedSettings
 
 
 class CorrectionsSettings(SupervisedSettings, SamplingSettings):
-    """What a branch may set, besides everything that supervised and sampling recipes have."""
+    """The settings of this recipe, besides those of supervised and of sampling recipes."""
 
     samples: int = 1
-    """Answers to a problem that are sampled; one wrong among them, and the expert's is learned."""
+    """Answers sampled to each problem. If one of them is wrong, the expert's answer is learned."""
 
 
 class Corrections(Recipe):
-    """Supervised fine-tuning on the expert's answers to what the model cannot do yet."""
+    """Supervised fine-tuning on the expert's answers to problems that the model cannot solve yet."""
 
     name = "corrections"
     Settings = CorrectionsSettings

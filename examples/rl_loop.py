@@ -32,7 +32,7 @@ EPISODES = 128
 MINIBATCH = 32
 """Episodes an optimizer step."""
 EPOCHS = 1
-"""Passes over the episodes of a step. On points-0 a second pass buys less than new episodes do."""
+"""How often a step learns from its episodes. On points-0 a second time gains less than new episodes."""
 MAX_NEW_TOKENS = 96
 """Longest answer. The sampling temperature is 1, so that what is sampled and what is trained are one distribution."""
 REWARD_SCALE = 0.2
@@ -82,8 +82,8 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         # attempt), so no batch size changes what is sampled.
         indices = []
         for position in range((step - 1) * EPISODES, step * EPISODES):
-            epoch, place = divmod(position, PROBLEMS)
-            indices.append(rng(seed, "train", "order", "train", epoch).sample(range(PROBLEMS), PROBLEMS)[place])
+            epoch, index = divmod(position, PROBLEMS)
+            indices.append(rng(seed, "train", "order", "train", epoch).sample(range(PROBLEMS), PROBLEMS)[index])
         noise = [["train", "ppo", step, episode] for episode in range(EPISODES)]
         episodes = play(
             (model, chat_format), task, indices, noise=noise, seed=seed, max_new_tokens=MAX_NEW_TOKENS, ahead=True
@@ -118,7 +118,7 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         # 4. Generalised advantage estimates, backwards over the attempts of a decision:
         #     delta_n = r_n + gamma V_n+1 - V_n        advantage_n = delta_n + gamma lambda advantage_n+1
         # The limit of attempts is part of the problem and running out of them is penalised in the last reward, so the
-        # value behind the last attempt is 0. The value head's target is advantage + value.
+        # value after the last attempt is 0. The value head's target is advantage + value.
         for one in conversations:
             advantage = following = 0.0
             advantages_N = []
@@ -160,7 +160,7 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
                 logprobs_A, hidden_BTH = token_logprobs(model, ids_BT, target_A)
 
                 # The clipped objective: the gain of a token grows with its probability ratio only up to 1 +/- CLIP, so
-                # that one update does not leave the region in which the old samples still say something. The old
+                # that one update does not leave the region in which the old samples are still informative. The old
                 # log-probabilities are those recorded in sampling, so the first ratios are 1 but for rounding.
                 ratios_A = (logprobs_A - old_A).exp()
                 clipped_A = ratios_A.clamp(1 - CLIP, 1 + CLIP)
@@ -171,15 +171,15 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
                 difference_A = reference_A - logprobs_A
                 kl = (difference_A.exp() - difference_A - 1).mean()
 
-                # The value head reads detached states. Trap: if its loss changes the model, multi-turn training
-                # collapses. This is a mean over attempts, where the other two terms are means over tokens.
+                # The value head reads detached states. Trap: if its loss changes the model, training over several
+                # attempts collapses. This is a mean over attempts, where the other two terms are means over tokens.
                 errors_N = head(hidden_BTH[before_N].detach().float())[:, 0] - returns_N
                 value_loss = 0.5 * (errors_N**2).mean()
                 loss = policy_loss + KL * kl + value_loss
 
                 optimizer.zero_grad()
                 loss.backward()
-                # The head's gradient says nothing of the model's, so each is clipped on its own.
+                # The head's gradient is separate from the model's, so each is clipped on its own.
                 norms = [clip_grad_norm_(each.parameters(), MAX_GRAD_NORM) for each in (model, head)]
                 if not all(number.isfinite() for number in (loss, *norms)):
                     raise FloatingPointError(f"step {step}: the loss or a gradient is not finite")

@@ -43,9 +43,9 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         # seed + epoch: neighbouring seeds would then share their orders.)
         indices = []
         for position in range((step - 1) * BATCH, step * BATCH):
-            epoch, place = divmod(position, PROBLEMS)
+            epoch, index = divmod(position, PROBLEMS)
             order = rng(seed, "train", "order", "train", epoch).sample(range(PROBLEMS), PROBLEMS)
-            indices.append(order[place])
+            indices.append(order[index])
 
         # 2. What is to be learned: a prompt and the expert's answer for every decision (a hand of cards has one, a
         # route many). The chat template writes the prompt. The answer ends with the template's end token, which is
@@ -83,7 +83,8 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         # each microbatch's mean. Whoever splits the batch divides each sum by the answer tokens of the whole batch.
         loss = -logprobs_A.mean()
 
-        # 6. One optimizer step. Gradients that are too long are scaled down as a whole, keeping their direction.
+        # 6. One optimizer step. If the norm of the gradient is above the limit, it is scaled down as a whole, keeping
+        # its direction.
         optimizer.zero_grad()
         loss.backward()
         grad_norm = clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)

@@ -57,12 +57,12 @@ def test_the_gap_is_what_trained_problems_have_over_their_like(analysis: Analysi
     assert gap.high - gap.low > max(trained.high - trained.low, like.high - like.low)
 
 
-def test_a_run_says_what_it_can_tell_from_zero(make_run: Any) -> None:
+def test_a_run_says_what_difference_it_can_detect(make_run: Any) -> None:
     analysis = Analysis([load_run(make_run(fractions=(1.0,)))])
     found = [analysis.detected(a, b, "rule_ood") for a, b in analysis.comparisons]
     said = words.measured_power(analysis, "rule_ood")
     assert said is not None
-    assert f"of {100 * min(found):.1f} to {100 * max(found):.1f} points" in said
+    assert f"is {100 * min(found):.1f} to {100 * max(found):.1f} points" in said
     assert "from zero on rule_ood (success with 5 attempts, sampled; 80 % power)" in said
 
 

@@ -50,7 +50,7 @@ FAULTS = [
         "compare.shifted=['rule_odd']",
         "compare.shifted: there is no evaluated split 'rule_odd'; did you mean 'rule_ood'",
     ),
-    ("compare.shifted=['train']", "compare.shifted: 'train' is the split that is trained on, or the one at home"),
+    ("compare.shifted=['train']", "compare.shifted: 'train' is the train split or the home split already"),
     ("compare.supervised='stf'", "compare.supervised: there is no branch 'stf'; did you mean 'sft'?"),
     ("compare.reinforced='pop'", "compare.reinforced: there is no branch 'pop'; did you mean 'ppo'?"),
     ("compare.controls=['pop']", "compare.controls: there is no branch 'pop'; did you mean 'ppo'?"),

@@ -32,7 +32,7 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.memory import hand_back
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
-from shiftgym.models.score import Places
+from shiftgym.models.score import TokenIndices
 from shiftgym.seeds import derive, rng
 
 
@@ -73,8 +73,8 @@ class Pretraining:
         return peak * max(0.0, min((begun + 1) / self.warmup_steps, 1 - begun / length))
 
 
-Microbatch = tuple[Packed, Places, torch.Tensor]
-"""Tokens, the index before each answer token, and the answer tokens."""
+Microbatch = tuple[Packed, TokenIndices, torch.Tensor]
+"""Tokens, row and column of the token before each answer token, and the answer tokens."""
 
 
 def pretrain(

@@ -1,6 +1,6 @@
-"""The command line: what each command is called and takes. What a command does stands elsewhere.
+"""The command line: the commands and their options. What a command does is implemented in the other packages.
 
-Nothing heavy is imported before a command is chosen, so that `shiftgym --help` is quick.
+Nothing heavy is imported before a command is chosen, so that `shiftgym --help` is fast.
 """
 
 import os
@@ -24,13 +24,11 @@ MISUSE = 2
 INTERRUPTED = 130
 
 StudyName = Annotated[
-    str, Parameter(help="The study whose task and splits are used; for routes, give --study navigation-text.")
+    str, Parameter(help="The study whose task and splits are used; for navigation, give --study navigation-text.")
 ]
 StudyOfTask = Annotated[
     str | None,
-    Parameter(
-        help="The study whose splits are used; by default TASK-text, for your own task splits of default settings."
-    ),
+    Parameter(help="The study whose splits are used. By default TASK-text; a task of your own has default splits."),
 ]
 TaskToPlay = Annotated[
     str | None,
@@ -55,7 +53,7 @@ app.command(study)
 
 @app.command
 def report(folder: Path, others: list[Path] | None = None, /) -> None:
-    """Build the report and figures of a run again, finished or not.
+    """Build the report and figures of a run again. The run need not be finished.
 
     Example: shiftgym report runs/points-text-20260101-120000
 
@@ -83,7 +81,7 @@ def train(
     task: str = "points",
     overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
 ) -> None:
-    """Train one model by one recipe, outside any study. The same command goes on where it was killed.
+    """Train one model with one recipe, outside any study. Run the same command again to resume.
 
     Example: shiftgym train points-0 ppo --out runs/mine --set splits.train.rule=shuffled --set recipe.kl=0.02
 
@@ -98,7 +96,7 @@ def train(
     steps
         Iterations in reinforcement and self-distillation, optimizer steps in every other recipe.
     seed
-        Of this training.
+        Seed of this training.
     task
         `points`, `navigation`, or a task of your own as package.module:Class.
     overrides
@@ -132,16 +130,16 @@ def evaluate(
         A shipped backbone, a model directory, a hub id, `expert`, or the URL of an OpenAI-compatible endpoint such as
         http://127.0.0.1:8000/v1 (its key is read from OPENAI_API_KEY).
     study
-        The study whose task, splits and [evaluation] table are used. It is to fit the model: for one that walks routes,
-        such as navigation-0, give --study navigation-text.
+        The study whose task, splits and [evaluation] table are used. It must fit the model: for a model of
+        navigation, such as navigation-0, give --study navigation-text.
     split
         Only this split. May be given many times.
     problems
         Problems a split.
     served
-        Name of the model at an endpoint.
+        Name of the model that the endpoint serves.
     seed
-        Of the sampled answers.
+        Seed of the sampled answers.
     out
         Folder for results.jsonl and evaluation_episodes.jsonl.
     """
@@ -161,16 +159,16 @@ def backbone(
     seed: Index = 0,
     out: Path | None = None,
 ) -> None:
-    """Make a backbone from nothing: tokenizer, corpus, weights, model card. Goes on where it was killed.
+    """Train a backbone from scratch: tokenizer, corpus, weights, model card. Run the same command again to resume.
 
     Example: shiftgym backbone points --seed 7
 
     Parameters
     ----------
     name
-        The task whose texts it reads, and whether it sees.
+        The task whose texts it is trained on; with -vision, their pictures too.
     seed
-        Of corpus and weights.
+        Seed of corpus and weights.
     out
         Folder of the model; by default NAME-SEED among the weights of this package.
     """
@@ -199,9 +197,9 @@ def data(
     kind
         `sft`: prompts with the expert's answers. `problems`: prompts without.
     out
-        The file; its ending says how it is written.
+        The file to write, which ends in .jsonl or .parquet.
     count
-        Problems, from the first one on.
+        Number of problems, from the first one on.
     """
     from shiftgym.studies.config import load_study
     from shiftgym.tasks.export import expert_rows, problem_rows, write_rows
@@ -215,7 +213,8 @@ def data(
 
 @app.command
 def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
-    """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error and stops nothing.
+    """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error, and the rest is
+    judged.
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
@@ -287,7 +286,7 @@ def show_one(
     index: ProblemIndex = 0,
     overrides: Overrides = None,
 ) -> None:
-    """Print a problem as a policy sees it, with the expert's answers and their verdicts; of a route, also the map.
+    """Print a problem as a policy sees it, with the expert's answers and their verdicts; in navigation also the map.
 
     Example: shiftgym show navigation --split rule_ood --index 3
     """
@@ -312,7 +311,7 @@ def bench() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script: exit code 2 and one line on misuse, 1 if something failed, no traceback but for bugs."""
+    """The console script: exit code 2 and one line on misuse, 1 if something failed. Only a bug shows a traceback."""
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -322,7 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        # The reader (`head`, say) has enough. Python would complain once more when it flushes at its end.
+        # The reader (such as `head`) closed the pipe. Without this, Python would complain again when it flushes at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`shiftgym study ...`: the commands about studies; no logic. What they need is imported when they run."""
+"""`shiftgym study ...`: the commands about studies, without logic. Each imports what it needs when it runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,17 +41,17 @@ def run(
         A shipped study or suite of studies (see `shiftgym study list`), or the path of a file of either kind. Not
         needed with --resume.
     scale
-        Of a suite: a smaller size that it knows, such as smoke.
+        For a suite: a smaller size that its file defines, such as smoke.
     dry_run
         Only print the plan: branches, steps, estimated time.
     resume
-        Go on with this run folder; finished branches are not redone.
+        Resume this run folder. Finished branches are not run again.
     workers
-        Branches side by side, one thread each. As many as there are cores by default.
+        Branches that run at the same time, one thread each. By default as many as there are cores.
     plain
-        A log instead of the live table. Always so if the output is no terminal.
+        Print a log instead of a live table. Always so if the output is not a terminal.
     runs
-        Where run folders are made.
+        The folder in which run folders are made.
     """
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
@@ -62,7 +62,9 @@ def run(
     if resume is not None:
         if _holds_suite(resume):
             if name or overrides or scale:
-                raise ConfigError(f"study run --resume {resume}: a suite goes on as it began; give nothing besides")
+                raise ConfigError(
+                    f"study run --resume {resume}: a suite resumes with the settings it began with; give no others"
+                )
             return resume_run(resume, workers=workers, plain=plain)
         finished = resume_study(resume, source=name, overrides=overrides or (), workers=workers, plain=plain)
         return 1 if finished.failed else 0
@@ -86,7 +88,7 @@ def run(
 
 @study.command(name="resume")
 def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = False) -> int:
-    """Go on with a run that was killed, interrupted, or had failing branches.
+    """Resume a run that was killed or interrupted, or that has branches that failed.
 
     Example: shiftgym study resume runs/points-text-20260101-120000
 
@@ -95,9 +97,9 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
     folder
         The run folder.
     workers
-        Branches side by side, one thread each. As many as there are cores by default.
+        Branches that run at the same time, one thread each. By default as many as there are cores.
     plain
-        A log instead of the live table.
+        Print a log instead of a live table.
     """
     from shiftgym.studies.run import resume_study
     from shiftgym.studies.suite_run import resume_suite
@@ -149,14 +151,14 @@ def show(name: str, /, *, overrides: Overrides = None) -> None:
 
 @study.command
 def keys(table: str | None = None, /, *, markdown: bool = False) -> None:
-    """Say what every setting of a study can be, its default, and what it means; without a table, list the tables.
+    """Print the settings of a table: values, default and meaning. Without a table, list the tables.
 
     Example: shiftgym study keys evaluation
 
     Parameters
     ----------
     table
-        Such as evaluation, recipe.ppo or splits.points.
+        Name of a table, such as evaluation, recipe.ppo or splits.points.
     markdown
         Print the page docs/settings.md, which has all tables.
     """

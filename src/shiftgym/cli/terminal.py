@@ -27,7 +27,7 @@ def task_to_play(name: str | None, study: str | None, overrides: Sequence[str]) 
 
     Args:
         name: a shipped task, or `package.module:Class`; None for the task of the study, or points.
-        study: a shipped study or a study file. Without it a shipped task has the splits of its study in text.
+        study: a shipped study or a study file. Without it a shipped task has the splits of TASK-text.
 
     Raises:
         ConfigError: there is no such task or study, or the study is about another task.
@@ -53,8 +53,8 @@ def _split(task: Task, split: str | None) -> str:
 
 
 class HumanPolicy:
-    """Shows what is new in the dialogue and reads an answer. A bare answer, one without a JSON object, is put in
-    the field that the task says it stands for."""
+    """Prints the new messages and reads an answer. A bare answer, one without a JSON object, is put into the field that
+    the task names."""
 
     def __init__(self, console: Console, task: Task) -> None:
         self._console = console
@@ -82,7 +82,8 @@ WIDTH = 72
 
 
 class _Told:
-    """Says a text that goes on from the last one, as the prompts along a route do, only from there on."""
+    """Prints a text. Where it continues the one before, as the prompts along a route do, only the new part is
+    printed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -161,5 +162,5 @@ def _picture(console: Console, picture: Picture) -> None:
 
 
 def _say(console: Console, text: str) -> None:
-    """Print text as it is: square brackets in it are no markup."""
+    """Print text as it is: square brackets in it are not markup."""
     console.print(text, markup=False, highlight=False)

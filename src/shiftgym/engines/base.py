@@ -1,4 +1,4 @@
-"""Where the branches of a study run: what an engine is, and the engines that there are.
+"""Where the branches of a study run: the interface of an engine, and the list of engines.
 
 A new engine is a class in a file of its own and a line in `ENGINES`.
 """
@@ -16,7 +16,7 @@ Watch = Callable[[dict[str, State]], None]
 """Called with the state of every job, by name."""
 
 ENGINES = {"local": "shiftgym.engines.local:LocalEngine"}
-"""Where each engine lives. Text, so that naming one does not import the others."""
+"""The class of each engine. It is text, so that naming one does not import the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,23 @@ class Engine(Protocol):
     """Runs jobs. What they leave in their folders is the same for every engine."""
 
     workers: int
-    """Most jobs side by side."""
+    """Most jobs at the same time."""
     threads: int
-    """Threads of each of them."""
+    """Threads of each job."""
 
     def __init__(self, *, workers: int | None, imports: Sequence[str]) -> None:
         """
         Args:
-            workers: most jobs side by side; None: as many as there is room for.
+            workers: most jobs at the same time; None: as many as there is room for.
             imports: modules that nearly every job imports, so that an engine may import them once for all.
         """
         ...
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
-        """Run all jobs, the first ready one first; how each of them ended.
+        """Run all jobs, in order as they become ready; the state in which each ended.
 
-        A job that fails takes only those with it that need it. On any exception here, Ctrl-C included, running jobs
-        are ended; they also end when this process is killed.
+        A job that fails stops only the jobs that need it. On any exception here, Ctrl-C included, running jobs are
+        ended; they also end when this process is killed.
 
         Args:
             watch: called about twice a second, and once at the end.

@@ -1,4 +1,4 @@
-"""Jobs as one-thread processes side by side on this machine.
+"""Jobs as processes on this machine, each with one thread.
 
 Two processes with one thread each do the work of one process with two threads, and stay steady under other load.
 """
@@ -15,11 +15,11 @@ from multiprocessing.context import ForkServerProcess
 from shiftgym.engines.base import Job, State, Watch
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
-"""Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN keeps code for
-every shape of matrix that it has met, gigabytes where batches are of ever new lengths; hence the cap."""
+"""Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN caches
+code for every matrix shape, which grows to gigabytes where batches have ever new lengths; hence the cap."""
 
 POLL = 0.5
-"""Seconds between two looks at the running jobs."""
+"""Seconds between two checks of the running jobs."""
 
 
 class LocalEngine:
@@ -29,8 +29,8 @@ class LocalEngine:
 
     def __init__(self, *, workers: int | None, imports: Sequence[str]) -> None:
         self.workers = workers or len(os.sched_getaffinity(0))
-        # Processes are forked, so that what takes seconds to import is imported once; but from a server that does
-        # nothing else, since a fork copies the locks of whatever threads its parent has.
+        # Processes are forked, so that modules that take seconds to import are imported once. They are forked from a
+        # server that does nothing else, since a fork copies the locks of its parent's threads.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([*imports])
 
@@ -78,7 +78,7 @@ def _child(job: Job) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed cannot end its children, and two writers in one folder would spoil it."""
+    """A parent that was killed cannot end its children, and two writers in one folder would corrupt it."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -10,7 +10,7 @@ Part = Literal["supervised", "reinforced", "control", "further"]
 
 
 class Compare(BaseModel):
-    """Which splits and branches are compared, and by which one measure. Everything else is secondary."""
+    """The splits and branches that are compared, and the one measure that decides. Everything else is secondary."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -26,13 +26,13 @@ class Compare(BaseModel):
     reinforced: str | None = None
     """The branch trained by reinforcement that the study is about. By default the only one there is."""
     controls: tuple[str, ...] = ()
-    """Branches that could explain a difference otherwise."""
+    """Branches that test other explanations of a difference."""
     measure: str = "success"
     """The one primary measure, a column of `results.jsonl`."""
     decoding: Decoding = "sampled"
-    """How the answers are drawn that the primary measure is taken from. By default `sampled` if that is evaluated."""
+    """Decoding of the answers that the primary measure is taken from. By default `sampled` if that is evaluated."""
     measures: dict[str, str] = {}
-    """Primary measures of shifted splits that have one of their own."""
+    """Shifted split -> its primary measure, where that is another."""
 
     def primary(self, split: str) -> str:
         """The primary measure on a split."""

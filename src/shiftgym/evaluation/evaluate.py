@@ -33,8 +33,8 @@ Row = dict[str, Any]
 what happened (see `measures.measure_episode`)."""
 
 BATCH = 128
-"""Decisions played side by side, across all splits. Larger is hardly faster, and the key-value cache of a policy that
-uses all its attempts on long answers then takes gigabytes."""
+"""Decisions answered at the same time, across all splits. Larger batches are hardly faster, and the key-value cache of
+a policy that uses all its attempts on long answers then takes gigabytes."""
 
 SAMPLE = 12
 """Problems of each split and decoding whose whole (first) episode is kept for the report's episode browser."""
@@ -42,7 +42,7 @@ SAMPLE = 12
 
 @dataclass(slots=True, repr=False)
 class Evaluation:
-    """What one policy did, in the order of decodings, splits and problems."""
+    """The results of one policy, in the order of decodings, splits and problems."""
 
     rows: list[Row] = field(default_factory=list)
     """One a problem: where it comes from and what happened (see `measure_episode`)."""
@@ -114,15 +114,15 @@ def evaluate(
     Args:
         policy: the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, or `expert`;
             a function from the decoding to a policy; or a policy, which answers in its own way under every decoding.
-        task: a task, or its name: `points`, `navigation`, or `package.module:Class`. By its name a task has one split,
-            `train`; the task of a study has the study's.
+        task: a task, or its name: `points`, `navigation`, or `package.module:Class`. A task given by name has one
+            split, `train`; that of a study has the splits of the study.
         splits: names of splits; by default all of the task.
         samples: answers to each problem under the sampled decoding; a row holds their mean.
         seed: of the answers of a model.
         temperature: of a model under the sampled decoding.
         max_new_tokens: longest answer of a model, in tokens.
-        origin: what begins every row and record: branch, seed, step, fraction, flops, flops_paper.
-        batch: decisions that are answered side by side. No outcome depends on it.
+        origin: the first columns of every row and record: branch, seed, step, fraction, flops, flops_paper.
+        batch: decisions that are answered at the same time. No outcome depends on it.
 
     Raises:
         ConfigError: there is no such policy, task or split.
@@ -139,7 +139,8 @@ def evaluate(
         answering, times = policy_for(decoding), samples if decoding == "sampled" else 1
         for several in batches(task, deal, times, batch):
             answered = [(problem, sample) for problem in several for sample in range(times)]
-            # The noise names no checkpoint: all of them draw the same, which makes pairs more alike.
+            # The noise does not depend on the checkpoint: all share it, which lowers the variance of paired
+            # differences.
             noise = [["evaluation", problem.split, problem.index, sample] for problem, sample in answered]
             played = play(answering, task, [problem for problem, _ in answered], noise=noise, ahead=True)
             for start in range(0, len(played), times):
@@ -160,7 +161,7 @@ def _by_decoding(
 
 
 def batches(task: Task, problems: Sequence[Any], times: int = 1, size: int = BATCH) -> Iterator[list[Any]]:
-    """The problems in batches of about `size` decisions, each of which is answered so many times."""
+    """The problems in batches of about `size` decisions, each of which is answered `times` times."""
     batch: list[Any] = []
     held = 0
     for problem in problems:
@@ -174,7 +175,7 @@ def batches(task: Task, problems: Sequence[Any], times: int = 1, size: int = BAT
 
 
 def _mean(rows: Sequence[Row]) -> Row:
-    """The measures of several episodes on one problem: means of what applies, and all their decisions."""
+    """The measures of several episodes on one problem: means over those that apply, and all their decisions."""
     whole: Row = {}
     for name in rows[0]:
         values = [row[name] for row in rows if row[name] is not None]

@@ -1,4 +1,4 @@
-"""What is measured of an episode: one table. The columns of `results.jsonl`, the columns and words of reports,
+"""The measures of an episode, in one table. The columns of `results.jsonl`, the columns and words of reports,
 `docs/measures.md` and the check of names in study files and suites follow from it.
 
 A new measure is one row of `MEASURES` and its function.
@@ -26,10 +26,10 @@ class Where(StrEnum):
     EVERYWHERE = "everything"
     REVISION = "tasks that allow several attempts"
     SEVERAL = "problems of several decisions"
-    SYMBOLS = "decisions in which a symbol is to be read"
+    SYMBOLS = "decisions in which a symbol has to be read"
     OTHER_RULE = "splits under another rule than the trained one"
     PICTURES = "problems shown in pictures"
-    SOLVED = "problems of which the start solved a decision"
+    SOLVED = "problems in which the start solved a decision"
     LEARNS_EXPERT = "branches that learn from a fixed set of the expert's answers"
     NEIGHBOURS = "tasks that can change a problem a little"
 
@@ -41,13 +41,14 @@ class Measure(Generic[Subject]):
     name: str
     """Its key in the rows of a run, in claims and in study files."""
     label: str
-    """What reports call it; see `called`."""
+    """Its name in reports; see `called`."""
     definition: str
     """One plain sentence, without the full stop."""
     of: Callable[[Subject], Any]
-    """Computes it: a number, or None where it applies to nothing; or one number for each of several variants."""
+    """The function that computes it: a number, None where it does not apply, or one number for each of several
+    variants."""
     phrase: str = ""
-    """What a sentence calls it where the label alone is not enough, with braces as in `label`."""
+    """Its name in a sentence, where the label alone is not enough, with braces as in `label`."""
     source: str = ""
     """Where the measure comes from: a section of the paper (arXiv 2501.17161), or another publication."""
     better: Literal[1, 0, -1] = 1
@@ -63,13 +64,13 @@ class Measure(Generic[Subject]):
         return self.where not in (Where.EVERYWHERE, Where.REVISION, Where.SEVERAL)
 
     def called(self, variant: Any) -> str:
-        """The label, with the number of attempts or the variant in the place of its braces, where it has some."""
+        """The label, with the number of attempts or the variant in its braces, where it has some."""
         return self.label.format(variant)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
-    """An episode in which every decision was answered, those behind a failed one too, with what first answers show."""
+    """An episode in which every decision was answered, those after a failed one too, and diagnoses of first answers."""
 
     episode: Episode
     diagnoses: Sequence[Diagnosis]
@@ -155,7 +156,7 @@ MEASURES = table(
     Measure(
         "whole",
         "whole problem",
-        "Share of problems of which every decision is right within the limit of attempts",
+        "Share of problems in which every decision is right within the limit of attempts",
         whole,
         phrase="success on whole problems",
         source="paper, overall success",
@@ -164,7 +165,7 @@ MEASURES = table(
     Measure(
         "per_step",
         "per step",
-        "Right answers among all answers up to the first decision that failed, as a mean over problems",
+        "Share of right answers among all answers up to the first failed decision, as a mean over problems",
         per_step,
         phrase="accuracy per step",
         source="paper, per-step accuracy",
@@ -191,7 +192,7 @@ MEASURES = table(
     Measure(
         "valid",
         "valid",
-        "Share of first answers that keep the syntax and the allowed operations, whatever their value",
+        "Share of first answers that obey the syntax and use allowed operations only, whatever their value",
         valid,
         phrase="validity",
         source="arXiv 2510.00237",
@@ -215,7 +216,7 @@ MEASURES = table(
     Measure(
         "recognised",
         "recognition",
-        "Share of first answers that say rightly what the picture shows, whatever they make of it",
+        "Share of first answers that state correctly what the picture shows, whether or not they are right",
         recognised,
         source="paper, Fig. 8",
         where=Where.PICTURES,
@@ -234,7 +235,7 @@ MEASURES = table(
 
 
 def measure_episode(task: Task, episode: Episode) -> dict[str, Any]:
-    """The measures of one episode in which every decision was put to the policy, those behind a failed one too.
+    """The measures of one episode in which every decision was answered, those after a failed one too.
 
     Returns:
         name -> value, for every row of `MEASURES`, and `decisions`: of each decision its outcomes, the attempt that was

@@ -1,4 +1,4 @@
-"""The public `play`: it finds the policy, the task and the problems by name, and leaves the rest to the loop of
+"""The public `play`: it finds the policy, the task and the problems by name, and calls the loop of
 `shiftgym.episodes`."""
 
 from collections.abc import Sequence
@@ -36,18 +36,18 @@ def play(
     Args:
         policy: a policy, the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, or
             `expert`.
-        task: a task, or its name: `points`, `navigation`, or `package.module:Class`. By its name a task has one split,
-            `train`, and default settings; `build_task` and `load_study(...).build_task()` make others.
+        task: a task, or its name: `points`, `navigation`, or `package.module:Class`. A task given by name has one
+            split, `train`, and default settings; `build_task` and `load_study(...).build_task()` make others.
         problems: problems of the task, indices of problems of `split`, or how many of its first problems.
-        split: where indices are looked up.
+        split: the split that indices refer to.
         seed: of the answers of a model.
-        temperature: at which a model answers; 0 is greedy. A policy that is given as such has its own.
+        temperature: at which a model answers; 0 is greedy. A policy object has its own.
         max_new_tokens: longest answer of a model, in tokens.
         limit: attempts a decision; the task's own limit by default.
         feedback: whether the verifier's message is shown after a failed attempt, or only that it failed.
         noise: of each episode, the name of the random stream that its answers are sampled from. By default split,
             index, and how often the problem came before.
-        ahead: answer all decisions of a problem side by side, those behind a failed one too.
+        ahead: answer all decisions of a problem side by side, those after a failed one too.
 
     Raises:
         ConfigError: there is no such policy, task or split.

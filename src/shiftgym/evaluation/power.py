@@ -1,17 +1,17 @@
-"""What difference of two branches a study can tell from zero: planned before a run, and measured after it.
+"""The smallest difference of two branches that a study can detect: planned before a run, and measured after it.
 
-The difference d[s, p] of two branches with seed s on problem p is the true difference, plus what is particular to the
-seed, plus what is particular to the problem, plus noise of the answers. So the mean over S seeds and P problems with n
-sampled answers each has the variance
+The difference d[s, p] of two branches with seed s on problem p is the true difference, plus an effect of the seed, plus
+an effect of the problem, plus noise of the answers. So the mean over S seeds and P problems with n sampled answers each
+has the variance
 
     seeds^2 / S  +  problems^2 / P  +  answers^2 / (S P n)
 
 where `seeds`, `problems` and `answers` are standard deviations. Its root is the standard error. A true difference is
-told from zero in 80 of 100 studies where it is z_0.8 standard errors larger than half the width of the interval.
+detected in 80 of 100 studies where it is z_0.8 standard errors larger than half the width of the interval.
 
 Half the width would be z_0.975 standard errors. But the bootstrap over seeds and problems (see `statistics`) counts the
-noise of answers three times: with the seeds, with the problems and with their pairs. Its intervals are wider than they
-need to be where answers are few. Reports decide by these intervals, so power is planned with them.
+noise of answers three times: with the seeds, with the problems and with their pairs. Its intervals are wider than
+necessary where answers are few. Reports decide by these intervals, so power is planned with them.
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ class Spreads:
     the variance 2 p (1 - p), at most one half: the default is this worst case."""
 
 
-# To be measured anew after every change of points-text: study points-text, split rule_ood, success within the limit,
+# Measure again after every change of points-text: study points-text, split rule_ood, success within the limit,
 # sampled, every branch minus the start. Command: python scripts/spreads.py RUN
 PLANNED = Spreads(seeds=0.04, problems=0.25)
-"""What is assumed before a run."""
+"""The spreads that are assumed before a run."""
 
 
 def detectable_difference(seeds: int, problems: int, samples: int = 1, spreads: Spreads = PLANNED) -> float:
-    """The smallest true difference that is told from zero with `POWER` by a two-sided interval at `LEVEL`.
+    """The smallest true difference that is detected with `POWER` by a two-sided interval at `LEVEL`.
 
     Args:
         seeds: of post-training, each run once in both branches.
@@ -68,9 +68,9 @@ def spreads(a: Floats, b: Floats) -> Spreads:
     """The spreads of the difference of two branches, from the variance components of a table of seeds and problems
     (two-way random effects, by the method of moments; a component that comes out below zero is zero).
 
-    What is left beside seeds and problems counts as `answers`: the noise of the mean of the answers that a row holds,
-    and whatever a seed does to one problem only. With one seed, nothing tells how seeds differ: their spread is then
-    zero, and all variation counts as that of problems.
+    The variation left after seeds and problems counts as `answers`: the noise of the mean of the answers that a row
+    holds, and whatever a seed does to one problem only. With one seed the spread of seeds is unknown: it is then zero,
+    and all variation counts as that of problems.
 
     Args:
         a: (seeds, problems), without NaN.

@@ -1,7 +1,7 @@
-"""What is measured of memorisation and forgetting: one table. The columns of `probes.jsonl`, those of the report and
+"""The measures of memorisation and forgetting, in one table. The columns of `probes.jsonl`, those of the report and
 `docs/measures.md` follow from it.
 
-A new measure is one row of `PROBES` and its function. What is drawn from a checkpoint for it: `evaluation/probes.py`.
+A new measure is one row of `PROBES` and its function. `evaluation/probes.py` samples the answers that they need.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from shiftgym.evaluation.measures import Measure, Where, table
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What was drawn from one checkpoint on one problem. Sequences have one element a decision."""
+    """The answers of one checkpoint to one problem, in numbers. Sequences have one element a decision."""
 
     kl_to_start: float
     """KL(policy || start) in nats an answer, on first answers that the policy sampled."""
@@ -32,23 +32,23 @@ class Probed:
     changed: Mapping[str, Sequence[bool]]
     """Kind of change -> whether the policy's greedy first answer to the problem changed in this way is right."""
     copied: Sequence[bool] | None
-    """Whether the greedy first answer stands among those learned from; None if the branch learns from no fixed set."""
+    """Whether the greedy first answer is one of those learned from; None if the branch learns from no fixed set."""
 
 
 def pass_at(samples: int, right: int, k: int) -> float:
-    """The chance that at least one of k answers, drawn from so many of which so many were right, is right: the unbiased
-    estimate of pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1)."""
+    """The chance that at least one of k answers is right, estimated from `samples` answers of which `right` were right:
+    the unbiased estimate of pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1)."""
     return 1 - comb(samples - right, k) / comb(samples, k)
 
 
 def local_inconsistency(solved: Sequence[bool], perturbed: Sequence[bool]) -> float:
-    """Share of problems that are solved as they are but not when changed a little: accuracy times one minus the
+    """Share of problems that are solved as given but not when changed a little: accuracy times one minus the
     consistency ratio (LiMem; Xie et al. 2024, arXiv 2410.23123, section 2.1)."""
     return fmean(before and not after for before, after in zip(solved, perturbed, strict=True))
 
 
 def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
-    """Share of what was solved before that is solved still; None if nothing was."""
+    """Share of the decisions solved before that are still solved; None if none was."""
     kept = [still for once, still in zip(before, now, strict=True) if once]
     return fmean(kept) if kept else None
 
@@ -94,8 +94,8 @@ PROBES = table(
     Measure(
         "kl_from_start",
         "KL(start ‖ policy), nats",
-        "The same divergence the other way round, on answers that the start samples: how much of what it would have "
-        "said has become unlikely",
+        "The same divergence with the two exchanged, on answers that the start samples: how unlikely the start's "
+        "answers have become",
         _kl_from_start,
         source="Shenfeld et al. 2025 (arXiv 2509.04259) find that forgetting follows a divergence of this kind on the "
         "new task",
@@ -113,8 +113,7 @@ PROBES = table(
     Measure(
         "retained",
         "retained",
-        "Of the decisions that the start answered rightly, greedily and at once, the share that is answered rightly "
-        "still",
+        "Share of the decisions that the start solved with its greedy first answer that the policy still solves so",
         _retained,
         source="the complement is what Toneva et al. 2019 (arXiv 1812.05159) call forgotten",
         where=Where.SOLVED,
@@ -122,7 +121,7 @@ PROBES = table(
     Measure(
         "copied",
         "copied",
-        "Share of greedy first answers that stand word for word among the expert's answers that the branch learns from",
+        "Share of greedy first answers that are identical to one of the expert's answers that the branch learns from",
         _copied,
         better=-1,
         where=Where.LEARNS_EXPERT,
@@ -151,7 +150,7 @@ class Column(NamedTuple):
 
     measure: Measure[Probed]
     head: str
-    """What reports call it: the measure, or one of its variants."""
+    """Its name in reports: that of the measure, or of one of its variants."""
 
 
 def columns(row: Mapping[str, Any]) -> dict[Column, float | None]:

@@ -1,4 +1,5 @@
-"""Memorisation and forgetting: how far a checkpoint is from the start, and whether it solves or recalls.
+"""Memorisation and forgetting: how far a checkpoint is from the start, and whether it solves problems or recalls
+answers.
 
 What each measure is and where it comes from: `docs/measures.md`. Compute spent here is not part of any ledger.
 """
@@ -26,13 +27,13 @@ class Probe:
     """Probes the checkpoints of one branch.
 
     Args:
-        start: the weights that the branch starts from; they are kept.
+        start: the model that the branch starts from. The probe holds on to it, so its weights must not change.
         splits: those that are probed, the first `problems` problems of each.
         samples: first answers that are sampled for each decision.
         temperature: of sampling.
         max_new_tokens: longest answer.
         seed: of the sampled answers.
-        learned: the answers that the branch learns from again and again; None: there is nothing to copy from.
+        learned: the fixed set of answers that the branch learns from; None if there is none.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The parts of `docs/measures.md` that are made from the tables of measures and from the constants of `power`.
+"""Makes the parts of `docs/measures.md` that follow from the tables of measures and the constants of `power`.
 
     python -m shiftgym.evaluation.reference docs/measures.md
 
-writes them anew between their marks, `<!-- begin NAME -->` and `<!-- end NAME -->`; the rest of the page is kept.
+writes them between their marks, `<!-- begin NAME -->` and `<!-- end NAME -->`; the rest of the page is kept.
 """
 
 import sys
@@ -37,7 +37,7 @@ def measures_table(measures: Mapping[str, Measure[Any]]) -> str:
 
 
 def power_table() -> str:
-    """What studies of some sizes can tell from zero, by the spreads that are assumed."""
+    """The smallest difference that studies of some sizes can detect, with the spreads that are assumed."""
     rows = [
         f"Assumed before a run: {100 * PLANNED.seeds:g} points between seeds, {100 * PLANNED.problems:g} between "
         f"problems, {100 * PLANNED.answers:.0f} between single answers.",
@@ -50,7 +50,7 @@ def power_table() -> str:
 
 
 def updated(page: str) -> str:
-    """The page with its made parts written anew."""
+    """The page with these parts replaced."""
     parts = {"measures": measures_table(MEASURES), "probes": measures_table(PROBES), "power": power_table()}
     for name, text in parts.items():
         start = page.index(begin := f"<!-- begin {name} -->\n") + len(begin)

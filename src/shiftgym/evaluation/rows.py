@@ -48,7 +48,7 @@ SCHEMA = pa.schema(
         ),
     ]
 )
-"""Columns of `results.jsonl`. Those of `nullable` measures may hold null; such rows count neither for nor against."""
+"""Columns of `results.jsonl`. Those of `nullable` measures may hold null; such rows are left out of its means."""
 
 
 def read_rows(paths: Sequence[Path]) -> pa.Table:
@@ -87,7 +87,7 @@ CUBE_AXES = {
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """All rows as dense arrays. Whatever is compared lies along the same seeds and problems, so pairs are aligned.
+    """All rows as dense arrays. All branches share the axes of seeds and problems, so pairs are aligned.
 
     NaN stands for a row that does not exist (a branch without that checkpoint, work not done yet) and for a measure
     that does not apply to an answer.

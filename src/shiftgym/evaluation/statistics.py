@@ -1,19 +1,19 @@
 """Intervals for rates and for paired differences: Wilson for one seed's rate, else a cluster bootstrap.
 
-**What is resampled.** Seeds (clusters) and problems, crossed: all seeds and branches answer the same problems, so
-one draw of problems holds for all of them, and a difference is taken pair by pair. Draws are shared by everything
-that is compared. This is the pigeonhole bootstrap of Owen (2007, Annals of Applied Statistics 1:386).
+**What is resampled.** Seeds (clusters) and problems, crossed: all seeds and branches answer the same problems, so one
+draw of problems holds for all of them, and a difference is taken pair by pair. All comparisons share the draws. This is
+the pigeonhole bootstrap of Owen (2007, Annals of Applied Statistics 1:386).
 
 **How many are drawn.** All problems, with replacement, but one cluster fewer than there are: with n clusters the mean
 of n draws varies too little by (n - 1) / n, which with 3 seeds is a third of the variance missing; the mean of n - 1
 draws varies by the right amount (Rao and Wu 1988, JASA 83:231). Over several backbones, backbones are drawn in this
 way first and seeds within each drawn backbone second.
 
-**What it can say.** Noise of single answers enters with the seeds and with the problems, so intervals are wide rather
-than narrow when seeds agree: in a simulation with 3 seeds and 128 problems, nominal 95 % intervals of a difference
-held the truth in 96 to 98 %. When seeds differ strongly (by a logit) it is about 90 %: three seeds cannot show a rare
-bad seed, and no resampling invents one. So reports print the value of every seed beside the interval. With one seed
-only problems are resampled: the interval then speaks of that training run and says nothing of another.
+**Coverage.** Noise of single answers enters with the seeds and with the problems, so intervals are wide rather than
+narrow when seeds agree: in a simulation with 3 seeds and 128 problems, nominal 95 % intervals of a difference covered
+the truth in 96 to 98 %. When seeds differ strongly (by a logit) it is about 90 %: a rare bad seed is likely to be
+missing among three, and resampling cannot add it. So reports print the value of every seed beside the interval. With
+one seed only problems are resampled: the interval then describes that training run and no other.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What one checkpoint did on one split: means over its rows, and the shares of outcomes, styles and kinds."""
+"""The results of one checkpoint on one split: means over its rows, and the shares of outcomes, styles and kinds."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shiftgym.evaluation.rows import KEYS
 
 @dataclass(slots=True)
 class Summary:
-    """What one checkpoint did on one split under one decoding: means over problems, shares over decisions."""
+    """The results of one checkpoint on one split under one decoding: means over problems, shares over decisions."""
 
     branch: str
     seed: int

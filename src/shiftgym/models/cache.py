@@ -1,8 +1,8 @@
 """The key-value cache of conversations that grow at different paces, and the attention that reads it.
 
-Token p of a conversation always stands in column p of its row. Rows differ in length, but there are no holes: what a
-row attends to follows from its positions alone, and a batch is as wide as its longest conversation. Columns beyond a
-row's length may hold leftovers; they are written anew before anything attends to them.
+Token p of a conversation always stands in column p of its row. Rows differ in length, but there are no holes: the mask
+of a row follows from its positions alone, and a batch is as wide as its longest conversation. Columns beyond a row's
+length may hold old values; they are overwritten before any token attends to them.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class RaggedCache(Cache):
             layer.swap(torch.cat([a, b]), torch.cat([b, a]))
 
     def reserve(self, columns: int) -> None:
-        """Have room for at least so many columns."""
+        """Make room for at least `columns` columns."""
         self.capacity = max(self.capacity, -(-columns // self.STEP) * self.STEP)
 
     def write_to(self, columns: Tensor) -> None:
@@ -70,7 +70,7 @@ class _RaggedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __i
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Write states (rows, heads, new tokens, head size); what is kept (rows, heads, capacity, head size)."""
+        """Write states (rows, heads, new tokens, head size); returns the store (rows, heads, capacity, head size)."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None

@@ -12,18 +12,18 @@ from shiftgym.messages import Message, Messages, Picture, assistant, parts, user
 from shiftgym.models.pictures import Pictures
 
 _ANSWER = "@answer@"
-"""Stands for an answer when the template is asked what follows one."""
+"""Placeholder for an answer, used to find what the template writes after one."""
 
 _DATE = "26 Jul 2024"
-"""Templates of the Llama 3 kind print today's date; pinned, or the same study would differ from day to day."""
+"""Llama 3 templates print today's date. It is pinned, or the same study would differ from day to day."""
 
 
 class ChatFormat:
     """How one model's conversations are written in tokens.
 
     Args:
-        reader: the model's tokenizer, or its processor if it sees.
-        pictures: those that the model is shown; None if it only reads.
+        reader: the model's tokenizer, or the processor of a vision-language model.
+        pictures: those that the model is shown; None for a text model.
 
     Raises:
         ConfigError: there is no chat template, or one that does not end an answer with a special token.
@@ -80,7 +80,7 @@ class ChatFormat:
         return text
 
     def flops(self, shown: Sequence[int]) -> int:
-        """Of the encoder, one forward pass over these pictures."""
+        """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
 
     def _prompt(self, key: "_Key") -> list[int]:
@@ -91,7 +91,7 @@ class ChatFormat:
         messages = _messages(key)
         rendered = self._render([user("."), assistant(_ANSWER), *messages])
         following = self._shown(self._tokens(rendered.partition(_ANSWER)[2]), messages)
-        # A blank that some templates put between an answer and its end token was not generated: left out.
+        # Some templates put a space between an answer and its end token. It was not generated, so it is left out.
         end = next((i for i, token in enumerate(following) if token in self._special), None)
         if end is None:
             name = self.tokenizer.name_or_path
@@ -120,7 +120,7 @@ class ChatFormat:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _content(self, message: Message) -> Any:
-        """Models that see want a message in parts."""
+        """The content of a message, which a vision-language model takes in parts."""
         if self.pictures is None:
             if message.get("pictures"):
                 name = self.tokenizer.name_or_path

@@ -1,4 +1,4 @@
-"""What is learned from: a conversation in tokens. No torch here, so that recipes can be read without it."""
+"""Conversations in tokens, which recipes learn from. torch is not imported here, so that recipes load without it."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class Conversation:
     """One conversation to learn from. Only the tokens in `spans` are trained; prompts and feedback are context.
 
-    The lists behind `spans` have a number for each answer token, all attempts in order, or are empty.
+    The lists after `spans` have one number for each answer token, all attempts in order, or are empty.
     """
 
     ids: list[int]
@@ -19,7 +19,7 @@ class Conversation:
     logprobs: list[float] = field(default_factory=list)
     """Log-probability of each answer token under the policy that sampled it; empty for an expert's answer."""
     reference: list[float] = field(default_factory=list)
-    """The same under the model that the branch started with; the loop fills it in where it needs it."""
+    """The same under the model that the branch started with; the training loop fills it in where it is needed."""
     returns: list[float] = field(default_factory=list)
     """Value target of each attempt (not token); empty without a critic."""
 
@@ -29,4 +29,4 @@ class Conversation:
 
 
 Judged = list[list[tuple[Conversation, bool]]]
-"""Of one problem: for each decision some sampled conversations, and whether each ended with a right answer."""
+"""For one problem: for each decision some sampled conversations, and whether each ended with a right answer."""

@@ -30,10 +30,10 @@ class ModelPolicy:
         temperature: 0 is greedy. Recorded log-probabilities are those of the sampling distribution; for greedy
             answers those at temperature 1.
         seed: with the names of a decision it fixes every sample. The noise of a token depends on those names, its
-            attempt and its position alone, never on its row or on what else is answered.
+            attempt and its position alone, never on its row or on other answers of the batch.
 
     Raises:
-        ConfigError: the model mixes in layers that are not attention, which this cache cannot hold.
+        ConfigError: the model has layers other than attention, which this cache does not support.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class _Conversation:
     """Offset added to token indices to get rotary positions after the prompt (non-zero only for models with 3-D image
     positions)."""
     cached: int = 0
-    """How many of `ids` have keys and values. The last sampled token never has: it is read with what follows it."""
+    """How many of `ids` have keys and values. The last sampled token never has: it is read with the tokens after it."""
     ids: list[int] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[list[float]] = field(default_factory=list)
@@ -116,7 +116,7 @@ class ModelChat:
     def _generate(
         self, rows: Sequence[int], talks: Sequence[_Conversation]
     ) -> tuple[list[list[int]], list[list[float]]]:
-        """Read what is new of each conversation and sample an answer; tokens and log-probabilities of each."""
+        """Read the new tokens of each conversation and sample an answer; tokens and log-probabilities of each."""
         policy, cache, count, limit = self._policy, self._cache, len(talks), self._policy.max_new_tokens
         device = policy.model.device
         starts = [len(talk.ids) for talk in talks]
@@ -163,7 +163,7 @@ class ModelChat:
         )
 
     def _read_prompts(self, talks: Sequence[_Conversation]) -> Tensor:
-        """Read first prompts, what they begin with in common only once; logits (rows, vocabulary) behind each."""
+        """Read first prompts, shared beginnings only once; logits (rows, vocabulary) after each."""
         cache, device = self._cache, self._policy.model.device
         trees = pack_prefix_trees([talk.ids for talk in talks], PROMPT_TREE)
         packed = Packed.of(trees, device, self._policy.chat_format.pictures)
@@ -190,7 +190,7 @@ class ModelChat:
         return scores
 
     def _read_on(self, talks: Sequence[_Conversation], start: Tensor, offset: Tensor) -> Tensor:
-        """Read what is new of each conversation, padded on the left; logits (rows, vocabulary) behind each.
+        """Read the new tokens of each conversation, padded on the left; logits (rows, vocabulary) after each.
 
         Args:
             start: (rows,) lengths of the conversations.
@@ -202,7 +202,7 @@ class ModelChat:
         positions = start[:, None] - chunk + torch.arange(chunk, device=device)
         real = positions >= torch.tensor([talk.cached for talk in talks], device=device)[:, None]
         cache.reserve(int(start.max()) + 1)
-        # Padding is written to the last column, which nothing attends to as yet.
+        # Padding is written to the last column, which nothing attends to yet.
         columns = torch.where(real, positions, cache.capacity - 1)
         return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, offset)
 
@@ -223,7 +223,7 @@ class ModelChat:
     def _step(
         self, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor, sampled: int | None = None
     ) -> Tensor:
-        """Append tokens to conversations; logits (rows, vocabulary) behind the last of them.
+        """Append tokens to conversations; logits (rows, vocabulary) after the last of them.
 
         Args:
             ids: (rows, new tokens).
@@ -254,7 +254,7 @@ class ModelChat:
         read: tuple[Tensor, Tensor],
         sampled: int,
     ) -> Tensor:
-        """Run the model; float32 logits (N, vocabulary) behind the tokens that are read.
+        """Run the model; float32 logits (N, vocabulary) after the tokens that are read.
 
         Args:
             inputs: `input_ids` (rows, new tokens) and what else the model takes.

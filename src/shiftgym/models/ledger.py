@@ -1,8 +1,8 @@
 """The compute ledger: tokens and FLOPs of everything that a branch runs through a model, and the paper's own estimate.
 
 FLOPs are those of the padded shapes that are executed: 2 for each weight of a matrix and token, attention as the full
-square, the output embeddings only where they are applied; a backward pass is twice its forward pass. What an encoder
-of pictures takes is measured by torch (`models/pictures.py`). Not counted: elementwise work, the value head (under
+square, the output embeddings only where they are applied; a backward pass is twice its forward pass. The FLOPs of a
+vision encoder are counted by torch (`models/pictures.py`). Not counted: elementwise work, the value head (under
 0.1 %) and the optimizer.
 """
 
@@ -21,15 +21,15 @@ PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
 """Tokens that the paper charges to generation for each token trained by RL (its lambda, C.3), by task."""
 
 OTHER_BUFFER_FACTOR = 6.0
-"""The same for a task that the paper has not."""
+"""The same for a task that is not in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """What the FLOPs of a decoder depend on."""
+    """The sizes that the FLOPs of a decoder depend on."""
 
     parameters: int
-    """N of the paper: all parameters, tied ones once."""
+    """The paper's N: all parameters, tied ones counted once."""
     matrix_weights: int
     """Weights of the linear layers that every token goes through."""
     attention_width: int
@@ -57,13 +57,14 @@ class ModelShape:
 
 @dataclass(slots=True)
 class Ledger:
-    """What a branch has spent so far."""
+    """The compute that a branch has spent so far."""
 
     shape: ModelShape
     buffer_factor: float = 0.0
     """The paper's lambda, tokens charged to generation for each token trained: 0 for SFT, the task's for RL."""
     tokens_trained: int = 0
-    """Tokens learned from, without padding; shared ones and a second epoch count again."""
+    """Tokens learned from, without padding. A token shared by several conversations, or of a second epoch, counts
+    again."""
     tokens_generated: int = 0
     """Answer tokens sampled."""
     tokens_prompt: int = 0
@@ -83,10 +84,10 @@ class Ledger:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
         Args:
-            encoder_flops: FLOPs of the encoder for the pictures in it, forward.
+            encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
             head: whether the output embeddings were applied to the answer tokens.
             backward: whether gradients were computed.
-            encoder_backward: whether the encoder of pictures had gradients too.
+            encoder_backward: whether the vision encoder had gradients too.
         """
         rows, length = batch.packed.ids.shape
         flops = self.shape.forward_flops(
@@ -106,13 +107,13 @@ class Ledger:
         )
 
     def encoded(self, flops: int, *, learned: bool) -> None:
-        """One forward pass of the encoder over some pictures, and if it learned from them, one backward."""
+        """One forward pass of the vision encoder over some pictures, and one backward pass if it is trained."""
         self.forward_flops += flops
         self.backward_flops += 2 * flops * learned
 
     @property
     def flops(self) -> int:
-        """FLOPs as executed: what branches are given equally, unless a study's budget speaks of the paper's."""
+        """FLOPs as executed, which a study's budget counts unless it asks for the paper's formula."""
         return self.forward_flops + self.backward_flops
 
     @property

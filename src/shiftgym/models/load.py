@@ -1,4 +1,4 @@
-"""Loading what answers: a transformers model with its chat format, from a shipped backbone, a directory or the hub."""
+"""Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory or the hub."""
 
 import difflib
 import re
@@ -27,13 +27,13 @@ def load_policy(
 ) -> tuple[PreTrainedModel, ChatFormat]:
     """The model, in evaluation mode, and how its conversations are written in tokens.
 
-    A model with an encoder for pictures is loaded with its processor, any other as a causal language model.
+    A model with a vision encoder is loaded with its processor, any other as a causal language model.
 
     Args:
         name_or_path: a shipped backbone, a model directory, or a hub id `owner/name`. Only a hub id may download.
 
     Raises:
-        ConfigError: there is no such model, its files are of no model that can be used, or it has no chat template.
+        ConfigError: there is no such model, its files are not those of a supported model, or it has no chat template.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")

@@ -1,4 +1,4 @@
-"""Memory that torch freed but glibc keeps."""
+"""Returns memory to the system that torch has freed but glibc still holds."""
 
 import ctypes
 import os
@@ -9,8 +9,8 @@ MOST_RESIDENT = 768 * 2**20
 
 
 def hand_back() -> None:
-    """Hand freed memory back to the system once it is much. Batches have ever new shapes, so glibc's heap would grow to
-    gigabytes in each of the processes side by side, most of it holes; doing it at every step costs page faults."""
+    """Hand freed memory back to the system once the process holds much. Batches have ever new shapes, so glibc's heap
+    would grow to gigabytes in each process, most of it unused; doing this at every step would cost page faults."""
     libc = ctypes.CDLL(None)
     resident = Path("/proc/self/statm")
     if not hasattr(libc, "malloc_trim"):

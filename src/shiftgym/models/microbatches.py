@@ -14,7 +14,7 @@ from torch import Tensor
 from shiftgym.models.conversation import Conversation
 from shiftgym.models.pictures import Pictures
 from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
-from shiftgym.models.score import Places
+from shiftgym.models.score import TokenIndices
 
 TREE = 1024
 """Most tokens in a row that several conversations share."""
@@ -22,20 +22,21 @@ TREE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Microbatch:
-    """Conversations of one pass. A counts answer tokens, N attempts, both in the order of `members`."""
+    """Conversations that run through the model together. A counts answer tokens, N attempts, both in the order of
+    `members`."""
 
     packed: Packed
     """The tokens, (B, T)."""
     members: list[int]
     """Index in the minibatch of each conversation."""
-    predictors: Places
-    """Place of the token before each answer token, (A,) each."""
+    predictors: TokenIndices
+    """Row and column of the token before each answer token, (A,) each."""
     targets: Tensor
     """(A,) int64, the answer tokens."""
-    attempts: Places
-    """Place of the token before each answer, (N,) each: where an attempt's value is read."""
+    attempts: TokenIndices
+    """Row and column of the token before each answer, (N,) each: where an attempt's value is read."""
     weights: Tensor
-    """(A,) float32, 1 for each token of a conversation that brings none."""
+    """(A,) float32, 1 for each token of a conversation without weights."""
     logprobs: Tensor
     """(A,) float32."""
     reference: Tensor
@@ -43,7 +44,7 @@ class Microbatch:
     returns: Tensor
     """(N,) float32."""
     tokens: int
-    """Tokens of all conversations, without padding; what they share counts each time, as it does in the paper's D."""
+    """Tokens of all conversations, without padding. Shared tokens count each time, as they do in the paper's D."""
     minibatch_answer_tokens: int
     """Answer tokens of the whole minibatch that this is a part of: what a mean over tokens divides by."""
     minibatch_attempts: int
@@ -67,7 +68,7 @@ def microbatches(
 
     Args:
         trees: whether conversations that begin alike may share a row.
-        pictures: those that the conversations show.
+        pictures: those that the conversations contain.
     """
     totals = sum(each.answer_tokens for each in minibatch), sum(len(each.spans) for each in minibatch)
     rows: list[Tree] = []
@@ -108,16 +109,16 @@ def collate(
     def flat(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device)
 
-    def places(pairs: list[tuple[int, int]]) -> Places:
+    def indices(pairs: list[tuple[int, int]]) -> TokenIndices:
         first, second = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
         return first, second
 
     return Microbatch(
         packed=Packed.of(trees, device, pictures),
         members=members,
-        predictors=places(predictors),
+        predictors=indices(predictors),
         targets=torch.tensor(targets, dtype=torch.long, device=device),
-        attempts=places(attempts),
+        attempts=indices(attempts),
         weights=flat([value for row in rows for value in row.weights or [1.0] * row.answer_tokens]),
         logprobs=flat([value for row in rows for value in row.logprobs]),
         reference=flat([value for row in rows for value in row.reference]),

@@ -1,4 +1,4 @@
-"""Pictures as one model takes them: the tokens that stand for each, and the tensors its encoder reads.
+"""Pictures in the format of one model: the tokens that stand for each, and the tensors that its vision encoder takes.
 
 Image tokens carry the identity of their picture: token -1 - n stands for picture n, so packing, caching and comparing
 need no special case. `Packed` puts the model's own placeholder back.
@@ -21,7 +21,7 @@ CACHE_BYTES = 256 * 2**20
 """Size of the encoder inputs that are kept. The least recently used are dropped and drawn again when needed."""
 
 
-_BOTH_WAYS = "tokens of a picture see those behind them, which packed rows do not allow"
+_BOTH_WAYS = "image tokens attend to later image tokens, which packed rows do not allow"
 UNSUPPORTED = {
     "mllama": "they read pictures by cross-attention, not as tokens",
     **dict.fromkeys(("gemma3", "gemma4", "paligemma"), _BOTH_WAYS),
@@ -30,16 +30,16 @@ UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is kept of every picture that was shown."""
+    """The data kept for every picture that was shown."""
 
     ids: list[int]
-    """The tokens that stand for it, with what its model puts around them."""
+    """The tokens that stand for it, with the tokens that the model puts around them."""
     filled: int
-    """How many of them its encoder fills in."""
+    """The number of image tokens among them, whose embeddings come from the vision encoder."""
     rotary: Tensor | None
-    """(3, filled) positions of those in time, height and width, from that of the first one on."""
+    """(3, filled) positions of image tokens in time, height and width, relative to the first."""
     flops: int
-    """Of the encoder, one forward pass over this picture."""
+    """FLOPs of one forward pass of the vision encoder over this picture."""
 
 
 class Pictures:
@@ -83,11 +83,11 @@ class Pictures:
         return {name: torch.cat([each[name] for each in read], along) for name in read[0]}
 
     def flops(self, numbers: Iterable[int]) -> int:
-        """Of the encoder, one forward pass over these pictures."""
+        """FLOPs of one forward pass of the vision encoder over these pictures."""
         return sum(self._known[number].flops for number in numbers)
 
     def order(self, ids: Sequence[int]) -> list[int]:
-        """The pictures of a row of tokens, each as often as its tokens are there."""
+        """The pictures in a row of tokens, in order, each as often as it occurs."""
         found: list[int] = []
         left = 0
         for token in ids:
@@ -116,7 +116,7 @@ class Pictures:
             offsets = self._known[-1 - ids[at]].rotary
             assert offsets is not None
             parts.append(offsets + here)
-            # What follows goes on behind the longer side.
+            # What follows a picture continues after its largest position.
             here, at = here + int(offsets.max()) + 1, at + offsets.shape[1]
         return torch.cat(parts, dim=1)
 
@@ -164,7 +164,7 @@ class Pictures:
         return offsets
 
     def _encoder_flops(self, inputs: dict[str, Tensor]) -> int:
-        """Of one forward pass over these inputs (pictures or patches, ...), as torch counts them."""
+        """FLOPs of one forward pass over these inputs (pictures or patches, ...), as torch counts them."""
         shapes = tuple((name, tuple(value.shape)) for name, value in inputs.items())
         if shapes not in self._flops_of:
             base: Any = self._model.base_model
@@ -181,11 +181,11 @@ def _size(inputs: dict[str, Tensor]) -> int:
 
 ENCODERS = {"vision_tower", "vision_model", "visual"}
 PROJECTORS = {"multi_modal_projector", "connector", "merger"}
-"""What families call them."""
+"""Names of these parts in the model families."""
 
 
 def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
-    """Train everything but these parts, of `vision` and `projector`.
+    """Train everything but the parts named, which may be `vision` and `projector`.
 
     Raises:
         ConfigError: the model has no such part.

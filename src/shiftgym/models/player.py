@@ -1,6 +1,6 @@
-"""A model at a task: it plays episodes, and what it said or the expert says is read, scored and judged.
+"""A model at a task: it plays episodes, and scores answers, its own and the expert's.
 
-Every pass that is made here is charged to the ledger here, so that nobody else keeps those books.
+Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
 import copy
@@ -28,35 +28,35 @@ from shiftgym.tasks.walk import decisions
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A model with what it needs to play a task."""
+    """A model with everything that it needs to play a task."""
 
     model: PreTrainedModel
     chat_format: ChatFormat
     task: Task
     _: KW_ONLY
     seed: int
-    """With the names of the noise it fixes every sampled answer."""
+    """Seed of sampling. With the names of the noise it fixes every answer."""
     ledger: Ledger
-    """What everything done here is charged to."""
+    """The ledger that compute is charged to."""
     temperature: float = 1.0
-    """Of sampling, and of the log-probabilities unless another is asked for."""
+    """Temperature of sampling, and of log-probabilities unless another is given."""
     max_new_tokens: int = 96
     """Longest answer in tokens."""
     precision: torch.dtype = torch.float32
-    """Trunks run under autocast to this format when they score. Generation has the precision of the weights."""
+    """Scoring runs the trunk under autocast to this format. Generation has the precision of the weights."""
     tokens_per_pass: int = 4096
     """Most padded tokens in one microbatch."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model that keeps the weights of now."""
+        """The same with a copy of the model, which keeps its present weights."""
         kept = copy.deepcopy(self.model)
         kept.requires_grad_(False)
         return replace(self, model=kept)
 
     def with_value_head(self) -> "Player":
-        """The same with a new critic, which knows nothing yet."""
+        """The same with a new, untrained critic."""
         head = ValueHead(self.model.config.get_text_config().hidden_size, self.seed)
         return replace(self, value_head=head.to(self.model.device))
 
@@ -89,7 +89,7 @@ class Player:
 
     def conversations(self, played: Sequence[Episode]) -> list[Conversation]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
-        generation recorded, which are never computed again. Their prompts are charged, so ask once."""
+        generation recorded, which are never computed again. This charges their prompt tokens, so call it once."""
         found = []
         for record in (record for episode in played for record in episode.decisions):
             transcript = record.transcript
@@ -105,7 +105,7 @@ class Player:
         """Of each of these problems, `group_size` sampled conversations about every decision, with their verdicts.
 
         Args:
-            noise: what tells these answers from all others; split, index and sample are added to it.
+            noise: first names of the random stream of each answer; split, index and sample are added.
             limit: attempts a decision.
         """
         several = [(index, sample) for index in indices for sample in range(group_size)]
@@ -134,7 +134,8 @@ class Player:
         return microbatches(conversations, self.tokens_per_pass, self.model.device, trees=trees, pictures=pictures)
 
     def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
-        """Scores of a microbatch's answer tokens; not charged, since only the caller knows what becomes of them."""
+        """Scores of a microbatch's answer tokens; not charged, since only the caller knows whether a backward
+        pass follows."""
         at = self.temperature if temperature is None else temperature
         return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision)
 
@@ -163,7 +164,7 @@ class Player:
         return [sum(tokens) for tokens in found]
 
     def values(self, conversations: list[Conversation]) -> list[list[float]]:
-        """What the critic expects of every attempt before it is made. Nothing behind the last prompt is read."""
+        """The critic's value of every attempt before it is made. The last answer is not read."""
         head = self.value_head
         assert head is not None, "this player has no critic"
         ends = [each.spans[-1][0] for each in conversations]

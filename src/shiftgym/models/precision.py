@@ -11,7 +11,7 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The format that training passes run in on this device.
 
     `auto` is bfloat16 where the device computes in it. A CPU without the instructions emulates it, which makes a pass
-    several times slower than in float32; torch's own matrix library asks the same question.
+    several times slower than in float32; torch's own matrix library makes the same check.
     """
     if precision == "auto":
         native = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -69,7 +69,7 @@ def pack_prefix_trees(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
 
 
 def _shared(a: list[int], b: list[int]) -> int:
-    """How many tokens two sequences begin with alike."""
+    """The number of leading tokens that two sequences share."""
     return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
@@ -90,14 +90,14 @@ class Packed:
     shown: list[int] = field(default_factory=list)
     """The pictures in the rows, by number, in the order of their tokens."""
     seen: dict[str, Tensor] = field(default_factory=dict)
-    """What the model takes besides tokens: its inputs for those pictures."""
+    """Further inputs of the model, for those pictures."""
 
     @classmethod
     def of(cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None) -> "Packed":
         """Pack rows.
 
         Args:
-            pictures: those that the tokens speak of; None for a model that only reads.
+            pictures: those that the tokens stand for; None for a text model.
         """
         width = max(map(len, trees))
         visible = None
@@ -148,7 +148,7 @@ class Packed:
 def locate(trees: Sequence[Tree]) -> tuple[Tensor, Tensor, Tensor]:
     """Where the N sequences of some trees are: row (N,), nodes (N, longest), last node (N,), all int64.
 
-    Behind the end of a shorter sequence its root is repeated.
+    After the end of a shorter sequence its root is repeated.
     """
     count, longest = sum(len(tree.members) for tree in trees), max(len(path) for tree in trees for path in tree.paths)
     rows, ends = torch.zeros(count, dtype=torch.long), torch.zeros(count, dtype=torch.long)
@@ -161,7 +161,7 @@ def locate(trees: Sequence[Tree]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def decoder_config(model: PreTrainedModel) -> PreTrainedConfig:
-    """The configuration of the part that reads and writes tokens; of a model that only reads, its own."""
+    """The configuration of the text decoder; for a text model, its own."""
     config: PreTrainedConfig = model.get_decoder().config  # type: ignore[no-untyped-call]
     return config
 

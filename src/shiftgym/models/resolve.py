@@ -1,4 +1,4 @@
-"""What answers, in each of the forms in which it may be given: a policy, a model with its chat format, or a name."""
+"""Finds a policy, which may be given as such, as a model with its chat format, or by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Pat
 
 
 def resolve_policy(given: PolicyLike, task: Task, *, max_new_tokens: int, seed: int) -> Callable[[float], Policy]:
-    """What answers `task`, as a function of the temperature. A policy that is given as such has its own and keeps it.
+    """What answers `task`, as a function of the temperature. A policy object keeps its own.
 
     Raises:
         ConfigError: there is no such model, or it cannot be used.

@@ -1,6 +1,6 @@
-"""Log-probabilities of answer tokens: what every loss is made of.
+"""Log-probabilities of answer tokens, from which every loss is computed.
 
-The trunk runs over the whole batch, the output embeddings only where an answer token is predicted: prompts and
+The trunk runs over the whole batch, and the output embeddings only where an answer token is predicted: prompts and
 feedback need no logits.
 """
 
@@ -12,12 +12,12 @@ from transformers import PreTrainedModel
 
 from shiftgym.models.prefixes import Packed
 
-Places = tuple[Tensor, Tensor]
+TokenIndices = tuple[Tensor, Tensor]
 """Row and column of each of some tokens, two int64 tensors of the same length."""
 
 
 NEVER = -1e9
-"""Logit of a token that is never written; finite, so that it adds 0 to an entropy."""
+"""Logit of a token that is never generated; finite, so that it adds 0 to an entropy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Scores:
 def score(
     model: PreTrainedModel,
     packed: Packed,
-    predictors: Places,
+    predictors: TokenIndices,
     targets: Tensor,
     temperature: float = 1.0,
     precision: torch.dtype = torch.float32,
@@ -73,9 +73,9 @@ def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype 
 
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
-    """(N, V) float32 logits of (N, H) hidden states, with what some model families do behind their output embeddings:
-    Gemma caps them, Granite divides and Cohere multiplies them. A model that sees never writes the token that stands
-    for a picture: there would be no picture."""
+    """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
+    them, Granite divides and Cohere multiplies them. A vision-language model never generates its image token, since no
+    picture would belong to it."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()

@@ -1,4 +1,4 @@
-"""The backbones that come with shiftgym. No torch here; a study file is checked without it."""
+"""The backbones that come with shiftgym. torch is not imported here, so that study files are checked without it."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ FILE = "value_head.safetensors"
 class ValueHead(nn.Module):
     """Expected return of an attempt, read from the trunk's last hidden state at the token that precedes the answer.
 
-    The state is detached: a critic that shapes the trunk makes training over several attempts collapse.
+    The state is detached: if the critic's loss changes the trunk, training over several attempts collapses.
     """
 
     def __init__(self, hidden_size: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What a report shows besides the verdicts: views, rankings, ladders, gaps, curves along compute."""
+"""What a report shows besides the verdicts: secondary measures, rankings, ladders, gaps, curves against compute."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,14 +18,14 @@ from shiftgym.reports.runs import START, BranchInfo
 
 
 class Ranked(NamedTuple):
-    """An entry among all, by the primary measure."""
+    """An entry in the ranking by the primary measure."""
 
     entry: Entry
     away: Difference
     """Gain over the start on the shifted split."""
     home: Difference
     """Gain over the start at home, by the same measure."""
-    place: tuple[float, float]
+    point: tuple[float, float]
     """The measure at home and on the shifted split."""
     front: bool
     """Whether nothing, the start included, is at least as good at both and better at one (Pareto)."""
@@ -71,12 +71,12 @@ class Analysis(Comparison):
         return [view for view in self.views if view[:2] != primary[:2]]
 
     def asked(self, split: str) -> list[View]:
-        """All ways to ask for success on a split, the primary one first."""
+        """The primary measure of a split, and then the other views."""
         return [self.primary(split), *self.secondary(split)]
 
     @cached_property
     def several(self) -> bool:
-        """Whether a problem is several decisions."""
+        """Whether problems have several decisions."""
         samples = {"sampled": self.first.samples}
         return any(of.decisions > of.problems * samples.get(of.decoding, 1) for of in self.first.summaries)
 
@@ -87,12 +87,12 @@ class Analysis(Comparison):
 
     @cached_property
     def kinds(self) -> bool:
-        """Whether decisions are of kinds that are told apart."""
+        """Whether the task sorts decisions into kinds."""
         return any(of.kinds for of in self.first.summaries)
 
     def applies(self, measure: Measure[Diagnosed], split: str) -> bool:
-        """Whether a measure applies to a split. Where a problem is one decision, or a decision one attempt, measures
-        of several have values too, but say nothing of their own."""
+        """Whether a measure applies to a split. Measures of several decisions or attempts have values also
+        where there is only one of them, but then add no information."""
         if measure.where == Where.REVISION:
             return self.first.limit > 1
         if measure.where == Where.SEVERAL:
@@ -109,39 +109,39 @@ class Analysis(Comparison):
         return [(a, b) for a, b in pairs if a and b]
 
     def detected(self, a: Entry, b: Entry, split: str) -> float | None:
-        """The smallest difference of two entries in the primary measure that these runs can tell from zero, by their
-        own spreads; None where the measure does not apply."""
+        """The smallest difference of two entries in the primary measure that these runs can detect, by their own
+        spreads; None where the measure does not apply."""
         decoding, measure, _ = self.primary(split)
         return detected_difference(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
 
     @cached_property
     def rankings(self) -> dict[str, list[Ranked]]:
-        """Of each shifted split, everything but the start by what it gained there, the most first."""
+        """For each shifted split, all entries but the start, ordered by their gain there, the largest first."""
         return {split: self._ranking(split) for split in self.shifted}
 
     def _ranking(self, split: str) -> list[Ranked]:
         start, (decoding, measure, _) = self.start, self.primary(split)
         if start is None:
             return []
-        places = {entry: self.place(entry, split) for entry in self.entries}
+        points = {entry: self.point(entry, split) for entry in self.entries}
         found = []
-        for entry, place in places.items():
+        for entry, point in points.items():
             away, home = (self.difference(entry, start, of, decoding, measure) for of in (split, self.home))
             if entry != start and away and home:
                 beaten = any(
-                    other != place and other[0] >= place[0] and other[1] >= place[1] for other in places.values()
+                    other != point and other[0] >= point[0] and other[1] >= point[1] for other in points.values()
                 )
-                found.append(Ranked(entry, away, home, place, not beaten))
+                found.append(Ranked(entry, away, home, point, not beaten))
         return sorted(found, key=lambda ranked: -ranked.away.interval.value)
 
-    def place(self, entry: Entry, split: str) -> tuple[float, float]:
+    def point(self, entry: Entry, split: str) -> tuple[float, float]:
         """The primary measure of a shifted split, at home and on that split."""
         decoding, measure, _ = self.primary(split)
         home, away = (float(np.nanmean(self.answers(entry, of, decoding, measure))) for of in (self.home, split))
         return home, away
 
     def probed(self, entry: Entry, split: str) -> dict[Column, Interval | None]:
-        """What was measured of memorisation and forgetting; empty if nothing was."""
+        """The measures of memorisation and forgetting; empty if they were not taken."""
         clusters = [
             [columns(row) for row in run.probes(entry.branch, fraction, split) if row["seed"] == seed]
             for run, fraction in zip(self.runs, entry.fractions, strict=True)
@@ -156,7 +156,7 @@ class Analysis(Comparison):
 
     @property
     def gapped(self) -> bool:
-        """Whether problems that were trained on were played, and problems of the same kind that were not."""
+        """Whether both problems that were trained on and unseen problems of the same kind were evaluated."""
         return self.compare.train in self.splits and self.home != self.compare.train
 
     def trains(self, entry: Entry) -> bool:
@@ -166,8 +166,8 @@ class Analysis(Comparison):
         return bool(table.get("train_on", train) == train)
 
     def gap(self, entry: Entry, view: View) -> Interval | None:
-        """Success on problems that were trained on minus that on their like. Problem i of one is put beside problem i
-        of the other, which have nothing in common, so the interval is that of two independent means."""
+        """Success on problems that were trained on minus that on unseen ones of the same kind. Problem i of one split
+        is paired with problem i of the other. They are unrelated, so the interval is that of two independent means."""
         sides = (self.compare.train, self.home)
         trained, held_out = (self.answers(entry, split, view.decoding, view.measure) for split in sides)
         return self.interval(trained, held_out)

@@ -1,4 +1,4 @@
-"""Claims about the world, held against runs: reproduced, not reproduced, or undecided, by interval."""
+"""Claims that runs test: reproduced, not reproduced, or undecided, by interval."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ class Claim(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
-    """The claim, in our words."""
+    """The claim, in words."""
     paper: str
-    """What the paper reports, with the place."""
+    """What the paper reports, and in which figure or section."""
     study: str
     """The study that tests it."""
     a: str
@@ -46,7 +46,7 @@ class Claim(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A claim with what was found."""
+    """A claim with its result."""
 
     claim: Claim
     measure: str
@@ -58,9 +58,9 @@ class Tested:
 
 
 def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = None) -> Tested:
-    """Hold a claim against the answers of the run of its study that were drawn in this way, or in the primary one.
+    """Test a claim in the run of its study, under `decoding` or else the primary decoding of the study.
 
-    A branch that did not come to the end of its budget gives no data.
+    A branch that has not reached the end of its budget gives no data.
 
     Raises:
         DataError: the study has no such branch or split, or there is no such measure.
@@ -112,12 +112,12 @@ def claims_page(
     command: str,
     figures: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """A page of Markdown: the verdict on every claim, and below, what each study found in words and pictures.
+    """A page of Markdown: the verdict on every claim, and then the headline and figures of each study.
 
     Args:
         analyses: study -> its results, of the studies that have some.
         command: what made the runs.
-        figures: study -> paths of its figures, from where the page will stand.
+        figures: study -> paths of its figures, relative to the page.
     """
     tested = [hold(claim, analyses.get(claim.study)) for claim in claims]
     counts = Counter(one.judgement for one in tested)
@@ -140,7 +140,7 @@ def claims_page(
         lines += [f"## {study}", "", analysis.first.study["title"], ""]
         lines += [note, ""] if (note := analysis.first.note) else []
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
-        # For the rungs of a ladder the figure says more than a sentence for each of them.
+        # The rungs of a ladder are shown by its figure instead.
         rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}
         lines += [
             f"* {words.headline(analysis, split)}. {words.match(analysis, split)}"
@@ -156,9 +156,9 @@ NOTES = (
     "*Measured* names the study, branch a − branch b, the split and the measure. *Ours*: branch a minus branch b, in "
     "percentage points. *From*: the value of b, in percent. Where a claim sets a bound, *ours* is the value of branch "
     "a itself, in percent. n is seeds × problems, the same on both sides. The verdict is that of the study's primary "
-    "decoding; the last column shows, as a secondary result, the same claim when the most likely token is always "
-    "taken. With one seed an interval does not say how much another seed would differ. Intervals are not corrected for "
-    "the number of claims: of twenty, one misses by chance."
+    "decoding; the last column shows, as a secondary result, the same claim for greedy answers, which always "
+    "take the most likely token. With one seed an interval does not say how much another seed would differ. "
+    "Intervals are not corrected for the number of claims: about one in twenty misses the true value by chance."
 )
 
 

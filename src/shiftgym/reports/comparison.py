@@ -1,8 +1,8 @@
 """The one rule by which a run is judged: from rows to a difference, its interval, and a verdict.
 
 Headline, tables, the terminal and the claims of a suite all take their verdicts from here, so they cannot disagree.
-What is compared is what the study declared in `[compare]` before it ran; nothing is read off the names of branches or
-splits. Seeds are clusters; backbones are clusters of seeds.
+What is compared is what the study declared in `[compare]` before it ran; names of branches and splits have
+no meaning. Seeds are clusters; backbones are clusters of seeds.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ def verdict_of(interval: Interval, bound: float = 0.0) -> Verdict:
 
 
 def at_least_wilson(rate: Interval) -> Interval:
-    """A rate whose interval goes up to Wilson's limit at least, since where all answers are wrong the bootstrap has
-    nothing to vary."""
+    """A rate whose interval reaches at least to Wilson's limit, since the bootstrap interval has no width where all
+    answers are wrong."""
     trials = (len(rate.each) or 1) * rate.problems
     return replace(rate, high=max(rate.high, wilson(round(rate.value * trials), trials).high))
 
 
 class View(NamedTuple):
-    """One way of asking: how answers are drawn, and what is measured of them."""
+    """A measure under one decoding, with its label."""
 
     decoding: str
     measure: str
@@ -67,11 +67,11 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What became of the supervised and the reinforced branch on a shifted split, by its primary measure."""
+    """How the supervised and the reinforced branch changed on a shifted split, by its primary measure."""
 
     conditions: tuple[Condition, ...]
     """The supervised branch fell, the reinforced one rose, the reinforced one ends above the supervised one: all three,
-    or as many as there are branches for."""
+    or fewer where a branch is missing."""
 
     @property
     def verdict(self) -> Literal["appeared", "did not appear", "undecided"]:
@@ -150,7 +150,7 @@ class Comparison:
         return self.difference(a, b, split, self.compare.decoding, self.compare.primary(split))
 
     def effect(self, split: str) -> Effect:
-        """What became of the branches that the study is about on a shifted split."""
+        """How the branches that the study is about changed on a shifted split."""
         start, supervised, reinforced = self.start, self.supervised, self.reinforced
         wanted: list[tuple[Entry | None, Entry | None, Verdict]] = [
             (supervised, start, "fell"),
@@ -164,7 +164,8 @@ class Comparison:
         )
 
     def rivals(self, split: str) -> list[Difference]:
-        """What ties with or beats the reinforced branch on a split by the primary measure, each minus that branch."""
+        """The entries that tie with or beat the reinforced branch on a split by the primary measure, minus that
+        branch."""
         reinforced = self.reinforced
         if reinforced is None:
             return []

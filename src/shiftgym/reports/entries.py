@@ -1,4 +1,4 @@
-"""What a table row or a bar speaks of: the start, a branch at the end of its budget, or SFT stopped early.
+"""What a table row or a bar stands for: the start, a branch at the end of its budget, or SFT stopped early.
 
 SFT stopped early is a checkpoint of the supervised branch. It is chosen after the run and compared like a control.
 """
@@ -14,10 +14,11 @@ from shiftgym.evaluation.statistics import first_reaching
 from shiftgym.reports.runs import START, BranchInfo, Run
 
 EARLY = "stopped early"
-"""Name of the entry for the supervised branch stopped early; no branch can have it, since it holds a blank."""
+"""Name of the entry for the supervised branch stopped early; no branch can have this name, since it contains a
+space."""
 
 EARLY_MARGIN = 0.01
-"""How far below the reinforced branch it may stop: near the ceiling the last fractions of a point are chance."""
+"""How far below the reinforced branch it may stop: near the ceiling the last fractions of a point are noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def find_entries(runs: Sequence[Run]) -> list[Entry]:
     """The start, the branches, the supervised one stopped early, the controls; only what every run has evaluated."""
     found = []
     for branch in runs[0].branches:
-        # The end of the budget, or the last checkpoint there is while a branch is going.
+        # The end of the budget, or the last checkpoint there is while a branch is still running.
         ends = [max(run.cube.checkpoints(branch.name), default=None) for run in runs]
         fractions = tuple(end for end in ends if end is not None)
         if len(fractions) == len(runs):
@@ -67,7 +68,7 @@ def _part(run: Run, branch: BranchInfo) -> Part | Literal["start"]:
 
 
 def _stopped_early(runs: Sequence[Run], entries: Sequence[Entry]) -> Entry | None:
-    """The first supervised checkpoint that comes up to the end of the reinforced branch by the primary measure at home,
+    """The first supervised checkpoint that reaches the end of the reinforced branch by the primary measure at home,
     in each run; None if that is the last one everywhere."""
     compare = runs[0].compare
     by_part = {entry.part: entry for entry in entries}

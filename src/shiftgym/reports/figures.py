@@ -60,7 +60,7 @@ def inline_svg(panel: Panel, prefix: str) -> str:
     """A panel as SVG markup that follows the page's theme and font. `prefix` keeps ids apart on one page."""
     with mpl.rc_context(RC):
         figure = Figure(figsize=PANEL)
-        panel.draw(_place(figure, panel, 0, 1, 1, above=8))
+        panel.draw(_panel_axes(figure, panel, 0, 1, 1, above=8))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     markup = buffer.getvalue()
@@ -86,7 +86,7 @@ def save(figure: PaperFigure, folder: Path) -> list[Path]:
     with mpl.rc_context(RC):
         drawing = Figure(figsize=(PANEL[0] * figure.columns, PANEL[1] * rows))
         for index, panel in enumerate(figure.panels):
-            axes = _place(drawing, panel, index, figure.columns, rows, above=22)
+            axes = _panel_axes(drawing, panel, index, figure.columns, rows, above=22)
             panel.draw(axes)
             axes.set_title(panel.title, loc="left")
         drawing.savefig(paths[0], metadata={"Date": None})
@@ -94,9 +94,9 @@ def save(figure: PaperFigure, folder: Path) -> list[Path]:
     return paths
 
 
-def _place(figure: Figure, panel: Panel, index: int, columns: int, rows: int, *, above: float) -> Axes:
-    """Axes for one panel of a grid, with so many points above it for a title. Margins are fixed: finding them from the
-    drawing takes most of a report's time."""
+def _panel_axes(figure: Figure, panel: Panel, index: int, columns: int, rows: int, *, above: float) -> Axes:
+    """Axes for one panel of a grid, with `above` points left for a title. Margins are fixed: computing them from the
+    drawing would take most of a report's time."""
     width, height = (72 * side for side in PANEL)
     row, column = divmod(index, columns)
     left, right = column * width + panel.left, (column + 1) * width - panel.right

@@ -23,18 +23,18 @@ def label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
         return
     gap = 8.5
     ordered = sorted(ends, key=lambda end: end[1])
-    places: list[float] = []
+    heights: list[float] = []
     for _, y, *_ in ordered:
-        places.append(max(y, places[-1] + gap) if places else max(y, 0.0))
+        heights.append(max(y, heights[-1] + gap) if heights else max(y, 0.0))
     ceiling = 100.0
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], ceiling)
-        ceiling = places[index] - gap
-    for place, (x, y, label, colour, solid) in zip(places, ordered, strict=True):
+    for index in reversed(range(len(heights))):
+        heights[index] = min(heights[index], ceiling)
+        ceiling = heights[index] - gap
+    for height, (x, y, label, colour, solid) in zip(heights, ordered, strict=True):
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(1.03, place),
+            xytext=(1.03, height),
             textcoords=("axes fraction", "data"),
             color=colour,
             va="center",
@@ -49,14 +49,13 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str, str, bool
     `height` is that of the panel in inches."""
     low, high = axes.get_ylim()
     unit = (high - low) / (height * 72 * 0.75)
-    above = math.inf
+    level = math.inf
     for x, y, label, colour, solid, back in sorted(points, key=lambda point: -point[1] - unit * point[5]):
-        place = min(y + back * unit, above - 10 * unit)
-        above = place
+        level = min(y + back * unit, level - 10 * unit)
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(9, (place - y) / unit),
+            xytext=(9, (level - y) / unit),
             textcoords="offset points",
             color=colour,
             va="center",

@@ -60,7 +60,7 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
     for split in analysis.shifted:
         parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
     parts += [_primary_table(analysis, split) for split in analysis.judged_first]
-    parts += ["Secondary measures, in percent; they decide nothing above:", ""]
+    parts += ["Secondary measures, in percent. No verdict above depends on them:", ""]
     parts += [_secondary_table(analysis, split) for split in analysis.judged_first]
     return Group(*parts, words.scope(analysis))
 

@@ -55,8 +55,8 @@ def colour_of(analysis: Analysis, branch: str) -> str:
 def marker_of(analysis: Analysis, branch: str) -> str:
     """A marker that no other branch of the same colour has."""
     names = [each.name for each in analysis.first.branches if each.name != START]
-    place = names.index(branch)
-    return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
+    index = names.index(branch)
+    return MARKERS[(index + index // len(SERIES)) % len(MARKERS)]
 
 
 def is_solid(analysis: Analysis, branch: str) -> bool:
@@ -143,18 +143,18 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
 
 def pareto(analysis: Analysis, split: str) -> Panel:
     """The primary measure at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
-    what nothing beats at both. What lies far below the others is only listed, so that these can be told apart."""
+    what nothing beats at both. Entries far below the others are only listed, so that the others can be told apart."""
 
     ranking = analysis.rankings[split]
-    places = 100 * np.array([ranked.place for ranked in ranking])
-    shown = (places > np.median(places, axis=0) - FAR_BELOW).all(axis=1)
+    points = 100 * np.array([ranked.point for ranked in ranking])
+    shown = (points > np.median(points, axis=0) - FAR_BELOW).all(axis=1)
     names = [
         f"{rank}  {ranked.entry.label}" + ("" if is_shown else f" (at {x:.0f}, {y:.0f})")
-        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, places, shown, strict=True), 1)
+        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, points, shown, strict=True), 1)
     ]
 
     def draw(axes: Axes) -> None:
-        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, places, strict=True), 1):
+        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, points, strict=True), 1):
             colour = colour_of(analysis, ranked.entry.branch)
             if shown[rank - 1]:
                 axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
@@ -169,9 +169,9 @@ def pareto(analysis: Analysis, split: str) -> Panel:
                 fontweight="bold" if ranked.front else "normal",
             )
         if analysis.start is not None:
-            spot = [100 * at for at in analysis.place(analysis.start, split)]
+            spot = [100 * at for at in analysis.point(analysis.start, split)]
             axes.plot(*spot, "o", ms=13, mfc="none", mec=INK, mew=1.6, zorder=6)
-        edge = sorted(tuple(place) for place, ranked in zip(places, ranking, strict=True) if ranked.front)
+        edge = sorted(tuple(point) for point, ranked in zip(points, ranking, strict=True) if ranked.front)
         axes.plot([x for x, _ in edge], [y for _, y in edge], color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=2)
         axes.set_xlabel(f"on {analysis.home}, %")
         axes.set_ylabel(f"on {split}, %")
@@ -182,11 +182,11 @@ def pareto(analysis: Analysis, split: str) -> Panel:
 
 
 FAR_BELOW = 30.0
-"""Points below the median from which on an entry is off the axes."""
+"""Entries this many points or more below the median are listed but not drawn."""
 
 
 def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
-    """Success of every entry on splits ever further from training."""
+    """Success of every entry on splits at growing distance from training."""
 
     def draw(axes: Axes) -> None:
         ends = []
@@ -216,7 +216,7 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
-    """One measure of every branch along its training compute, with the band of its interval."""
+    """One measure of every branch against its training compute, with its interval as a band."""
 
     def draw(axes: Axes) -> None:
         ends = []

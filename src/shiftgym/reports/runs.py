@@ -98,7 +98,7 @@ class Run:
 
     @property
     def note(self) -> str | None:
-        """What a reader of the report should know besides."""
+        """A sentence or two of the study file that the report shows."""
         return self.study.get("note")
 
     @cached_property
@@ -137,7 +137,7 @@ class Run:
 
     @property
     def equal(self) -> str:
-        """The axis of compute on which all branches end at the same place."""
+        """The axis of compute on which all branches end at the same value."""
         return FLOPS[self.study["budget"].get("accounting", "executed")]
 
     @cached_property
@@ -177,12 +177,12 @@ class Run:
         return list(self.study.get("probes", {}).get("splits", ()))
 
     def environment(self) -> dict[str, Any]:
-        """What the run was made with; empty if it was not recorded."""
+        """Versions and machine of the run; empty if they were not recorded."""
         path = RunFolder(self.folder).environment
         return read_json(path) if path.is_file() else {}
 
     def model_card(self) -> str | None:
-        """What the backbone's maker says of it, or None where it came without a card."""
+        """The model card of a shipped backbone; None for any other model."""
         path = WEIGHTS / self.study["model"] / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -193,7 +193,7 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run folder; a run that is still going or was killed is read as far as it went.
+    """Read a run folder; of a run that is still running or was killed, what there is.
 
     Raises:
         DataError: the folder is no run folder, or a file in it cannot be read as what it should be.

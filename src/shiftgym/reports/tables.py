@@ -1,4 +1,4 @@
-"""The tables of the page as rows of cells: an entry, or a difference of two, and its numbers."""
+"""The tables of the page as rows of cells: an entry, or a difference of two entries, and its numbers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ READING = (Where.SYMBOLS, Where.OTHER_RULE, Where.PICTURES)
 
 
 SIGNS: dict[Verdict, int] = {"rose": 1, "fell": -1, "undecided": 0}
-"""Verdicts, and how a cell is marked."""
+"""Verdict -> how a cell is marked."""
 
 
 class Cell(NamedTuple):
@@ -30,13 +30,13 @@ class Cell(NamedTuple):
 
     text: str
     head: str
-    """What it stands under."""
+    """The head of its column."""
     small: Sequence[str] = ()
-    """Its interval and other small print, line by line."""
+    """Its interval and other small print, one line each."""
     sign: int = 0
-    """1 where more is told by the interval, -1 where less is, else 0."""
+    """1 where the interval lies above zero, -1 where it lies below, else 0."""
     verdict: str = ""
-    """The same in a word, where it is said."""
+    """The same in a word, where it is shown."""
 
 
 def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
@@ -47,7 +47,7 @@ def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
     for entry in analysis.entries:
         cells = [_cell(MEASURES[measure], analysis.rate(entry, split, decoding, measure), "percent")]
         for other in against:
-            # The start minus the reinforced branch would only say again what stands in that branch's row.
+            # The start minus the reinforced branch would repeat what stands in that branch's row.
             needed = entry not in (other, analysis.start)
             difference = analysis.judged(entry, other, split) if needed else None
             cell = _difference_cell(difference, f"minus {other.label}")
@@ -137,7 +137,7 @@ def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with what was measured of memorisation and forgetting."""
+    """Every entry with its measures of memorisation and forgetting."""
     found = []
     for entry in analysis.entries:
         cells = [
@@ -149,7 +149,7 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
 
 
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry of a single run with what it had spent, in either way to count."""
+    """Every entry of a single run with its compute, counted in both ways."""
     return [
         (entry, [Cell(PREFIXED(analysis.compute(entry, axis)), name) for axis, name in words.AXES.items()])
         for entry in analysis.entries

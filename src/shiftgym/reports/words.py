@@ -1,4 +1,4 @@
-"""Sentences about a run, chosen by intervals: nothing is said to have changed unless its interval leaves out zero."""
+"""Sentences about a run, chosen by intervals: a change is stated only where its interval excludes zero."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
 
 AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
-"""What the ways to count compute are called."""
+"""The names of the two ways to count compute."""
 
 
 def percent(value: float | None) -> str:
@@ -55,7 +55,7 @@ def primary(analysis: Comparison, split: str) -> str:
 
 
 def headline(analysis: Comparison, split: str) -> str:
-    """What became of the branches that the study is about on a shifted split, by the primary measure alone."""
+    """How the branches that the study is about changed on a shifted split, by the primary measure alone."""
     effect = analysis.effect(split)
     what = f"{primary(analysis, split)}, of"
     moves = [condition.difference for condition in effect.conditions if condition.difference.b == analysis.start]
@@ -90,7 +90,7 @@ def _apart(difference: Difference) -> str:
 
 
 def _remainder(effect: Effect) -> str:
-    """What the moves of both branches leave open: how they ended to one another, and what is undecided."""
+    """The rest of a headline: which branch ended above the other, or which conditions are undecided."""
     gap = effect.conditions[-1].difference
     if effect.verdict == "did not appear" and gap.verdict != "undecided":
         return f"; {gap.a.label} ended {_apart(gap)} {gap.b.label}"
@@ -127,9 +127,9 @@ def match(analysis: Comparison, split: str) -> str:
     """Everything that ties with or beats the reinforced branch on a split by the primary measure."""
     reinforced = analysis.reinforced
     if reinforced is None:
-        return "There is no reinforced branch to hold the others against."
+        return "There is no reinforced branch to compare the others with."
     if not analysis.others:
-        return f"There is no control or further branch to hold against {reinforced.label}."
+        return f"There is no control or further branch to compare with {reinforced.label}."
     named = [
         f"{one.a.label} ({'ties: ' + change(one.interval) if one.verdict == 'undecided' else _apart(one) + ' it'})"
         for one in analysis.rivals(split)
@@ -152,7 +152,7 @@ def stopped_early(analysis: Comparison) -> str | None:
     return (
         f"“{entry.label}” is the first checkpoint of that branch whose {primary(analysis, home)}, on {home} is at most "
         f"one point below that of {analysis.reinforced.label} at its end, or the best checkpoint if none is: "
-        f"{', '.join(where)}. It is chosen on the problems that it is then reported on, which flatters it slightly."
+        f"{', '.join(where)}. It is chosen on the problems that it is then reported on, which favours it slightly."
     )
 
 
@@ -185,20 +185,20 @@ def scope(analysis: Comparison) -> str:
 
 
 def planned_power(seeds: int, problems: int, samples: int) -> str:
-    """What a study can tell from zero, before it runs, by the spreads that are assumed."""
+    """The smallest difference that a study can detect, before it runs, with the spreads that are assumed."""
     smallest = detectable_difference(seeds, problems, samples)
     return (
         f"With {count(seeds, 'seed')}, {count(problems, 'problem')} a split and {count(samples, 'answer')} a problem, "
-        f"a true difference of at least {100 * smallest:.1f} points can be told from zero "
-        f"({100 * POWER:.0f} % power), assuming that differences spread by {100 * PLANNED.seeds:g} points between "
-        f"seeds and {100 * PLANNED.problems:g} between problems and that answers are as noisy as "
-        "can be; see docs/measures.md."
+        f"the smallest true difference that can be detected is {100 * smallest:.1f} points ({100 * POWER:.0f} % "
+        f"power). This assumes that differences have a standard deviation of {100 * PLANNED.seeds:g} points between "
+        f"seeds and {100 * PLANNED.problems:g} between problems, and that answers have the largest possible noise; see "
+        "docs/measures.md."
     )
 
 
 def measured_power(analysis: "Analysis", split: str) -> str | None:
-    """What a run can tell from zero in the primary measure of a split, by the spreads in its own rows; None where
-    nothing is compared."""
+    """The smallest difference that a run can detect in the primary measure of a split, by the spreads in its own rows;
+    None where nothing is compared."""
     found = [analysis.detected(a, b, split) for a, b in analysis.comparisons]
     known = [100 * value for value in found if value is not None]
     if not known:
@@ -206,8 +206,8 @@ def measured_power(analysis: "Analysis", split: str) -> str | None:
     least, most = (f"{value:.1f}" for value in (min(known), max(known)))
     points = least if least == most else f"{least} to {most}"
     return (
-        f"By the spreads in its own rows, the run on {analysis.first.backbone} can tell a true difference of {points} "
-        f"points{'' if least == most else ', depending on the comparison,'} from zero on {split} "
+        f"By the spreads in its own rows, the smallest true difference that the run on {analysis.first.backbone} can "
+        f"detect on {split} is {points} points{'' if least == most else ', depending on the comparison'} "
         f"({primary(analysis, split)}; {100 * POWER:.0f} % power)."
     )
 

@@ -1,6 +1,6 @@
-"""One branch in a process of its own: train, evaluate every checkpoint, say when nothing is left to do.
+"""One branch in a process of its own: train, evaluate every checkpoint, and record how it ended.
 
-What it writes and where is said in `layout.BranchFolder`.
+The files that it writes are described in `layout.BranchFolder`.
 """
 
 import copy
@@ -33,7 +33,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
 
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
     """
-    # Only here, in the branch's own process, does torch come in.
+    # torch is imported only here, in the branch's own process.
     from shiftgym.models.load import load_policy
     from shiftgym.models.memory import hand_back
     from shiftgym.training.checkpoints import existing
@@ -63,7 +63,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             _add(folder.probes, checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
         asked = study.evaluation.model_dump()
         found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
-        # The results come last: they tell that this checkpoint is done.
+        # Results are written last: a checkpoint that has some counts as evaluated.
         _add(folder.evaluation_episodes, checkpoint.step, found.episodes)
         _add(folder.results, checkpoint.step, found.rows)
 
@@ -92,7 +92,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
 def make_probe(
     study: Study, branch: PlannedBranch, start: "PreTrainedModel", chat_format: "ChatFormat", task: Task
 ) -> "Probe":
-    """What probes the checkpoints of a branch that starts from these weights, which are kept."""
+    """The probe of the checkpoints of a branch that starts from the weights of `start`. It holds on to that model."""
     from shiftgym.evaluation.probes import Probe
 
     assert study.probes is not None
@@ -111,7 +111,8 @@ def make_probe(
 
 
 def _learned(branch: PlannedBranch, task: Task) -> set[str] | None:
-    """The expert's answers that a branch learns from; None if it does not, or if they never come again."""
+    """The expert's answers that a branch learns from; None if it learns from others, or from new ones
+    at every step."""
     settings = branch.table.settings
     if load_recipe(branch.table.recipe).family != "supervised" or settings.problems is None:
         return None
@@ -125,13 +126,13 @@ def evaluated_steps(folder: BranchFolder) -> list[int]:
 
 
 def _add(path: Path, step: int, records: Iterable[dict[str, Any]]) -> None:
-    """Add what belongs to checkpoint `step`, in place of what an interrupted run may have left of it."""
+    """Add what belongs to checkpoint `step`, replacing what an interrupted run may have left of it."""
     kept = [record for record in read_lines(path) if record["step"] < step]
     write_lines(path, [*kept, *records])
 
 
 def _origin(branch: PlannedBranch, checkpoint: "CheckpointInfo") -> dict[str, Any]:
-    """What begins every row. The shared start lies at the origin of the compute axes: no branch has spent it."""
+    """The first columns of every row. The compute of the shared start counts as zero, since no branch has spent it."""
     spent: dict[str, Any] = {"fraction": 0.0, "flops": 0, "flops_paper": 0.0}
     if branch.name != START:
         ledger = checkpoint.ledger

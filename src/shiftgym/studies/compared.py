@@ -1,7 +1,7 @@
-"""What a study compares: what its file leaves out of `[compare]`, and whether all that is named there exists.
+"""Completes the `[compare]` table of a study, and checks that everything named in it exists.
 
-What is left out is taken from settings and recipes, never from the names of splits or branches. Where several things
-could be meant the study file has to say which one is.
+Missing keys are filled in from settings and recipes, never from the names of splits or branches. Where several values
+are possible, the study file has to give one.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,7 +29,7 @@ def learn_from_train(values: dict[str, Any]) -> None:
 
 
 def completed(study: "Study", families: Mapping[str, Family], population: str | None) -> Compare:
-    """The `[compare]` table with everything in it that the file left out.
+    """The `[compare]` table with every key that the file left out.
 
     Args:
         study: with every default of its task written out.
@@ -37,7 +37,7 @@ def completed(study: "Study", families: Mapping[str, Family], population: str | 
         population: the field of a split's settings that says which problems it has, if the task has one.
 
     Raises:
-        WrongValue: something is named that does not exist, or several things could be what is left out.
+        WrongValue: something is named that does not exist, or a key that is left out has several possible values.
     """
     declared, evaluated = study.compare, study.evaluation
     said = declared.model_fields_set
@@ -96,7 +96,7 @@ def _check(compare: Compare, study: "Study") -> None:
     for split in compare.shifted:
         _known("shifted", split, evaluated.splits, "evaluated split")
         if split in (compare.train, compare.home):
-            raise WrongValue("compare.shifted", f"{split!r} is the split that is trained on, or the one at home")
+            raise WrongValue("compare.shifted", f"{split!r} is the train split or the home split already")
     named = [*filter(None, (compare.supervised, compare.reinforced)), *compare.controls]
     for key, branches in (
         ("supervised", [compare.supervised]),
@@ -108,7 +108,7 @@ def _check(compare: Compare, study: "Study") -> None:
                 continue
             _known(key, branch, study.branches, "branch")
             if named.count(branch) > 1:
-                reason = f"{branch!r} is named twice in [compare]; a branch is one thing only"
+                reason = f"{branch!r} is named twice in [compare]; name a branch once"
                 raise WrongValue(f"compare.{key}", reason)
     _known("decoding", compare.decoding, evaluated.decodings, "evaluated decoding")
     _known("measure", compare.measure, MEASURES, "measure")

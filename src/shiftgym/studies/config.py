@@ -22,7 +22,7 @@ LIBRARY = Path(__file__).parent / "library"
 """The shipped studies."""
 
 Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-"""What becomes the name of a folder."""
+"""A name that also names a folder."""
 
 
 NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
@@ -30,14 +30,14 @@ NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
 
 
 class _Setup(Table):
-    """A model, and the problems it meets."""
+    """A model and its problems."""
 
     model: str = "points-0"
     """A shipped backbone, a model directory, or a hub id `owner/name`."""
     data_seed: int = Field(0, ge=0)
-    """Decides the problems, and nothing else does."""
+    """Seed of the problems, which depend on no other seed."""
     task: TaskTable
-    """The task, and what holds for all its splits; see `task.points` and `task.navigation`."""
+    """The task, and the options that hold for all its splits; see `task.points` and `task.navigation`."""
     splits: dict[Names, dict[str, Any]] = Field(min_length=1)
     """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
 
@@ -82,7 +82,7 @@ class _Setup(Table):
         return self.model_copy(update={"task": TaskTable(name=self.task.name, **options), "splits": splits})
 
     def completed(self) -> Self:
-        """The same with what follows from the rest of the file, once that is known to be sound."""
+        """The same with the keys that follow from the rest of the file, which is known to be sound."""
         return self
 
     def to_toml(self) -> str:
@@ -93,21 +93,21 @@ class Study(_Setup):
     """Backbone, shared init, branches, and every checkpoint on every split."""
 
     name: Names
-    """Begins the name of the run folder."""
+    """Name of the study. The name of its run folder begins with it."""
     title: str
-    """Headline of the report."""
+    """Title of the report."""
     note: str | None = None
-    """What a reader of the report should know besides, in a sentence or two."""
+    """A sentence or two that the report shows beside its results."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
     compare: Compare = Compare()
-    """What is compared. Every key has an obvious value, or else the study file has to give it."""
+    """What is compared. Keys that follow from the rest of the file may be left out."""
     evaluation: EvaluationTable
     """What every checkpoint is tested on."""
     probes: Probes | None = None
-    """Measures of memorisation and forgetting; without this table none are taken."""
+    """Measures of memorisation and forgetting. Without this table they are not measured."""
     ladders: dict[Names, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default_factory=dict)
-    """What is shifted -> splits in the order of their distance from training."""
+    """Name of what is shifted -> splits in the order of their distance from training."""
     budget: Budget
     """Compute of every branch, the same for all."""
     init: Init
@@ -128,7 +128,7 @@ class Study(_Setup):
                 raise WrongValue(
                     f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
                 )
-        # First, for recipes that name no split learn from this one.
+        # Checked first, since recipes that name no split learn from this one.
         if "train" in self.compare.model_fields_set:
             _known_split("compare.train", self.compare.train, self.splits)
         _known_splits("init", self.init, self.splits)
@@ -239,14 +239,15 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
 
 
 def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
-    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for one fault."""
+    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for the first
+    fault."""
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()
 
 
 def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:
-    """Every split that a recipe learns from is there: settings that end in `_on` name one."""
+    """Check that every split that a recipe learns from exists: settings that end in `_on` name one."""
     for key, value in table.settings:
         if key.endswith("_on"):
             _known_split(f"{path}.{key}", value, splits)

@@ -1,5 +1,5 @@
-"""What a study will take: two steps of every kind of branch and one checkpoint's evaluation, measured on this machine
-just now."""
+"""How long a study will take, estimated from two steps of every kind of branch and the evaluation of one checkpoint,
+measured on this machine."""
 
 import json
 import math
@@ -29,19 +29,19 @@ NOT_TIMED = {"label", "start", "start_at", "optimizer", "steps"}
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one branch will take, evaluation of its checkpoints included."""
+    """Steps, time and compute of one branch, the evaluation of its checkpoints included."""
 
     branch: PlannedBranch
     steps: int
     seconds: float
     flops: float
-    """As executed, at the end."""
+    """FLOPs as executed, at the end."""
     flops_paper: float
-    """By the paper's formula, at the end."""
+    """FLOPs by the paper's formula, at the end."""
 
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
-    """Every branch with its steps and time, and the time of the whole study. Trains nothing that is kept."""
+    """Every branch with its steps and time, and the time of the whole study. No training is kept."""
     from shiftgym.reports.words import AXES, planned_power
 
     console = Console()
@@ -50,7 +50,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
-        f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} side by side.\n"
+        f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
         f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
         "Measuring two steps of each kind of branch and an evaluation ...",
         highlight=False,
@@ -66,7 +66,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
         table.add_row(one.branch.name, str(one.branch.seed), part, of.recipe, f"{one.steps}", *numbers)
     console.print(table)
     total = makespan(estimates, workers)
-    console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps are seldom alike.", highlight=False)
+    console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps take different times.", highlight=False)
 
 
 def estimate(study: Study) -> list[Estimate]:
@@ -84,7 +84,8 @@ def estimate(study: Study) -> list[Estimate]:
         if isinstance(branch.table, Init):
             steps, evaluations = branch.table.steps, 1
         else:
-            # A branch ends with the first step that has spent the budget; the first may pay for what is sampled once.
+            # A branch ends with the first step that has spent the budget; the first step may also pay for answers that
+            # are sampled once.
             counted = FLOPS[study.budget.accounting]
             steps = 1 + max(0, math.ceil((study.budget.flops - cost["first"][counted]) / cost["later"][counted]))
             evaluations = len(study.budget.checkpoints)
@@ -104,7 +105,7 @@ def makespan(estimates: list[Estimate], workers: int) -> float:
 
 
 def _measure(study: Study, scratch: Path, out: Path) -> None:
-    """In a process of its own: write to `out` what a step of each kind of branch takes, in seconds and FLOPs."""
+    """In a process of its own: write the seconds and FLOPs of a step of each kind of branch to `out`."""
     began = time.perf_counter()
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train

@@ -25,16 +25,16 @@ COLUMNS = 80
 PAGE = """\
 # Settings
 
-Every key of a study file, table by table. `shiftgym study keys TABLE` prints one of them in a terminal, and
-`shiftgym study show STUDY` prints a study with its meaning above every key. This page is made by
+Every key of a study file, table by table. `shiftgym study keys TABLE` prints one table in a terminal, and
+`shiftgym study show STUDY` prints a study with the meaning of each key above it. This page is made by
 `shiftgym study keys --markdown > docs/settings.md`.
 """
 
 WORDS: dict[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false"}
-"""What a TOML value of each type is called."""
+"""Name of a TOML value of each type."""
 
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-"""What the bounds of a number are called in pydantic, and here."""
+"""pydantic's name of a bound -> the words for it here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Key:
     values: str
     """What it can be, in words."""
     default: str
-    """As TOML; or that there is none, or that the key may be left out."""
+    """The default as TOML, or that the key is required, or that it may be left out."""
     meaning: str
 
 
@@ -75,7 +75,7 @@ def keys(table: type[BaseModel]) -> list[Key]:
 
 
 def print_keys(name: str | None) -> str:
-    """One table, or without a name what each of them is, for a terminal of 80 columns.
+    """One table, or without a name a list of all tables, for a terminal of 80 columns.
 
     Raises:
         ConfigError: there is no such table.
@@ -93,7 +93,7 @@ def print_keys(name: str | None) -> str:
 
 
 def markdown() -> str:
-    """The page docs/settings.md. What all recipes have in common stands in a table of its own."""
+    """The page docs/settings.md. Settings that all recipes have in common are in a table of their own."""
     recipes = [keys(settings) for settings in recipe_settings().values()]
     common = [key for key in recipes[0] if all(key in others for others in recipes)]
     lines = [PAGE]
@@ -103,7 +103,7 @@ def markdown() -> str:
     for table, names in sections.items():
         of_recipe = names[0].startswith("recipe.")
         if of_recipe and common:
-            lines += _section("recipe", "What every recipe has.", common)
+            lines += _section("recipe", "Settings of every recipe.", common)
             common, shared = [], common
         own = [key for key in keys(table) if not (of_recipe and key in shared)]
         lines += _section(", ".join(names), _summary(table), own)

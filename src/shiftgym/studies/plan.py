@@ -21,7 +21,7 @@ class PlannedBranch:
 
     @property
     def title(self) -> str:
-        """Its folder's name, too."""
+        """Branch and seed, as in `ppo-seed0`. Its folder has the same name."""
         return branch_title(self.name, self.seed)
 
     @property
@@ -38,7 +38,7 @@ class PlannedBranch:
 def plan(study: Study) -> list[PlannedBranch]:
     """Every branch of a study, in the order in which they are started and their results are written.
 
-    First the short SFT that others start from, then seed by seed, so that a study that is cut short has whole seeds to
+    First the short SFT that others start from, then seed by seed, so that an interrupted study has complete seeds to
     compare.
     """
     starts = [PlannedBranch(START, seed, study.init) for seed in study.seeds]

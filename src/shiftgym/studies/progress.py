@@ -1,6 +1,6 @@
 """What a study shows while it runs: a live table in a terminal, a line for every event in a log.
 
-Both read the files of the branches, as a report does; a branch knows nothing of who is watching.
+Both read the files of the branches, as a report does; branches do not report to them.
 """
 
 import json
@@ -28,7 +28,7 @@ TAIL = 4096
 
 
 class Progress:
-    """How far one branch is, by its files."""
+    """How far one branch has come, read from its files."""
 
     def __init__(self, branch: PlannedBranch, study: Study, run: Path) -> None:
         self.branch = branch
@@ -40,8 +40,8 @@ class Progress:
         self._folder = branch.folder(run)
         self._size = 0
 
-    def look(self) -> bool:
-        """Read what is new; whether another checkpoint was evaluated since the last look."""
+    def update(self) -> bool:
+        """Read the files again; whether another checkpoint was evaluated since the last time."""
         last = _last_line(self._folder.metrics)
         if last:
             self.step = int(last["step"])
@@ -86,7 +86,7 @@ class LogDisplay:
     def show(self, states: Mapping[str, State]) -> None:
         for title, state in states.items():
             progress = self._progress[title]
-            if state != "waiting" and progress.look() and title in self._states:
+            if state != "waiting" and progress.update() and title in self._states:
                 success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
                 self._say(title, f"step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
             if state != self._states.get(title, "waiting"):
@@ -99,7 +99,7 @@ class LogDisplay:
 
 
 class LiveDisplay:
-    """A table of what runs and what is done, redrawn in place; fits 80 columns with up to four splits."""
+    """A table of the branches that run or have ended, redrawn continually; fits 80 columns with up to four splits."""
 
     def __init__(self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console) -> None:
         self._study = study
@@ -134,7 +134,7 @@ class LiveDisplay:
             if state == "waiting":
                 continue
             progress = self._progress[title]
-            progress.look()
+            progress.update()
             table.add_row(
                 progress.branch.name,
                 str(progress.branch.seed),

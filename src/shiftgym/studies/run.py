@@ -1,6 +1,6 @@
-"""Carrying out a study: a run folder, its branches side by side, and a report at the end.
+"""Carrying out a study: a run folder, its branches in parallel, and a report at the end.
 
-What lies where in the folder is said in `layout.py`.
+The files of the folder are described in `layout.py`.
 """
 
 import fcntl
@@ -31,7 +31,8 @@ RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "n
 """Packages whose version may change a result."""
 
 IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
-"""What nearly every branch imports, torch among it: seconds that are spent once, not once a branch."""
+"""Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
+all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class Finished:
 
     folder: Path
     stopped: dict[str, str]
-    """Branches that were stopped because only garbage would have followed, with the reason. A result, not a fault."""
+    """Branches that diverged and were stopped, with the reason. This is a result, not a failure."""
     failed: dict[str, str]
-    """Branches without a result, with what to look at."""
+    """Branches without a result, with the error and the path of the log."""
 
 
 def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bool = False) -> Finished:
@@ -50,7 +51,7 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
 
     Args:
         workers: processes side by side, one thread each; by default as many as there are cores.
-        plain: a log instead of a live table; always so where stdout is no terminal.
+        plain: a log instead of a live table; always so where stdout is not a terminal.
     """
     folder = new_folder(runs, study.name)
     prepare(folder, study)
@@ -70,10 +71,10 @@ def resume_study(
     workers: int | None = None,
     plain: bool = False,
 ) -> Finished:
-    """Go on with the run in `folder` where it stood; finished branches are not touched.
+    """Resume the run in `folder`. Finished branches are not touched.
 
     Args:
-        source, overrides: the study that the caller takes the run for, if it says so.
+        source, overrides: the study that the caller expects, if any.
 
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given.
@@ -108,7 +109,7 @@ def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -
             with display(study, branches, folder, console) as shown:
                 states = where.run(jobs, watch=lambda now: shown.show({**done, **now}))
         except KeyboardInterrupt:
-            console.print(f"Interrupted. Go on with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
+            console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
         rows = (branch.folder(folder).results for branch in branches)
         write_text(run.results, "".join(path.read_text() for path in rows if path.is_file()))
@@ -141,7 +142,7 @@ def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
 
 
 def _tell(finished: Finished, console: Console) -> None:
-    """The table of results, the place of the report, and every branch that is missing from them."""
+    """Print the results, the path of the report, and every branch that was stopped or failed."""
     from shiftgym.reports.page import build_report, result_table
 
     if RunFolder(finished.folder).results.stat().st_size:
@@ -157,7 +158,7 @@ def _tell(finished: Finished, console: Console) -> None:
 
 
 def new_folder(runs: Path, name: str) -> Path:
-    """A folder of that name and the present second, which is new."""
+    """Make a new folder named after `name` and the present second."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = runs / f"{name}-{stamp}{suffix}"
@@ -171,7 +172,8 @@ def new_folder(runs: Path, name: str) -> Path:
 
 @contextmanager
 def _only_one(run: RunFolder) -> Iterator[None]:
-    """Two processes that work on one run would spoil it. The lock goes when its process does, however it ends."""
+    """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that
+    ends."""
     with run.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,7 +28,7 @@ OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
 def train_model(
     model: str, recipe: str, *, task: str, steps: int, seed: int, overrides: Sequence[str], out: Path
 ) -> None:
-    """Train `model` into the folder `out`, or go on with what stands there if it was begun in the same way.
+    """Train `model` into the folder `out`, or resume what is there if it was begun in the same way.
 
     Raises:
         ConfigError: a setting cannot be carried out, or `out` holds another training.
@@ -86,11 +86,11 @@ def check_named(name: str) -> list[Finding]:
 def evaluate_model(
     policy: str, study: Study, *, splits: Sequence[str] | None, served: str | None, seed: int, out: Path | None
 ) -> None:
-    """Print how `policy` does on splits of `study`, and write its rows into the folder `out`, if any.
+    """Print the success of `policy` on splits of `study`, and write its rows into the folder `out`, if any.
 
     Args:
         policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
-        splits: those of the study's splits; None: those that it evaluates.
+        splits: some of the study's splits; None: those that the study evaluates.
         served: the model's name at an endpoint.
     """
     import pyarrow as pa

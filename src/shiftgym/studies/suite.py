@@ -1,4 +1,4 @@
-"""A suite: several studies, and the claims that are held against them. Checked whole before anything runs."""
+"""A suite: several studies, and the claims that they test. Checked whole before anything runs."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ class SuiteTables(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
-    """Headline of the page of claims."""
+    """Title of the page of claims."""
     studies: tuple[str, ...] = Field(min_length=1)
     """Shipped studies, or paths of study files from the folder of the suite's file, in the order in which they run."""
     claims: tuple[Claim, ...] = ()
@@ -115,7 +115,7 @@ def load_suite(source: str | Path, *, scale: str | None = None, overrides: Seque
             name: read(Study, _changed(sources[name], changes, study), overrides, source=str(sources[name]))
             for name, study in studies.items()
         }
-        # With overrides a study may lack what a claim speaks of.
+        # With overrides a study may lack what a claim names.
         _check_claims(tables, chosen)
     except WrongValue as wrong:
         path = re.sub(r"\.(\d+)\b", r"[\1]", wrong.path)

@@ -1,6 +1,6 @@
 """Carrying out a suite: its studies one after the other, and the page of claims after each of them.
 
-What lies where in the folder is said in `layout.SuiteFolder`.
+The files of the folder are described in `layout.SuiteFolder`.
 """
 
 import shutil
@@ -21,13 +21,13 @@ from shiftgym.studies.suite import SuiteTables, load_suite
 
 
 class Record(SuiteTables):
-    """What a run keeps of its suite. Together with the studies of the run folders it is all that resuming takes, so
-    the suite's own file may change or move."""
+    """What a run records of its suite. Resuming needs only this and the studies in the run folders, so the suite's own
+    file may change or move."""
 
     name: str
-    """Of the suite."""
+    """Name of the suite."""
     command: str
-    """What began the run."""
+    """The command that began the run."""
 
 
 def run_suite(
@@ -50,13 +50,13 @@ def run_suite(
     folder = SuiteFolder(new_folder(runs, suite.name))
     for name, study in suite.studies.items():
         prepare(folder.run(name).path, study)
-    # Last: with it, the folder holds all that it needs.
+    # Written last: a folder that has this file can be resumed.
     write_text(folder.suite, tomli_w.dumps(record))
     return resume_suite(folder.path, workers=workers, plain=plain)
 
 
 def resume_suite(path: Path, *, workers: int | None = None, plain: bool = False) -> list[Finished]:
-    """Go on with a suite where it stood."""
+    """Resume a suite."""
     folder = SuiteFolder(path)
     try:
         suite = typed(Record, read_toml(folder.suite))
@@ -72,7 +72,7 @@ def resume_suite(path: Path, *, workers: int | None = None, plain: bool = False)
         if not run.report.is_file():
             continue
         analyses[name] = Analysis([load_run(run.path)])
-        # With overrides a study may lack a figure, such as one of another way to draw answers.
+        # With overrides a study may lack a figure, such as one of another decoding.
         drawn = [run.figures / f"{figure}.png" for figure in suite.figures.get(name, ())]
         copies = {figure: shown / f"{name}-{figure.name}" for figure in drawn if figure.is_file()}
         for figure, copy in copies.items():

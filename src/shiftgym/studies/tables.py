@@ -21,18 +21,18 @@ class TaskTable(Table):
     model_config = ConfigDict(extra="allow")
 
     name: str
-    """`points`, or a class of your own as `package.module:Class`."""
+    """`points`, `navigation`, or a class of your own as `package.module:Class`."""
 
 
 class EvaluationTable(Table):
     """What every checkpoint is tested on: arguments of `shiftgym.evaluate`."""
 
     splits: tuple[str, ...] = Field(min_length=1)
-    """Splits that every checkpoint plays."""
+    """Splits that every checkpoint is tested on."""
     problems: int = Field(128, ge=1)
     """Problems a split; always the first ones, the same for every checkpoint, branch and seed."""
     decodings: tuple[Decoding, ...] = Field(("sampled", "greedy"), min_length=1)
-    """How answers are drawn."""
+    """How answers are drawn. `greedy` takes the most likely token each time."""
     samples: int = Field(1, ge=1)
     """Answers to each problem under the sampled decoding; a row of results.jsonl holds their mean."""
     temperature: float = Field(1.0, gt=0)
@@ -49,7 +49,7 @@ class Probes(Table):
     problems: int = Field(32, ge=1)
     """Problems a split, the first ones."""
     samples: int = Field(16, ge=1)
-    """First answers that are sampled for each decision: pass@k is told for k = 1, 2, 4 ... up to this many."""
+    """First answers that are sampled for each decision: pass@k is reported for k = 1, 2, 4 ... up to this many."""
 
 
 class Budget(Table):
@@ -58,8 +58,8 @@ class Budget(Table):
     flops: float = Field(gt=0)
     """Forward and backward FLOPs of training and generation; evaluation is not counted."""
     accounting: Accounting = "executed"
-    """`executed`: FLOPs of all that was run, padding and prompts included. `paper`: the paper's formula, 6ND for
-    training and a fixed multiple of it for generation."""
+    """`executed`: all FLOPs that were executed, including those of padding and prompts. `paper`: the paper's formula,
+    6ND for training and a fixed multiple of it for generation."""
     checkpoints: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
     """Fractions of the budget after which a branch is saved and evaluated; they rise, and the last one is 1."""
 
@@ -76,7 +76,7 @@ class Budget(Table):
 
 
 class RecipeTable(Table):
-    """A table that says how a model is trained: the recipe, and the settings of that recipe, which it checks itself."""
+    """A table that says how a model is trained: the recipe and its settings, which the recipe itself checks."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -92,7 +92,7 @@ class RecipeTable(Table):
         """The same with every default of the recipe written out; WrongValue if it has no such settings.
 
         Args:
-            path: where this table stands in the file.
+            path: the key of this table in the file.
         """
         own = type(self).model_fields
         at = ".".join([*path, "recipe"])
@@ -119,7 +119,7 @@ class BranchTable(RecipeTable):
     """One recipe from one starting checkpoint, once a seed."""
 
     label: str = Field(min_length=1, max_length=40)
-    """What the report calls it."""
+    """Its name in the report."""
     start: str = "init"
     """The branch of the same seed that it starts from; `init` is the short SFT that all share, `model` the model as it
     is."""

@@ -10,7 +10,7 @@ def generalised(rewards: list[float], values: list[float], gamma: float, lam: fl
     """Generalised advantage estimate of each attempt of one episode.
 
     The estimate ends with the episode: running out of attempts is part of the problem, so nothing is bootstrapped
-    behind the last attempt.
+    after the last attempt.
     """
     advantages: list[float] = []
     advantage = following = 0.0
@@ -35,19 +35,19 @@ def less_attempt_mean(advantages: list[float], numbers: list[int]) -> list[float
 
 
 def scaled(advantages: list[float]) -> list[float]:
-    """Divide by the standard deviation over the iteration. The mean stays: it was dealt with attempt by attempt."""
+    """Divide by the standard deviation over the iteration. The mean is left: it was subtracted attempt by attempt."""
     deviation = pstdev(advantages) + TINY
     return [advantage / deviation for advantage in advantages]
 
 
 def leave_one_out(returns: list[float]) -> list[float]:
-    """RLOO: each return less the mean of the others of its group."""
+    """RLOO: each return minus the mean of the other returns of its group."""
     total = sum(returns)
     return [value - (total - value) / (len(returns) - 1) for value in returns]
 
 
 def group_normalised(returns: list[float]) -> list[float]:
-    """GRPO: each return less its group's mean, over its group's standard deviation."""
+    """GRPO: each return minus its group's mean, over its group's standard deviation."""
     mean, deviation = fmean(returns), pstdev(returns) + TINY
     return [(value - mean) / deviation for value in returns]
 

@@ -12,7 +12,7 @@ AT_ONCE = 128
 def answers_beforehand(recipe: Recipe, split: str, group_size: int, *, step: int, limit: int = 1) -> list[Judged]:
     """The judged answers of the starting model to all problems of the training set, in their order.
 
-    A branch that is resumed samples the same ones again, which its ledger does not count a second time.
+    A branch that is resumed samples the same ones again, which its ledger does not count again.
 
     Args:
         split: where the problems come from, as many as the recipe's `problems`.

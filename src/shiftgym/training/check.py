@@ -1,4 +1,4 @@
-"""Whether a recipe keeps the contract of `training/recipe.py`: what a study takes for granted, tried out on points-0.
+"""Whether a recipe keeps the contract of `training/recipe.py`: what a study relies on, tried out on points-0.
 
 findings = check_recipe("my_package.my_module:MyRecipe")
 assert all(finding.ok for finding in findings)
@@ -33,7 +33,7 @@ from shiftgym.training.registry import load_recipe, recipe_settings
 from shiftgym.training.trainer import TrainingResult, train
 
 SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 8, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
-"""Settings of the trial, of those that the recipe has: a few seconds are enough."""
+"""Settings of the trial, of those that the recipe has. They keep it to a few seconds."""
 
 SLACK = 1.03
 """What runs through the model may exceed the ledger by this factor."""
@@ -46,8 +46,8 @@ def check_recipe(
 
     Args:
         name: a shipped recipe, or your own as `package.module:Class`.
-        settings: of the recipe, where it needs others than small defaults.
-        model: what is trained; it is to know GeneralPoints a little, if the recipe wants right answers.
+        settings: of the recipe, where the small ones of the trial do not suit it.
+        model: what is trained. It must solve some problems of GeneralPoints if the recipe learns from right answers.
         seed: of the training.
 
     Raises:
@@ -65,7 +65,7 @@ def check_recipe(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums keep one order, as they do in a study, where a branch has one thread."""
+    """Use one thread, as a branch of a study does, so that sums are taken in one order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -75,16 +75,17 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Killed(Exception):
-    """Stands for kill -9."""
+    """Simulates kill -9."""
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What was seen of a recipe at work."""
+    """What was observed of a recipe in training."""
 
     conversations: list[Conversation] = field(default_factory=list)
     trunks: list[tuple[Microbatch, Tensor]] = field(default_factory=list)
-    """Last hidden states (B, T, H) of every trunk pass that a loss was made of; its gradient is kept."""
+    """Last hidden states (B, T, H) of every forward pass that entered a loss; their gradients
+    are kept."""
     flops: int = 0
     """Of every pass through the model or a copy of it, as the ledger counts them."""
 
@@ -163,7 +164,7 @@ class _Trial:
 
 
 def _watched(recipe: type[Recipe], watch: _Watch) -> type[Recipe]:
-    """The same recipe, whose every step leaves word in `watch`."""
+    """The same recipe, with every step recorded in `watch`."""
 
     class Watched(recipe):  # type: ignore[misc, valid-type]
         def collect(self, step: int) -> Collection:
@@ -223,7 +224,7 @@ def _answers_only(trial: _Trial) -> Iterator[str]:
             if conversation.ids[start - len(opening) : start] != opening:
                 yield f"the span {start} to {stop} does not begin where an answer begins"
             if any(answer[at : at + len(opening)] == opening for at in range(len(answer))):
-                yield f"the span {start} to {stop} goes on into the next answer, across what is said between"
+                yield f"the span {start} to {stop} runs on into the next answer, across the message between them"
 
 
 def _gradient(trial: _Trial) -> Iterator[str]:
@@ -264,7 +265,7 @@ CHECKS: tuple[Check, ...] = (_same_seed, _resumed, _answers_only, _gradient, _on
 
 
 def _opening(chat_format: ChatFormat) -> list[int]:
-    """The tokens right before every answer: what two different messages end with alike."""
+    """The tokens right before every answer: the common end of what precedes it for two different messages."""
     one, other = (chat_format.reply([user(text)]) for text in ("a", "7"))
     size = next(n for n in range(1, len(one) + 1) if one[-n:] != other[-n:]) - 1
     return one[len(one) - size :]

@@ -1,6 +1,6 @@
-"""Checkpoints of a branch: whole or not there at all, and enough to go on as if nothing had happened.
+"""Checkpoints of a branch: complete or absent, and sufficient to resume with the same result.
 
-What lies where is said in `layout.BranchFolder` and `layout.CheckpointFolder`.
+The files are described in `layout.BranchFolder` and `layout.CheckpointFolder`.
 """
 
 import json
@@ -39,7 +39,7 @@ def existing(folder: Path) -> list[CheckpointInfo]:
 
 
 def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fraction: float) -> CheckpointInfo:
-    """Write a checkpoint beside its place, then move it there in one go."""
+    """Write a checkpoint beside its path, then move it there in one operation."""
     earlier = existing(folder)
     path = BranchFolder(folder).checkpoint(step).path
     state: dict[str, Any] = {

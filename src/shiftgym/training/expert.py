@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def expert_answers(player: "Player", settings: TrainingSettings) -> Callable[[int], list[Conversation]]:
-    """From a problem's index to the expert's answer to each of its decisions; kept, where the set is a fixed one."""
+    """A function from a problem's index to the expert's answers, one a decision; cached if the training set is
+    fixed."""
     answers = partial(player.expert, settings.train_on)
     return answers if settings.problems is None else cache(answers)

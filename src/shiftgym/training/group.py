@@ -1,4 +1,4 @@
-"""What GRPO and RLOO share: episodes of the same problem are one another's baseline, so no critic is needed."""
+"""What GRPO and RLOO share: the episodes of a problem are the baseline of each other, so no critic is needed."""
 
 from abc import abstractmethod
 
@@ -11,7 +11,7 @@ from shiftgym.training.settings import RolloutSettings
 
 
 class GroupSettings(RolloutSettings):
-    """GRPO and RLOO: several episodes of each problem are one another's baseline; no value head."""
+    """GRPO and RLOO: several episodes of each problem are the baseline of each other, without a value head."""
 
     group_size: int = Field(default=8, ge=2)
     """Episodes of the same problem."""

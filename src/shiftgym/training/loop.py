@@ -1,5 +1,5 @@
 """The one training loop. A recipe says what to learn from and how tokens are weighted; the rest is here: minibatches,
-the KL term, the critic, the optimizer, the books, and the checkpoints.
+the KL term, the critic, the optimizer, the compute ledger, and the checkpoints.
 
 Everything random is derived from the seed and the step, so a run that was killed and resumed writes the same bytes
 to metrics.jsonl as one that was not (same machine, same versions).
@@ -39,7 +39,7 @@ class Limits:
     steps: int | None = None
     flops: float | None = None
     accounting: Accounting = "executed"
-    """The FLOPs that `flops` speaks of."""
+    """Which FLOPs `flops` counts."""
 
 
 class Loop:
@@ -138,7 +138,8 @@ class Loop:
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
             self._player.charge(batch, backward=True, encoder_backward="vision" not in self._settings.frozen)
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
-        # A value head reads detached states, so its gradient says nothing of the model's: each is clipped on its own.
+        # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
+        # own.
         limit = self._settings.optimizer.max_grad_norm
         norms = [float(nn.utils.clip_grad_norm_(module.parameters(), limit)) for module in self._modules]
         if not math.isfinite(sums["loss"]):
@@ -163,7 +164,7 @@ class Loop:
         return loss, metrics
 
     def _divergence(self, scores: Scores, batch: Microbatch) -> Tensor:
-        """(A,) KL from the start at each answer token, exact or estimated as the recipe has it."""
+        """(A,) KL from the start at each answer token, exact or estimated, as the recipe asks."""
         if self._recipe.kl_estimate == "sampled":
             return kl_divergence(scores.logprobs, batch.reference)
         start = self._recipe.start

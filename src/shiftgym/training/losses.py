@@ -1,5 +1,5 @@
-"""The terms of every loss, each a value per token (or per attempt) that is averaged. By methods of tensors alone, so
-that recipes can be read without torch."""
+"""The terms of every loss, each a value per token (or per attempt) that is averaged. They use methods of tensors
+only, so that recipes can be imported without torch."""
 
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ def clipped_policy_loss(
 
 
 def kl_divergence(logprobs: "Tensor", reference: "Tensor") -> "Tensor":
-    """(A,) the estimator k3 of KL(model || reference) at each sampled token, of whose (A,) log-probabilities: unbiased,
-    never negative, of low variance."""
+    """(A,) the estimator k3 of KL(model || reference) at each sampled token, from (A,) log-probabilities: unbiased,
+    never negative, and of low variance."""
     difference = reference - logprobs
     return difference.exp() - difference - 1
 

@@ -2,7 +2,7 @@
 the rest.
 
 A recipe of your own is a subclass of `Recipe`, or of `PolicyGradient` if it reinforces sampled answers. Nothing here
-imports torch: recipes are read by whoever reads a study file.
+imports torch, since recipes are imported whenever a study file is read.
 """
 
 from abc import ABC, abstractmethod
@@ -33,9 +33,9 @@ class Collection:
     groups: list[list[Conversation]]
     """The conversations about each problem (or of each episode); a minibatch is made of whole groups."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """What the step's line of metrics.jsonl tells besides what the loop knows."""
+    """Further values for the step's line of metrics.jsonl."""
     episodes: list[Episode] = field(default_factory=list)
-    """Those that were played; episodes.jsonl keeps the ones of steps that led to a checkpoint."""
+    """The episodes that were played; episodes.jsonl keeps those of steps that end in a checkpoint."""
 
 
 class Recipe(ABC):
@@ -88,14 +88,14 @@ class Recipe(ABC):
 
     @property
     def noise(self) -> list[str | int]:
-        """What begins the name of every random stream of this recipe."""
+        """The first names of every random stream of this recipe."""
         return ["train", self.name]
 
     @property
     def sampled_by(self) -> Literal["start", "present"] | None:
-        """The model whose answers are learned from: the present one, which samples new ones at each step, the one that
-        the branch started with, which sampled them before the first, or none. If it is the present one, the paper's
-        formula charges generation, too."""
+        """The model whose answers are learned from. `present`: the model in training, which samples new ones at each
+        step; the paper's formula then charges generation too. `start`: the model that the branch started with, which
+        sampled them before the first step. None: neither."""
         return None
 
     @property
@@ -120,8 +120,8 @@ class Recipe(ABC):
 
     @property
     def value_rate(self) -> float | None:
-        """Learning rate of a critic, as a multiple of the model's; None: no critic is trained along. With one, every
-        conversation has `returns`, and `player.values` tells what the critic expects."""
+        """Learning rate of a critic, as a multiple of the model's; None: there is no critic. With one, every
+        conversation has `returns`, and `player.values` gives the value of each attempt."""
         return None
 
 

@@ -23,7 +23,7 @@ def shipped_recipes() -> list[str]:
 def load_recipe(name: str) -> type[Recipe]:
     """The recipe class called `name`; ConfigError if there is none.
 
-    A user's own module is also looked for in the current folder, where the console script does not look by itself.
+    A user's own module is also searched for in the current folder, where the console script does not search by itself.
     """
     if name in shipped_recipes():
         members = vars(import_module(f"shiftgym.training.recipes.{name}")).values()
@@ -40,7 +40,7 @@ def load_recipe(name: str) -> type[Recipe]:
 
 
 def is_recipe(found: Any) -> bool:
-    """Whether this is a class of recipes."""
+    """Whether this is a subclass of `Recipe`."""
     return inspect.isclass(found) and issubclass(found, Recipe)
 
 
@@ -48,7 +48,7 @@ def recipe_settings(recipe: type[Recipe], given: TrainingSettings | Mapping[str,
     """The settings of a recipe from plain values, as a study file has them; what is not given has its default.
 
     Raises:
-        ConfigError: `settings.KEY: reason`, with the nearest known key, or they are another recipe's.
+        ConfigError: `settings.KEY: reason`, with the nearest known key, or the settings are those of another recipe.
     """
     if isinstance(given, recipe.Settings):
         return given

@@ -1,5 +1,5 @@
-"""From played episodes to what is learned: the advantage of each attempt goes to its tokens, and an iteration is summed
-up."""
+"""From played episodes to what is learned: tokens take the advantage of their attempt, and an iteration is
+summarised."""
 
 from dataclasses import replace
 from statistics import fmean
@@ -24,7 +24,7 @@ def weighted(
 
 
 def summary(played: list[Episode]) -> dict[str, float]:
-    """What an iteration's episodes came to; rewards as the task gives them."""
+    """Metrics of an iteration's episodes. Rewards are as the task gives them, not scaled."""
     records = [record for episode in played for record in episode.decisions]
     attempts = [attempt for record in records for attempt in record.attempts]
     return {

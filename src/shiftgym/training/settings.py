@@ -1,5 +1,5 @@
-"""What the settings of recipes have in common; each recipe has its own beside it (`training/recipes/`). No torch here,
-so that a plan can be read quickly."""
+"""What the settings of recipes have in common; each recipe has its own beside it (`training/recipes/`). No torch is
+imported here, so that study files are read fast."""
 
 from typing import Literal
 
@@ -10,10 +10,10 @@ WARMUP_START = 0.1
 
 
 Accounting = Literal["executed", "paper"]
-"""Which FLOPs a budget speaks of: those that were executed, or those of the paper's formula."""
+"""Which FLOPs a budget counts: those that were executed, or those of the paper's formula."""
 
 FLOPS: dict[Accounting, Literal["flops", "flops_paper"]] = {"executed": "flops", "paper": "flops_paper"}
-"""What each of them is called in a ledger, in metrics.jsonl and in results.jsonl."""
+"""The name of each in a ledger, in metrics.jsonl and in results.jsonl."""
 
 
 class Settings(BaseModel):
@@ -21,7 +21,7 @@ class Settings(BaseModel):
 
 
 class OptimizerSettings(Settings):
-    """How weights are changed."""
+    """The optimizer of a recipe."""
 
     name: Literal["adamw", "muon"] = "adamw"
     """`muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate."""
@@ -48,28 +48,29 @@ class OptimizerSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """What every recipe has."""
+    """Settings of every recipe."""
 
     train_on: str = "train"
     """Name of the split that problems come from."""
     problems: int | None = Field(default=1000, gt=0)
-    """Size of the training set, the first so many problems of the split, gone through in a new order each epoch.
-    None: a fresh problem every time."""
+    """Size of the training set: the first problems of the split, in a new order each epoch. None: a new problem every
+    time."""
     optimizer: OptimizerSettings = OptimizerSettings()
-    """How weights are changed."""
+    """The optimizer and its learning rate."""
     frozen: tuple[Literal["vision", "projector"], ...] = ()
-    """Parts of a model that sees which are left as they are: its encoder of pictures, what leads from there to the
+    """Parts of a vision-language model that are not trained: its vision encoder, the projector from there to the
     decoder, or both."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Format of training passes. In `bfloat16` the trunk runs under autocast; weights and log-softmax stay float32.
-    `auto` is bfloat16 where the device computes in it, and float32 on a CPU that would have to emulate it."""
+    """Number format of forward and backward passes in training. In `bfloat16` the trunk runs under autocast; weights
+    and log-softmax stay float32. `auto` is bfloat16 where the device computes in it, and float32 on a CPU that would
+    have to emulate it."""
     tokens_per_pass: int = Field(default=4096, gt=0)
-    """Most padded tokens in one forward and backward pass. Gradients of a minibatch's passes add up exactly, so this
-    changes memory and speed, not the result (beyond rounding)."""
+    """Most padded tokens of a microbatch, which runs through the model in one pass. The gradients of microbatches add
+    up to that of the minibatch, so this changes memory and speed, not the result (beyond rounding)."""
 
 
 class SupervisedSettings(TrainingSettings):
-    """What every recipe has that raises the likelihood of given answers. One step is one optimizer step."""
+    """Settings of every recipe that raises the likelihood of given answers. One step is one optimizer step."""
 
     batch: int = Field(default=64, gt=0)
     """Problems an optimizer step."""
@@ -79,7 +80,7 @@ class SupervisedSettings(TrainingSettings):
 
 
 class SamplingSettings(TrainingSettings):
-    """What every recipe has that learns from the model's own answers."""
+    """Settings of every recipe that learns from the model's own answers."""
 
     max_new_tokens: int = Field(default=96, gt=0)
     """Longest answer in tokens."""
@@ -88,20 +89,21 @@ class SamplingSettings(TrainingSettings):
 
 
 class RolloutSettings(SamplingSettings):
-    """What every reinforcement recipe has. One step is one iteration: play episodes, then learn from them."""
+    """Settings of every reinforcement recipe. One step is one iteration: play episodes, then learn from them."""
 
     episodes_per_iteration: int = Field(default=128, gt=0)
     """Episodes played before each update."""
     minibatch: int = Field(default=64, gt=0)
     """Episodes an optimizer step."""
     epochs: int = Field(default=2, gt=0)
-    """Passes over an iteration's episodes."""
+    """How often each iteration learns from its episodes."""
     limit: int | None = Field(default=None, gt=0)
     """Attempts a decision in training; None is the task's own limit."""
     feedback: bool = True
-    """Whether the verifier's message is shown after a failed attempt in training; off, only that it failed."""
+    """Whether the verifier's message is shown after a failed attempt in training. If not, the message only says that it
+    failed."""
     clip: float = Field(default=0.2, gt=0)
-    """A token's probability ratio beyond 1 -/+ this earns nothing more."""
+    """Clip range: a token's probability ratio gains nothing beyond 1 - clip and 1 + clip."""
     kl: float = Field(default=0.005, ge=0)
     """Weight of the KL divergence from the model that the branch started with."""
     entropy: float = Field(default=0.0, ge=0)

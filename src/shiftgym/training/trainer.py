@@ -1,4 +1,4 @@
-"""`train`: from a model, a recipe and a task to checkpoints, or on from the last of them."""
+"""`train`: trains a model with a recipe on a task and writes checkpoints, or resumes from the last of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ OnStep = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a finished branch came to."""
+    """How a training ended."""
 
     steps: int
     ledger: Ledger
@@ -52,7 +52,7 @@ def train(
     on_checkpoint: OnCheckpoint | None = None,
     on_step: OnStep | None = None,
 ) -> TrainingResult:
-    """Train a model until its steps or compute are spent, or go on from the last checkpoint in `folder`.
+    """Train a model until its steps or compute are spent, or resume from the last checkpoint in `folder`.
 
     Args:
         model: what `load_policy` takes, or the pair that it gives, whose model is then trained in place. It has the
@@ -61,9 +61,9 @@ def train(
         task: a task, or its name, for its default settings.
         folder: where checkpoints and metrics are written.
         settings: of the recipe, as in a study file; what is not given has its default.
-        steps: the branch ends after this many steps. At least one of the two; with both, the first that is reached.
-        budget_flops: the branch ends with the first step that has spent this much.
-        accounting: the FLOPs that `budget_flops` speaks of.
+        steps: training ends after this many steps. Give this, `budget_flops` or both; the first that is reached counts.
+        budget_flops: training ends with the first step that has spent this much.
+        accounting: which FLOPs `budget_flops` counts.
         seed: of this training.
         milestones: fractions of the run at whose end a checkpoint is written; the end always is one. Milestones that
             one step passes together share a checkpoint, named after the last of them.
@@ -73,7 +73,7 @@ def train(
 
     Raises:
         ConfigError: there is no such model, recipe, task or setting, or neither a budget nor a number of steps was
-            given, or one of no use.
+            given, or one that is not positive.
         TrainingStopped: a loss, gradient or weight is no longer finite. The update was not made.
     """
     ends = [end for end in (budget_flops, steps) if end is not None]
@@ -120,7 +120,7 @@ def make_recipe(
     seed: int,
     ledger: Ledger,
 ) -> Recipe:
-    """The recipe at work: `model` is made ready for training in place, and what it does is charged to `ledger`."""
+    """The recipe, ready to train: `model` is prepared in place, and its compute is charged to `ledger`."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
     precision = training_dtype(settings.precision, model.device)
@@ -140,7 +140,7 @@ def make_recipe(
     if isinstance(settings, SamplingSettings):
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
     recipe = kind(settings, player)
-    # Answers that are sampled once, before the first step, are no part of the paper's formula.
+    # The paper's formula does not count answers that are sampled once, before the first step.
     factor = PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR)
     ledger.buffer_factor = factor if recipe.sampled_by == "present" else 0.0
     return recipe

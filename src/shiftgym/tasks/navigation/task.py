@@ -43,7 +43,7 @@ class NavigationOptions(BaseModel):
     limit: int = Field(2, ge=1)
     """Attempts a stop of the route."""
     hint: verifier.Hint = "outcome"
-    """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
+    """What feedback says after a failed attempt: only that it failed, the outcome, or the detail."""
     expert: Literal["worked", "direct"] = "worked"
     """Whether expert answers show their steps before the action."""
     landmark_reward: bool = False
@@ -55,28 +55,28 @@ class NavigationOptions(BaseModel):
 
 
 class NavigationSetting(BaseModel):
-    """Settings of one split: the rule, the city, and which routes are walked."""
+    """Settings of one split: the rule, the city, and its routes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     rule: str = "absolute"
-    """Which action space is in force; see `tasks/navigation/rules.py`."""
+    """The rule, which is an action space; see `tasks/navigation/rules.py`."""
     city: str = "new_york"
     """A city of `tasks/navigation/world/cities.py`, `all_but_new_york` and the like for any other of them, the path of
     a map (.osm, .graphml), or a published archive's folder."""
     routes: Routes = "train"
-    """Walk only training routes, only test routes, or all; the two never meet."""
+    """Take only training routes, only test routes, or all. No route is both."""
     legs: tuple[int, int] = (3, 6)
     """Fewest and most legs of a route, from 2 to 8."""
     straights: int = Field(3, ge=0, le=5)
-    """Most stops on a leg at which one only goes on."""
+    """Most stops on a leg at which the right action is to go forward."""
     passing: bool = False
-    """Hard mode: intersections that are merely passed by are stops and are reported too."""
+    """Hard mode: intersections on the way, where the route does not turn, are stops and are reported too."""
     expert: Literal["worked", "direct"] | None = None
-    """Expert answers on this split in another style than the task's."""
+    """Style of expert answers on this split, if it is not that of the task."""
     wordings: dict[Wording, float] = {"relative": 0.25, "compass": 0.25, "both": 0.2, "landmark": 0.3}
-    """Weights of how a turn is put: by relative word, compass word, both, or towards a landmark.
-    Where no landmark lies in the new direction another wording is drawn: of 0.3, about 0.1 is left."""
+    """Weights of the wordings of a turn: a relative word, a compass word, both, or towards a landmark. Where no
+    landmark lies in the new direction another wording is drawn, so a weight of 0.3 gives a share of about 0.1."""
 
     @field_validator("rule", "city")
     @classmethod

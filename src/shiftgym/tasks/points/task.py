@@ -31,11 +31,12 @@ class PointsOptions(BaseModel):
     limit: int = Field(5, ge=1)
     """Attempts a hand."""
     hint: verifier.Hint = "outcome"
-    """What feedback tells after a failed attempt: nothing but the failure, the outcome, or the detail."""
+    """What feedback says after a failed attempt: only that it failed, the outcome, or the detail."""
     expert: Literal["worked", "direct"] = "worked"
     """Whether expert answers show their steps before the formula."""
     form: Form = "json"
-    """How answers are to be written: as a JSON object, or as one line a field. Shipped backbones only know JSON."""
+    """How answers are to be written: as a JSON object, or as one line a field. Shipped backbones have only seen
+    JSON."""
     modality: Literal["text", "vision"] = "text"
     """Whether the prompt names the cards or shows a picture of them."""
     size: int = Field(128, ge=96, le=2048)
@@ -50,7 +51,7 @@ class PointsSetting(BaseModel):
     rule: str = "faces_as_ten"
     """What J, Q and K count as; see `tasks/points/rules.py`."""
     hands: Hands = "train"
-    """Deal only training hands, only test hands, or all; the two never meet."""
+    """Deal only training hands, only test hands, or all. No hand is both."""
     faces: bool = False
     """Deal only hands with at least one face card, as every split under a shifted rule should."""
     target: int = Field(24, ge=1, le=1000)
@@ -61,11 +62,11 @@ class PointsSetting(BaseModel):
     """The deck: black or red suits, or all four (mixed); in pictures, modern, handwritten and faint are all four suits
     in another design."""
     reworded: bool = False
-    """The rule is said the other way round."""
+    """The rule is worded in the reverse order."""
     expert: Literal["worked", "direct"] | None = None
-    """Expert answers on this split in another style than the task's."""
+    """Style of expert answers on this split, if it is not that of the task."""
     nuisance: float = Field(0.0, ge=0, le=1)
-    """How far pictures stray from the plain layout, in position, rotation, size, font, light and noise; 0: not at
+    """How far pictures differ from the plain layout, in position, rotation, size, font, light and noise; 0: not at
     all."""
 
     @field_validator("rule")
@@ -95,7 +96,7 @@ class Hand:
     target: int
     picture: HandPicture | None = None
     reworded: bool = False
-    """The rule is said the other way round."""
+    """The rule is worded in the reverse order."""
 
     @property
     def ranks(self) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
-"""On-policy self-distillation from feedback (SDPO; Hübotter et al. 2026, arXiv 2601.20802): the model that has read
-what the verifier said of its answer is the teacher of the model that has not."""
+"""On-policy self-distillation from feedback (SDPO; Hübotter et al. 2026, arXiv 2601.20802): the model that has
+read the verifier's message on its answer teaches the model that has not."""
 
 from dataclasses import replace
 from typing import Literal
@@ -21,9 +21,9 @@ class DistillSettings(RolloutSettings):
 
 
 class Distill(PolicyGradient):
-    """A token of a failed first answer is as good as feedback makes it likelier: its advantage is its log-probability
-    when the same answer is given again after the feedback, less that under which it was sampled. This is the policy
-    gradient of the paper's reverse KL divergence, estimated on the sampled token."""
+    """The advantage of a token of a failed first answer is its log-probability when the same answer is given again
+    after the feedback, minus the log-probability at which it was sampled. This is the policy gradient of that paper's
+    reverse KL divergence, estimated on the sampled token."""
 
     name = "distill"
     Settings = DistillSettings
@@ -35,19 +35,19 @@ class Distill(PolicyGradient):
         played = self.play(self.problems(step, settings.episodes_per_iteration), step)
         conversations = self.player.conversations(played)
         attempts = [record.attempts[0] for episode in played for record in episode.decisions]
-        failed = [place for place, attempt in enumerate(attempts) if not attempt.verdict.correct]
-        hindsight = [self._hindsight(conversations[place], attempts[place].verdict.feedback) for place in failed]
+        failed = [index for index, attempt in enumerate(attempts) if not attempt.verdict.correct]
+        hindsight = [self._hindsight(conversations[index], attempts[index].verdict.feedback) for index in failed]
         weighed = {}
-        for place, teacher in zip(failed, self.player.logprobs(hindsight), strict=True):
-            student = conversations[place]
+        for index, teacher in zip(failed, self.player.logprobs(hindsight), strict=True):
+            student = conversations[index]
             gains = [now - then for now, then in zip(teacher, student.logprobs, strict=True)]
-            weighed[place] = replace(student, weights=[settings.reward_scale * gain for gain in gains])
-        groups = by_episode([weighed.get(place) for place in range(len(attempts))], played)
+            weighed[index] = replace(student, weights=[settings.reward_scale * gain for gain in gains])
+        groups = by_episode([weighed.get(index) for index in range(len(attempts))], played)
         learned = [[conversation for conversation in group if conversation is not None] for group in groups]
         return Collection([group for group in learned if group], summary(played), played)
 
     def _hindsight(self, conversation: Conversation, feedback: str) -> Conversation:
-        """The conversation, the feedback, and the same answer once more: the only one to be scored."""
+        """The conversation, the feedback, and the same answer again, which alone is scored."""
         chat_format, ids = self.player.chat_format, conversation.ids
         ((start, stop),) = conversation.spans
         told = chat_format.reply([user(feedback)])[1 if ids[-1] in chat_format.end_ids else 0 :]

@@ -30,9 +30,9 @@ class DPOSettings(SamplingSettings):
     batch: int = Field(default=64, gt=0)
     """Problems an optimizer step."""
     group_size: int = Field(default=8, ge=2)
-    """Answers that are sampled for a problem, once, before the first step."""
+    """Answers that are sampled to each problem, once, before the first step."""
     beta: float = Field(default=0.1, gt=0)
-    """How strongly the log-ratio to the model that the branch started with tells right from wrong."""
+    """Factor on the difference of the log-ratios to the model that the branch started with."""
     problems: int = Field(default=1000, gt=0)
     """Size of the training set."""
 
@@ -75,8 +75,8 @@ class DPO(Recipe):
                 "so there is no pair to learn from; raise group_size or temperature"
             )
         start = (step - 1) * settings.batch
-        places = training_order(self.player.seed, settings.train_on, len(self._pairs), start, settings.batch)
-        chosen = [self._pairs[place] for place in places]
+        order = training_order(self.player.seed, settings.train_on, len(self._pairs), start, settings.batch)
+        chosen = [self._pairs[index] for index in order]
         flat = list(chain(*chosen))
         ratios = [sum(now) - sum(each.logprobs) for each, now in zip(flat, self.player.logprobs(flat), strict=True)]
         margins = [settings.beta * (right - wrong) for right, wrong in zip(ratios[::2], ratios[1::2], strict=True)]

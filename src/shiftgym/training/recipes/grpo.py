@@ -1,11 +1,11 @@
-"""GRPO (Shao et al. 2024, arXiv 2402.03300): several episodes of a problem are one another's baseline."""
+"""GRPO (Shao et al. 2024, arXiv 2402.03300): the episodes of a problem are the baseline of each other."""
 
 from shiftgym.training.advantages import group_normalised
 from shiftgym.training.group import Group
 
 
 class GRPO(Group):
-    """A return less its group's mean, over the group's standard deviation."""
+    """A return minus its group's mean, over the group's standard deviation."""
 
     name = "grpo"
 

@@ -1,7 +1,7 @@
 """PPO over the attempts of an episode: a value head judges each attempt before it is made.
 
-What made it stable (and multi-turn training collapsed without): the value head reads detached states at a rate of its
-own, and each attempt number has its own mean advantage subtracted.
+Two things keep it stable; without them training over several attempts collapsed. The value head reads detached states
+and has a learning rate of its own, and from each advantage the mean over its attempt number is subtracted.
 """
 
 from pydantic import Field
@@ -41,7 +41,7 @@ class PPO(PolicyGradient):
         conversations = self.player.conversations(played)
         values = [value for attempts in self.player.values(conversations) for value in attempts]
 
-        # One entry an attempt, over all decisions. No answer changes what the next decision is, so each stands alone.
+        # One entry an attempt, over all decisions. No answer changes the next decision, so decisions are independent.
         estimates: list[float] = []
         numbers: list[int] = []
         for record in (record for episode in played for record in episode.decisions):

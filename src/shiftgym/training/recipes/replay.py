@@ -1,5 +1,5 @@
-"""Supervised fine-tuning with rehearsal: what the model was trained on before is not at hand, so it rehearses its own
-answers of the time before (self-synthesized rehearsal; Huang et al. 2024, arXiv 2403.01244)."""
+"""Supervised fine-tuning with rehearsal: the model's earlier training data is not available, so it rehearses answers
+that it gave before this training (self-synthesized rehearsal; Huang et al. 2024, arXiv 2403.01244)."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ReplaySettings(SupervisedSettings, SamplingSettings):
-    """Supervised fine-tuning with rehearsal: a share of every batch is what the model itself used to answer."""
+    """Supervised fine-tuning with rehearsal: a share of every batch is the model's own answers from before."""
 
     share: float = Field(default=0.25, gt=0, lt=1)
-    """Share of every batch that is rehearsed."""
+    """Share of every batch that is the model's own answers from before."""
     replay_on: str = "train"
     """Name of the split whose problems are rehearsed, as many as `problems`."""
     problems: int = Field(default=1000, gt=0)
-    """Size of the training set, and of what is rehearsed."""
+    """Size of the training set, and number of problems that are rehearsed."""
 
 
 class Replay(Recipe):
@@ -52,4 +52,4 @@ class Replay(Recipe):
         rehearsed = max(1, round(settings.batch * settings.share))
         count = settings.batch - rehearsed
         old = training_order(seed, settings.replay_on, len(self._own), (step - 1) * rehearsed, rehearsed)
-        return Collection([*map(self._expert, self.problems(step, count)), *[self._own[place] for place in old]])
+        return Collection([*map(self._expert, self.problems(step, count)), *[self._own[index] for index in old]])

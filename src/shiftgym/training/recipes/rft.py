@@ -1,6 +1,6 @@
 """Rejection-sampling fine-tuning (RFT; Yuan et al. 2023, arXiv 2308.01825): supervised fine-tuning on the model's own
-answers that the verifier called right. Sampled once by the model that the branch starts with, or, refreshed, at each
-step by the present one (as in RAFT; Dong et al. 2023, arXiv 2304.06767)."""
+right answers. They are sampled once by the model that the branch starts with or, with `refresh`, at each step by the
+present one (as in RAFT; Dong et al. 2023, arXiv 2304.06767)."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -23,8 +23,8 @@ class RFTSettings(SupervisedSettings, SamplingSettings):
     group_size: int = Field(default=4, ge=1)
     """Conversations that are sampled for a problem."""
     limit: int = Field(default=1, gt=0)
-    """Attempts a decision. With more than one, failed answers are learned along with the right one that came in the
-    end, with the feedback between them as context: the paper's sub-optimal trajectories (Fig. 15)."""
+    """Attempts a decision. With more than one, failed answers are learned too, with the right one at the end and the
+    feedback between them as context: the paper's sub-optimal trajectories (Fig. 15)."""
     refresh: bool = False
     """Sample at each step from the present model; otherwise once, before the first step, from the model that the branch
     starts with."""
@@ -70,11 +70,11 @@ class RFT(Recipe):
         if not self._right:
             raise ConfigError(
                 f"rft: none of the answers to {settings.problems} problems was right, so there is nothing to "
-                "learn from; start from a model that is right sometimes, or raise group_size"
+                "learn from; start from a model that is sometimes right, or raise group_size"
             )
         start = (step - 1) * settings.batch
-        places = training_order(self.player.seed, settings.train_on, len(self._right), start, settings.batch)
-        return Collection([self._right[place] for place in places])
+        order = training_order(self.player.seed, settings.train_on, len(self._right), start, settings.batch)
+        return Collection([self._right[index] for index in order])
 
 
 def _right(found: list[Judged]) -> list[list[Conversation]]:
