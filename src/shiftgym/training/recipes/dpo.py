@@ -90,7 +90,7 @@ class DPO(Recipe):
         return Collection(groups, {"dpo_loss": fmean(losses), "margin": fmean(margins), "preferred": preferred})
 
     def loss(self, scores: "Scores", batch: "Microbatch") -> "tuple[Tensor, dict[str, Tensor]]":
-        """The mean over pairs, of which each has two attempts."""
+        """A scalar: the mean over pairs, of which each has two attempts."""
         return -(batch.weights * scores.logprobs).sum() / (batch.minibatch_attempts / 2), {}
 
 
