@@ -93,7 +93,7 @@ class _Watch:
         shape = ModelShape.of(model)
 
         def spend(flops: int, output: Tensor) -> None:
-            """Count a pass, and twice as much again when the gradient reaches its `output`, (B, T, H) or (A, V)."""
+            """Count a pass, and twice as much again when the gradient reaches its `output`, (B, T, H) or (N, V)."""
             self.flops += flops
             if output.requires_grad:
                 output.register_hook(lambda _: self._learned(flops))  # type: ignore[no-untyped-call]
@@ -105,7 +105,7 @@ class _Watch:
             spend(shape.forward_flops(rows=rows, new_tokens=tokens, context=context, head_positions=0), hidden)
 
         def head(_module: Any, _arguments: Any, output: Tensor) -> None:
-            """`output`: logits, (A, V) or (B, T, V)."""
+            """`output`: logits, (N, V)."""
             spend(2 * shape.head_weights * output.shape[:-1].numel(), output)
 
         model.base_model.register_forward_hook(trunk, with_kwargs=True)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.training.beforehand import answers_beforehand
+from shiftgym.training.answers import answers_beforehand
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SamplingSettings, TrainingSettings
