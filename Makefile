@@ -19,8 +19,9 @@ study: $(VENV)/.installed
 paper: $(VENV)/.installed
 	$(BIN)/shiftgym study run paper
 
+# A file's tests stay in one process, so that what they share (a whole tiny study, a report) is made once.
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 # What takes minutes: the paper at toy size, and the like.
 test-slow: $(VENV)/.installed

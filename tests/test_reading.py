@@ -21,6 +21,8 @@ class Outer(BaseModel):
     low: int = 0
     high: int = 9
     inner: dict[str, Inner] = {}
+    probes: Inner | None = None
+    groups: dict[str, Inner] | None = None
 
     @field_validator("low")
     @classmethod
@@ -44,9 +46,11 @@ def test_good_values_become_a_table():
     ("values", "path", "reason"),
     [
         ({"lwo": 2}, "splits.x.lwo", "unknown key; did you mean 'low'?"),
-        ({"zzz": 2, "kind": "green"}, "splits.x.zzz", "unknown key; known are kind, low, high, inner"),
+        ({"zzz": 2, "kind": "green"}, "splits.x.zzz", "unknown key; known are kind, low, high, inner, probes, groups"),
         ({"kind": "bleu"}, "splits.x.kind", "unknown value 'bleu'; did you mean 'blue'?"),
         ({"inner": {"a": {}}}, "splits.x.inner.a.name", "this key is missing"),
+        ({"inner": {"a": 3}}, "splits.x.inner.a", "should be a table, not 3"),
+        ({"inner": 3}, "splits.x.inner", "should be a table, not 3"),
         (
             {"inner": {"a": {"name": "x", "size": 0}}},
             "splits.x.inner.a.size",
@@ -60,6 +64,20 @@ def test_a_fault_says_where_and_why(values, path, reason):
     with pytest.raises(WrongValue) as caught:
         typed(Outer, values, "splits", "x")
     assert (caught.value.path, caught.value.reason) == (path, reason)
+
+
+@pytest.mark.parametrize("path", ["probes", "groups.a"])
+def test_a_fault_in_a_table_that_may_be_left_out_says_where_and_why(path):
+    for values, key, reason in (
+        ({"siez": 1}, ".siez", "unknown key; did you mean 'size'?"),
+        ({"name": "x", "size": 0}, ".size", "should be greater than or equal to 1, not 0"),
+        ({}, ".name", "this key is missing"),
+        (3, "", "should be a table, not 3"),
+    ):
+        first, *rest = path.split(".")
+        with pytest.raises(WrongValue) as caught:
+            typed(Outer, {first: {rest[0]: values} if rest else values})
+        assert (caught.value.path, caught.value.reason) == (path + key, reason)
 
 
 def test_an_override_reads_toml_or_a_string():

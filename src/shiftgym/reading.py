@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -88,6 +88,8 @@ def _explain(kind: type[BaseModel], fault: ErrorDetails, beside: Collection[str]
         case "literal_error":
             found = str(fault["input"])
             return path, f"unknown value {found!r}" + nearest(found, _quoted(context["expected"]))
+        case "model_type" | "dict_type":
+            return path, f"should be a table, not {fault['input']!r}"
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     # A table's own check begins its message with the key at fault; pydantic gives a check of the whole table no key.
     key, colon, rest = reason.partition(": ")
@@ -106,7 +108,7 @@ def _locate(kind: Any, location: tuple[int | str, ...]) -> tuple[list[str], list
         if part == "[key]":
             continue
         if get_origin(kind) in (Union, UnionType):
-            kind = next((one for one in get_args(kind) if hasattr(one, "model_fields")), None)
+            kind = next(one for one in get_args(kind) if one is not NoneType)
         path.append(str(part))
         known = []
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -80,32 +80,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == __version__
 
 
-def test_a_shown_study_is_a_study_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("study", "show", "points-text", NO_MODEL, "--set", "seeds=[4]") == 0
-    path = tmp_path / "mine.toml"
-    path.write_text(capsys.readouterr().out)
-    assert run("study", "show", str(path)) == 0
-    assert capsys.readouterr().out == path.read_text()
-
-
-def test_the_suite_of_a_file_is_checked_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text('title = "Mine"\nstudies = ["points-text"]\n')
-    assert run("study", "show", str(path)) == 0
-    assert capsys.readouterr().out == path.read_text()
-    path.write_text('title = "Mine"\nstudies = ["points-txt"]\n')
-    for command in ("show", "run"):
-        assert run("study", command, str(path)) == 2
-        assert capsys.readouterr().err.startswith(f"error: {path}: studies[0]: 'points-txt' is no shipped study")
-
-
-def test_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("study", "keys", "budget") == 0
-    assert "flops: number above 0; required" in capsys.readouterr().out
-    assert run("study", "keys", "--markdown") == 0
-    assert "## recipe.ppo" in capsys.readouterr().out
-
-
 def test_the_expert_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("eval", "expert", "--split=id", "--problems=4", NO_MODEL, f"--out={tmp_path}") == 0
     printed = capsys.readouterr().out

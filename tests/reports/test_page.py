@@ -85,17 +85,6 @@ def test_a_model_answer_or_card_cannot_break_out(report: Path, hostile: str) -> 
     assert "license: x" not in text.split('id="settings"')[0]
 
 
-def test_the_episode_data_keep_what_a_reader_needs(report: Path) -> None:
-    text = report.read_text(encoding="utf-8")
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    branch, seed, _, split, decoding, problem, success, _, ((prompt, attempts, pictures),) = data["episodes"][0]
-    assert (branch, seed, problem) == ("init", 0, 0)
-    assert split in data["texts"][prompt]
-    assert pictures == []
-    assert decoding in ("sampled", "greedy")
-    assert (attempts[-1][1] == "correct") == success
-
-
 def test_paper_figures_are_written(report: Path) -> None:
     names = {path.name for path in (report.parent / "figures").iterdir()}
     for stem in (
@@ -108,14 +97,6 @@ def test_paper_figures_are_written(report: Path) -> None:
     ):
         assert {f"{stem}.svg", f"{stem}.png"} <= names
     assert "<text" in (report.parent / "figures" / "success-flops.svg").read_text(encoding="utf-8")
-
-
-def test_inline_figures_follow_the_theme(report: Path) -> None:
-    text = report.read_text(encoding="utf-8")
-    drawings = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
-    assert "var(--ink)" in drawings
-    assert "var(--series-0)" in drawings
-    assert "DejaVu" not in drawings
 
 
 def test_two_backbones_unfinished_make_a_page(make_run: Any, few: dict[str, Any]) -> None:

@@ -82,6 +82,12 @@ another."""
 
 
 @pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time of a tiny study: whoever asks for nothing of the report leaves it out."""
+    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+
+
+@pytest.fixture
 def tiny_file(tmp_path: Path) -> Path:
     """A study file whose model is a hub id that nothing looks up."""
     path = tmp_path / "tiny.toml"

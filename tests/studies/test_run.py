@@ -79,6 +79,7 @@ def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> Non
     assert not all(torch.equal(end[name], half[name]) for name in half)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:
     lines = random.SystemRandom().randrange(10)
     command = [sys.executable, "-c", STARTED, "study", "run", str(faulty_file), "--runs", str(tmp_path), "--workers=2"]
@@ -95,6 +96,7 @@ def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_f
     assert (folder / "results.jsonl").read_bytes() == (whole.folder / "results.jsonl").read_bytes()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")}
     again = resume_study(whole.folder, workers=1, plain=True)

@@ -18,6 +18,7 @@ tiny = ["validity"]
 
 [scales.smaller.study]
 "evaluation.problems" = 2
+"evaluation.decodings" = ["sampled"]
 
 [[claims]]
 text = "PPO ends above SFT"
@@ -29,7 +30,9 @@ split = "rule_ood"
 """
 
 
-def test_a_users_suite_is_resumed_without_its_file(faulty_file: Path, tmp_path: Path) -> None:
+def test_a_users_suite_is_resumed_without_its_file(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "other").mkdir()
     study = tmp_path / "other" / "tiny.toml"
     sound = faulty_file.read_text().split("[branches.diverging]")[0]
@@ -46,6 +49,7 @@ def test_a_users_suite_is_resumed_without_its_file(faulty_file: Path, tmp_path: 
     assert f"shiftgym study run {file} --scale smaller --set seeds=[3]" in first
     assert "no data" not in first
     assert (folder / re.findall(r"\]\((.*?)\)", first)[0]).is_file()
+    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")  # is there
     page.unlink()
     file.unlink()
     study.unlink()

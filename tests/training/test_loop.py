@@ -67,12 +67,3 @@ def test_weights_count_token_by_token_and_none_means_one(bench: Any) -> None:
     half = [*weighted[:3], *(replace(each, weights=[0.0] * each.answer_tokens) for each in conversations[3:])]
     only = bench.loss(recipe, bench.one_pass(conversations[:3]))[0].item()
     assert bench.loss(recipe, bench.one_pass(half))[0].item() == pytest.approx(only, rel=1e-4)
-
-
-def test_the_start_is_kept_for_who_asks_for_it(bench: Any) -> None:
-    with pytest.raises(RuntimeError, match="sft keeps no model of its start"):
-        _ = bench.make(SFT).start
-    kept = bench.make(SFT, kl=0.1)
-    bench.disturb()
-    pairs = zip(kept.start.model.parameters(), bench.model.parameters(), strict=True)
-    assert not any(torch.equal(before, now) for before, now in pairs)

@@ -146,4 +146,5 @@ class Cube:
 
 
 def _column(rows: pa.Table, name: str) -> NDArray[Any]:
+    """One column, (rows,)."""
     return np.asarray(rows[name].to_numpy())

@@ -90,21 +90,24 @@ def first_reaching(curve: Sequence[float], target: float) -> int:
 
 
 def _mean(values: Floats) -> float:
-    """Clusters weigh alike within the problems that apply."""
+    """The mean of (clusters, problems) or of (problems,). Clusters weigh alike within the problems that apply."""
     return float(np.nanmean(values))
 
 
 def _each(values: Floats) -> tuple[float, ...]:
+    """The mean within each cluster of (clusters, problems)."""
     return tuple(_mean(row) for row in values)
 
 
 def _limits(draws: Floats) -> tuple[float, float]:
+    """Ends of the interval at `LEVEL` of the estimates (resamples,); NaN is left out."""
     low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def _resampled_means(values: Floats, backbones: Sequence[int], seed: int) -> Floats:
-    """(resamples,) means; a ratio of sums, so that answers to which a measure does not apply drop out."""
+    """(resamples,) means of (clusters, problems); a ratio of sums, so that answers to which a measure does not apply
+    drop out."""
     clusters_CR, problems_PR = _draws(tuple(backbones), values.shape[1], seed)
     applies = ~np.isnan(values)
     top = ((np.where(applies, values, 0.0).astype(float) @ problems_PR) * clusters_CR).sum(axis=0)

@@ -107,6 +107,7 @@ def collate(
     rows = [minibatch[member] for member in members]
 
     def flat(values: list[float]) -> Tensor:
+        """(A,) or (N,) float32."""
         return torch.tensor(values, dtype=torch.float32, device=device)
 
     def indices(pairs: list[tuple[int, int]]) -> TokenIndices:

@@ -94,6 +94,7 @@ class _Watch:
         shape = ModelShape.of(model)
 
         def spend(flops: int, output: Tensor) -> None:
+            """Count a pass, and twice as much again when the gradient reaches its `output`, (B, T, H) or (N, V)."""
             self.flops += flops
             if output.requires_grad:
                 output.register_hook(lambda _: self._learned(flops))  # type: ignore[no-untyped-call]
@@ -105,6 +106,7 @@ class _Watch:
             spend(shape.forward_flops(rows=rows, new_tokens=tokens, context=context, head_positions=0), hidden)
 
         def head(_module: Any, _arguments: Any, output: Tensor) -> None:
+            """`output`: logits, (N, V)."""
             spend(2 * shape.head_weights * output.shape[:-1].numel(), output)
 
         model.base_model.register_forward_hook(trunk, with_kwargs=True)
@@ -177,6 +179,7 @@ def _watched(recipe: type[Recipe], watch: _Watch) -> type[Recipe]:
                 note(output.last_hidden_state)
 
             def note(hidden: Tensor) -> None:
+                """Keep the gradient of (B, T, H) last hidden states."""
                 if hidden.requires_grad:
                     hidden.retain_grad()
                     watch.trunks.append((batch, hidden))

@@ -150,7 +150,7 @@ class Loop:
         return {**sums, "grad_norm": norms[0]}
 
     def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """This microbatch's share of the minibatch's whole loss, (), and of each metric, () each."""
+        """This microbatch's share of the minibatch's whole loss, a scalar, and of each metric, scalars too."""
         recipe = self._recipe
         scores = self._player.score(batch, temperature=recipe.temperature)
         loss, metrics = recipe.loss(scores, batch)

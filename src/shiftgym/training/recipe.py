@@ -75,8 +75,8 @@ class Recipe(ABC):
         """Gather what step number `step` (from 1) learns from; all randomness is derived from the seed and `step`."""
 
     def loss(self, scores: "Scores", batch: "Microbatch") -> "tuple[Tensor, dict[str, Tensor]]":
-        """This microbatch's share of the minibatch's loss, (), and of metrics, () each: shares add up to the means over
-        the minibatch. The loop adds the KL term and the critic's loss."""
+        """This microbatch's share of the minibatch's loss, a scalar, and of metrics, scalars too: shares add up to the
+        means over the minibatch. The loop adds the KL term and the critic's loss."""
         return -(batch.weights * scores.logprobs).sum() / batch.minibatch_answer_tokens, {}
 
     @property
@@ -156,6 +156,7 @@ class PolicyGradient(Recipe):
         return self.player.play(settings.train_on, problems, noise, settings.limit, feedback=settings.feedback)
 
     def loss(self, scores: "Scores", batch: "Microbatch") -> "tuple[Tensor, dict[str, Tensor]]":
+        """The clipped loss, a scalar, less the entropy bonus, and what it is made of, scalars too."""
         settings, total = self.settings, batch.minibatch_answer_tokens
         policy, clipped = clipped_policy_loss(scores.logprobs, batch.logprobs, batch.weights, settings.clip)
         loss = policy.sum() / total

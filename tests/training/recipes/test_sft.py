@@ -24,17 +24,6 @@ def test_the_loss_is_the_mean_over_answer_tokens(bench: Any) -> None:
     assert bench.loss(recipe, batch)[0].item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_answers_to_a_fixed_set_are_made_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(type(bench.task), "expert", lambda self, decision: asked.append("?") or "1")
-    for problems, times in ((4, 4), (None, 12)):
-        asked.clear()
-        recipe = bench.make(SFT, batch=4, problems=problems)
-        for step in (1, 2, 3):
-            recipe.collect(step)
-        assert len(asked) == times
-
-
 def test_kl_is_that_of_the_whole_vocabulary_and_is_paid_for(bench: Any) -> None:
     recipe = bench.make(SFT, batch=6, problems=20, kl=2.0)
     batch = bench.one_pass(bench.collected(recipe))

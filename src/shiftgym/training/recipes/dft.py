@@ -19,5 +19,6 @@ class DFT(SFT):
     name = "dft"
 
     def loss(self, scores: "Scores", batch: "Microbatch") -> "tuple[Tensor, dict[str, Tensor]]":
+        """A scalar: the mean over answer tokens, each weighed by its probability (A,), which has no gradient."""
         weights = scores.logprobs.detach().exp()
         return -(weights * scores.logprobs).sum() / batch.minibatch_answer_tokens, {}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.training.beforehand import answers_beforehand
+from shiftgym.training.answers import answers_beforehand
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SamplingSettings, TrainingSettings
@@ -90,7 +90,7 @@ class DPO(Recipe):
         return Collection(groups, {"dpo_loss": fmean(losses), "margin": fmean(margins), "preferred": preferred})
 
     def loss(self, scores: "Scores", batch: "Microbatch") -> "tuple[Tensor, dict[str, Tensor]]":
-        """The mean over pairs, of which each has two attempts."""
+        """A scalar: the mean over pairs, of which each has two attempts."""
         return -(batch.weights * scores.logprobs).sum() / (batch.minibatch_attempts / 2), {}
 
 

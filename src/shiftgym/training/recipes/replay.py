@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from shiftgym.models.conversation import Conversation
-from shiftgym.training.beforehand import answers_beforehand
-from shiftgym.training.expert import expert_answers
+from shiftgym.training.answers import answers_beforehand, expert_answers
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SamplingSettings, SupervisedSettings, TrainingSettings

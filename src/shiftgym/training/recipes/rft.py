@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.training.beforehand import answers_beforehand
+from shiftgym.training.answers import answers_beforehand
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SamplingSettings, SupervisedSettings, TrainingSettings

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shiftgym.training.expert import expert_answers
+from shiftgym.training.answers import expert_answers
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.settings import SupervisedSettings, TrainingSettings
 

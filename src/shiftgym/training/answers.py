@@ -1,12 +1,26 @@
-"""Answers sampled once, before the first step, by the model that a branch starts with."""
+"""Answers that do not change while a model is trained: the expert's, and those that the starting model gives before the
+first step."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
-from shiftgym.models.conversation import Judged
+from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.training.recipe import Recipe
+from shiftgym.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from shiftgym.models.player import Player
 
 AT_ONCE = 128
 """Answers that are sampled side by side, for problems of one decision."""
+
+
+def expert_answers(player: "Player", settings: TrainingSettings) -> Callable[[int], list[Conversation]]:
+    """From a problem's index to the expert's answer to each of its decisions; kept, where the set is a fixed one."""
+    answers = partial(player.expert, settings.train_on)
+    return answers if settings.problems is None else cache(answers)
 
 
 def answers_beforehand(recipe: Recipe, split: str, group_size: int, *, step: int, limit: int = 1) -> list[Judged]:

@@ -1,4 +1,4 @@
-"""What is sampled once, before the first step."""
+"""Answers that do not change while a model is trained."""
 
 from itertools import chain
 from typing import Any
@@ -9,6 +9,7 @@ from shiftgym.training.recipe import Recipe
 from shiftgym.training.recipes.dpo import DPO
 from shiftgym.training.recipes.replay import Replay
 from shiftgym.training.recipes.rft import RFT
+from shiftgym.training.recipes.sft import SFT
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,14 @@ def test_a_resumed_branch_samples_the_same_and_does_not_pay_again(
     assert bench.ledger.tokens_generated == spent
     assert [each.ids for each in chain(*second.groups)] == [each.ids for each in chain(*after.groups)]
     assert first.groups != second.groups
+
+
+def test_answers_to_a_fixed_set_are_made_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(type(bench.task), "expert", lambda self, decision: asked.append("?") or "1")
+    for problems, times in ((4, 4), (None, 12)):
+        asked.clear()
+        recipe = bench.make(SFT, batch=4, problems=problems)
+        for step in (1, 2, 3):
+            recipe.collect(step)
+        assert len(asked) == times

@@ -1,0 +1,55 @@
+"""How long a plan takes, and what it counts."""
+
+from pathlib import Path
+
+import pytest
+
+from shiftgym.studies.config import load_study
+from shiftgym.studies.estimate import Estimate, estimate, makespan, print_plan
+from shiftgym.studies.plan import plan
+
+
+def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:
+    branch = plan(load_study(tiny_file))[0]
+    estimates = [Estimate(branch, 1, seconds, 0.0, 0.0) for seconds in (1.0, 5.0, 2.0, 3.0)]
+    assert makespan(estimates, 1) == 11
+    assert makespan(estimates, 2) == 6
+
+
+def test_a_dry_run_prints_every_branch_and_keeps_nothing(
+    faulty_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(faulty_file, ["branches.failing.train_on=train"])
+    print_plan(study, workers=2)
+    printed = capsys.readouterr().out
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["init", "0", "start", "sft", "1"] in [line[:5] for line in lines]
+    assert ["ppo", "0", "reinforced", "ppo"] in [line[:4] for line in lines]
+    rows = {line[0]: line[4:] for line in lines if len(line) == 8 and line[4].isdigit()}
+    assert int(rows["sft"][0]) == int(rows["diverging"][0]) > 1
+    assert "An estimate" in printed
+    assert "With 1 seed, 3 problems a split and 1 answer a problem, a true difference of" in " ".join(printed.split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("accounting", "column"), [("executed", 1), ("paper", 2)])
+def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
+    faulty_file: Path, capsys: pytest.CaptureFixture[str], accounting: str, column: int
+) -> None:
+    given = ["branches.failing.train_on=train", "budget.flops=2e8", f"budget.accounting={accounting}"]
+    print_plan(load_study(faulty_file, given), workers=2)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = {line[0]: [float(number) for number in line[4:]] for line in lines if len(line) == 8 and line[4].isdigit()}
+    for name in ("sft", "ppo"):
+        steps, spent = rows[name][0], 1e12 * rows[name][column]
+        assert spent * (steps - 1) / steps < 2e8 <= 1.01 * spent, "the last step reaches the budget"
+
+
+def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) -> None:
+    own = "branches.{}={{recipe='replay', label='own', problems={}, batch=2, max_new_tokens=8}}"
+    given = ["branches.failing.train_on=train", "budget.flops=1", own.format("few", 2), own.format("many", 64)]
+    given.append("compare.supervised=sft")
+    plans = {each.branch.name: each for each in estimate(load_study(faulty_file, given))}
+    assert (plans["few"].steps, plans["many"].steps) == (1, 1)
+    assert plans["many"].flops > 1.3 * plans["few"].flops

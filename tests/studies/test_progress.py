@@ -1,0 +1,107 @@
+"""What is seen of a study while it runs, by the files of its branches."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from shiftgym.files import append_lines
+from shiftgym.layout import BranchFolder
+from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.plan import PlannedBranch, plan
+from shiftgym.studies.progress import LiveDisplay, LogDisplay, Progress
+
+
+@pytest.fixture
+def study(tiny_file: Path) -> Study:
+    return load_study(tiny_file)
+
+
+def branch(study: Study, name: str) -> PlannedBranch:
+    return next(each for each in plan(study) if each.name == name)
+
+
+def trained(folder: BranchFolder, step: int, flops: float) -> None:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    append_lines(folder.metrics, [{"step": step, "flops": flops, "flops_paper": flops / 2}])
+
+
+def evaluated(folder: BranchFolder, step: int, **success: float) -> None:
+    """Rows of one checkpoint; `success` of each split in the first decoding, and 1 in the other."""
+    rows = [
+        {"step": step, "split": split, "decoding": decoding, "success": rate if decoding == "sampled" else 1.0}
+        for split, rate in success.items()
+        for decoding in ("sampled", "greedy")
+    ]
+    append_lines(folder.results, rows)
+
+
+def test_progress_is_that_of_the_last_whole_line_and_the_last_checkpoint(study: Study, tmp_path: Path) -> None:
+    progress = Progress(branch(study, "sft"), study, tmp_path)
+    folder = branch(study, "sft").folder(tmp_path)
+    assert not progress.look() and progress.fraction == 0
+    trained(folder, 3, study.budget.flops / 4)
+    with folder.metrics.open("a") as metrics:
+        metrics.write('{"step": 4, "flo')
+    assert not progress.look()
+    assert (progress.step, progress.fraction) == (3, 0.25)
+    evaluated(folder, 2, train=0.25, rule_ood=0.0)
+    evaluated(folder, 3, train=0.75, rule_ood=0.5)
+    assert progress.look()
+    assert progress.success == {"train": 0.75, "rule_ood": 0.5}
+    assert not progress.look(), "nothing is new"
+
+
+def test_a_budget_in_the_papers_flops_is_followed_in_them(tiny_file: Path, tmp_path: Path) -> None:
+    study = load_study(tiny_file, ["budget.accounting=paper"])
+    progress = Progress(branch(study, "ppo"), study, tmp_path)
+    trained(branch(study, "ppo").folder(tmp_path), 1, study.budget.flops)
+    progress.look()
+    assert progress.fraction == 0.5
+
+
+def test_the_start_is_followed_by_its_steps(tiny_file: Path, tmp_path: Path) -> None:
+    study = load_study(tiny_file, ["init.steps=4"])
+    progress = Progress(branch(study, "init"), study, tmp_path)
+    trained(branch(study, "init").folder(tmp_path), 3, 1.0)
+    progress.look()
+    assert progress.fraction == 0.75
+
+
+def test_a_log_has_a_line_for_every_event(study: Study, tmp_path: Path) -> None:
+    out = io.StringIO()
+    earlier, folder = (branch(study, name).folder(tmp_path) for name in ("ppo", "sft"))
+    trained(earlier, 1, 1.0)
+    evaluated(earlier, 1, train=1.0, rule_ood=1.0)  # before this run, which goes on with the branch
+    with LogDisplay(study, plan(study), tmp_path, Console(file=out, width=40)) as shown:
+        shown.show({"sft-seed0": "waiting", "ppo-seed0": "running"})
+        shown.show({"sft-seed0": "running", "ppo-seed0": "running"})
+        trained(folder, 2, study.budget.flops / 2)
+        evaluated(folder, 2, train=0.5, rule_ood=0.25)
+        shown.show({"sft-seed0": "running", "ppo-seed0": "failed"})
+        shown.show({"sft-seed0": "done", "ppo-seed0": "failed"})
+    assert [line.split(maxsplit=1)[1] for line in out.getvalue().splitlines()] == [
+        "ppo-seed0: running",
+        "sft-seed0: running",
+        "sft-seed0: step 2, 50% of its compute: train 0.50  rule_ood 0.25",
+        "ppo-seed0: failed",
+        "sft-seed0: done",
+    ]
+
+
+def test_a_live_table_fits_80_columns_and_shows_who_runs(study: Study, tmp_path: Path) -> None:
+    out = io.StringIO()
+    folder = branch(study, "sft").folder(tmp_path)
+    trained(folder, 12345, study.budget.flops / 2)
+    evaluated(folder, 12345, train=0.5, rule_ood=0.25)
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    with LiveDisplay(study, plan(study), tmp_path, console) as shown:
+        shown.show({"init-seed0": "done", "sft-seed0": "running", "ppo-seed0": "waiting"})
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 + len("\x1b[?25h")
+    assert any("tiny  1 of 3 branches" in line for line in lines)
+    rows = {line.split()[0]: line.split() for line in lines if line.split()}
+    assert rows["sft"][1:3] == ["0", "12345"] and rows["sft"][-3:] == ["50%", "0.50", "0.25"]
+    assert rows["init"][-1] == "done"
+    assert "ppo" not in rows, "what waits is not shown"
