@@ -32,20 +32,20 @@ def told(monkeypatch: pytest.MonkeyPatch, analysis: Analysis, *found: Interval) 
     [
         (
             (DOWN, UP, UP),
-            "The effect appeared: on rule_ood, success with 5 attempts, sampled, of SFT fell by 12.3 points "
-            "[8.1, 16.0] and that of PPO rose by 9.4 points [3.1, 16.4]",
+            "The effect appeared: on rule_ood, SFT fell by 12.3 points [8.1, 16.0] and PPO rose by 9.4 points "
+            "[3.1, 16.4] in success with 5 attempts, sampled",
         ),
         (
             (FLAT, UP, FLAT),
-            "Undecided: on rule_ood, success with 5 attempts, sampled, of SFT changed by −2.1 points [−6.0, +1.8] and "
-            "that of PPO rose by 9.4 points [3.1, 16.4]; it is undecided whether SFT fell and PPO ended above SFT",
+            "Undecided: on rule_ood, SFT changed by −2.1 points [−6.0, +1.8] and PPO rose by 9.4 points [3.1, 16.4] "
+            "in success with 5 attempts, sampled; it is undecided whether SFT fell and PPO ended above SFT",
         ),
         (
             (UP, UP, DOWN),
-            "The effect did not appear: on rule_ood, success with 5 attempts, sampled, of SFT rose by 9.4 points "
-            "[3.1, 16.4] and that of PPO rose by 9.4 points [3.1, 16.4]; PPO ended 12.3 points [8.1, 16.0] below SFT",
+            "The effect did not appear: on rule_ood, SFT rose by 9.4 points [3.1, 16.4] and PPO rose by 9.4 points "
+            "[3.1, 16.4] in success with 5 attempts, sampled; PPO ended 12.3 points [8.1, 16.0] below SFT",
         ),
-        ((DOWN,), "On rule_ood, success with 5 attempts, sampled, of SFT fell by 12.3 points [8.1, 16.0]"),
+        ((DOWN,), "On rule_ood, SFT fell by 12.3 points [8.1, 16.0] in success with 5 attempts, sampled"),
     ],
 )
 def test_the_headline_follows_the_intervals(

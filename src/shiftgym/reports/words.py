@@ -57,15 +57,15 @@ def primary(analysis: Comparison, split: str) -> str:
 def headline(analysis: Comparison, split: str) -> str:
     """How the branches that the study is about changed on a shifted split, by the primary measure alone."""
     effect = analysis.effect(split)
-    what = f"{primary(analysis, split)}, of"
+    what = f"in {primary(analysis, split)}"
     moves = [condition.difference for condition in effect.conditions if condition.difference.b == analysis.start]
     if not moves:
         return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
     first, *second = moves
     if not second:
-        return f"On {split}, {what} {first.a.label} {_moved(first)}"
+        return f"On {split}, {first.a.label} {_moved(first)} {what}"
     (other,) = second
-    outcome = f"on {split}, {what} {first.a.label} {_moved(first)} and that of {other.a.label} {_moved(other)}"
+    outcome = f"on {split}, {first.a.label} {_moved(first)} and {other.a.label} {_moved(other)} {what}"
     ruling = "Undecided" if effect.verdict == "undecided" else f"The effect {effect.verdict}"
     return f"{ruling}: {outcome}{_remainder(effect)}"
 
