@@ -77,7 +77,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
 def test_a_suite_goes_on_as_it_began(calls: list[Any], tmp_path: Path) -> None:
     (tmp_path / "suite.toml").touch()
     for changed in ({"name": "paper"}, {"overrides": ["seeds=[1]"]}, {"scale": "smoke"}):
-        with pytest.raises(ConfigError, match="a suite goes on as it began"):
+        with pytest.raises(ConfigError, match="a suite resumes with the settings it began with"):
             study.run(changed.pop("name", None), resume=tmp_path, **changed)
     assert calls == []
 

@@ -40,24 +40,24 @@ def evaluated(folder: BranchFolder, step: int, **success: float) -> None:
 def test_progress_is_that_of_the_last_whole_line_and_the_last_checkpoint(study: Study, tmp_path: Path) -> None:
     progress = Progress(branch(study, "sft"), study, tmp_path)
     folder = branch(study, "sft").folder(tmp_path)
-    assert not progress.look() and progress.fraction == 0
+    assert not progress.update() and progress.fraction == 0
     trained(folder, 3, study.budget.flops / 4)
     with folder.metrics.open("a") as metrics:
         metrics.write('{"step": 4, "flo')
-    assert not progress.look()
+    assert not progress.update()
     assert (progress.step, progress.fraction) == (3, 0.25)
     evaluated(folder, 2, train=0.25, rule_ood=0.0)
     evaluated(folder, 3, train=0.75, rule_ood=0.5)
-    assert progress.look()
+    assert progress.update()
     assert progress.success == {"train": 0.75, "rule_ood": 0.5}
-    assert not progress.look(), "nothing is new"
+    assert not progress.update(), "nothing is new"
 
 
 def test_a_budget_in_the_papers_flops_is_followed_in_them(tiny_file: Path, tmp_path: Path) -> None:
     study = load_study(tiny_file, ["budget.accounting=paper"])
     progress = Progress(branch(study, "ppo"), study, tmp_path)
     trained(branch(study, "ppo").folder(tmp_path), 1, study.budget.flops)
-    progress.look()
+    progress.update()
     assert progress.fraction == 0.5
 
 
@@ -65,7 +65,7 @@ def test_the_start_is_followed_by_its_steps(tiny_file: Path, tmp_path: Path) -> 
     study = load_study(tiny_file, ["init.steps=4"])
     progress = Progress(branch(study, "init"), study, tmp_path)
     trained(branch(study, "init").folder(tmp_path), 3, 1.0)
-    progress.look()
+    progress.update()
     assert progress.fraction == 0.75
 
 
