@@ -5,10 +5,11 @@ and brings in torch only once a model is asked for.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from shiftgym.episodes import Episode as Episode
     from shiftgym.errors import ConfigError as ConfigError
     from shiftgym.errors import DataError as DataError
@@ -120,11 +121,12 @@ _HOMES = {
 }
 """Where each public name lives."""
 
-__version__ = version("shiftgym")
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("shiftgym")
     if name not in _HOMES:
         raise AttributeError(f"module 'shiftgym' has no attribute {name!r}")
     return getattr(import_module(f"shiftgym.{_HOMES[name]}"), name)

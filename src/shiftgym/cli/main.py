@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
-from shiftgym import __version__
+import shiftgym
 from shiftgym.cli.study import Count, Overrides, study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -44,7 +44,7 @@ ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
 app = App(
     name="shiftgym",
     help="Does my training recipe memorise, or does it generalise? Start with: shiftgym study run points-text-quick",
-    version=__version__,
+    version=lambda: shiftgym.__version__,
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
 )
