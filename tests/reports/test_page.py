@@ -89,6 +89,7 @@ def test_paper_figures_are_written(report: Path) -> None:
     names = {path.name for path in (report.parent / "figures").iterdir()}
     for stem in (
         "trajectory-rule_ood",
+        "trajectory-secondary-rule_ood",
         "success-flops",
         "success-flops_paper",
         "reading-rule_ood",

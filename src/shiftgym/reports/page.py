@@ -23,6 +23,7 @@ from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
 from shiftgym.reports import panels, tables, words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import View
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.runs import Run, check_poolable, load_run
@@ -98,19 +99,12 @@ def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
 def _figures(analysis: Analysis) -> list[PaperFigure]:
     """The figures of one run; the page takes the same panels."""
     found = [
-        PaperFigure(
-            f"trajectory-{split}",
-            [
-                panels.trajectory(
-                    analysis,
-                    f"{split}: {view.label}",
-                    *(panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split)),
-                )
-                for view in analysis.asked(split)
-            ],
-            2,
-        )
+        PaperFigure(f"{name}-{split}", [_trajectory(analysis, split, view) for view in views], columns)
         for split in analysis.shifted
+        for name, views, columns in (
+            ("trajectory", [analysis.primary(split)], 1),
+            ("trajectory-secondary", analysis.secondary(split), 2),
+        )
     ]
     found += [
         PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
@@ -190,6 +184,12 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
         for decoding in analysis.first.decodings
     ]
     return found
+
+
+def _trajectory(analysis: Analysis, split: str, view: View) -> panels.Panel:
+    """A measure at home against the same measure under a shift."""
+    sides = (panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split))
+    return panels.trajectory(analysis, f"{split}: {view.label}", *sides)
 
 
 class Drawing(NamedTuple):

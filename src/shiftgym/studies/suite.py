@@ -20,6 +20,10 @@ SUITES = Path(__file__).parent / "suites"
 """The shipped suites."""
 
 
+PER_SPLIT = ("trajectory", "trajectory-secondary", "pareto", "reading")
+"""Figures of a report that it has once for each split."""
+
+
 class Scale(BaseModel):
     """A size at which a suite can be run."""
 
@@ -162,7 +166,7 @@ def figure_names(study: Study) -> list[str]:
     """Every figure that the report of a study may have (`reports/page.py` draws them)."""
     splits, decodings = study.evaluation.splits, study.evaluation.decodings
     return [
-        *(f"{figure}-{split}" for figure in ("trajectory", "pareto", "reading") for split in splits),
+        *(f"{figure}-{split}" for figure in PER_SPLIT for split in splits),
         *(f"{figure}-{decoding}" for figure in ("recognition", "outcomes") for decoding in decodings),
         *(f"ladder-{name}" for name in study.ladders),
         *(f"success-{axis}" for axis in AXES),
