@@ -105,6 +105,7 @@ def _figures(analysis: Analysis) -> list[PaperFigure]:
             ("trajectory", [analysis.primary(split)], 1),
             ("trajectory-secondary", analysis.secondary(split), 2),
         )
+        if views
     ]
     found += [
         PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
