@@ -124,9 +124,9 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
             axes.annotate(
                 analysis.start.label,
                 xy=spot,
-                xytext=(-9, 0),
+                xytext=(8, -8),
                 textcoords="offset points",
-                ha="right",
+                ha="left",
                 va="center",
                 fontweight="bold",
             )
