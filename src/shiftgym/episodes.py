@@ -162,7 +162,7 @@ def _occurrences(problems: Sequence[Any]) -> list[Names]:
 def _attempt(
     policy: Policy, records: list[DecisionRecord], *, limit: int, feedback: bool, noise: Sequence[Names]
 ) -> None:
-    """Answer and revise each decision until it is solved or `limit` answers were judged."""
+    """Answer and revise each decision until it is solved, `limit` answers were judged, or it is too long to go on."""
     chat = policy.start([record.decision for record in records], noise)
     rows = list(range(len(records)))
     messages: list[Messages] = [[] for _ in rows]
@@ -173,7 +173,7 @@ def _attempt(
             record = records[row]
             verdict = record.decision.judge(answer.text)
             record.attempts.append(Attempt(answer.text, verdict, answer.tokens, answer.stop))
-            if not verdict.correct:
+            if not verdict.correct and answer.stop != "too_long":
                 open_rows.append(row)
                 messages.append([user(verdict.feedback if feedback else TRY_AGAIN)])
         rows = open_rows

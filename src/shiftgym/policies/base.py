@@ -12,7 +12,7 @@ from shiftgym.messages import Messages
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
-StopReason = Literal["end", "length"]
+StopReason = Literal["end", "length", "too_long"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Answer:
     tokens: int
     """Tokens generated (0 where the policy has none)."""
     stop: StopReason
-    """`end`: the policy ended its answer; `length`: it was cut off."""
+    """`end`: the policy ended its answer; `length`: it was cut off at the longest answer allowed; `too_long`: the
+    conversation does not fit the model, so the text is empty and the decision has ended."""
 
 
 @dataclass(frozen=True, slots=True)
