@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "shiftgym"
 
 LAYERS = (
-    ("cli",),
+    ("cli", "integrations"),
     ("studies",),
     ("engines", "reports", "backbones"),
     ("evaluation", "training"),
@@ -26,7 +26,7 @@ LAYERS = (
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that
 plays it, the policies themselves above."""
 
-TORCH_ROOMS = ("backbones", "models", "training")
+TORCH_ROOMS = ("backbones", "integrations", "models", "training")
 TORCH_FREE = {"training.settings"}
 TORCH = {"torch", "transformers", "tokenizers", "safetensors"}
 

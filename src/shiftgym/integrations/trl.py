@@ -1,0 +1,213 @@
+"""Measuring a shift inside others' training: a callback for the Trainer of transformers, on which those of TRL stand.
+
+    callback = ShiftCallback(study="points-text", every=100)
+    trainer = SFTTrainer(model, args, train_dataset=data, callbacks=[callback])
+    trainer.train()
+
+At each measurement the model in the Trainer answers the problems of the study, and the Trainer logs the results, so
+they reach wandb, tensorboard, trackio and `trainer.state.log_history` beside the loss.
+"""
+
+import inspect
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.distributed.tensor import DTensor
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import Evaluation, evaluate
+from shiftgym.evaluation.statistics import difference
+from shiftgym.models.chat import ChatFormat
+from shiftgym.studies.config import Study, load_study
+
+LOGGED = ("valid", "perseverated")
+"""What is logged of each split beside its primary measure. The rows hold every measure."""
+
+
+class ShiftCallback(TrainerCallback):
+    """Measures a model on the splits of a study before the first step, every `every` optimizer steps, and at the end.
+
+    Logged are `shift/SPLIT/MEASURE` for the primary measure of each split under the study's primary decoding, for
+    validity and for perseveration, and `shift/SPLIT/MEASURE_change`: the paired difference to the first measurement,
+    with the ends of its 95 % interval, `..._change_low` and `..._change_high`.
+
+    Training is left as it would be without the callback: weights, random states, modes of the modules and the order of
+    the data are the same bit for bit. The model answers as it would after saving and loading: in the format of its
+    weights, without dropout and without autocast, and with its adapter.
+
+    Only the first process measures and writes. The others wait for it at their next step, so one measurement has to be
+    shorter than `ddp_timeout`. A model whose weights are spread over processes (FSDP, ZeRO-3, tensor parallelism) is
+    refused, since no process could answer alone.
+
+    Args:
+        study: a study, its name or its file. Its tables `[task]`, `[splits]`, `[evaluation]` and `[compare]` are used.
+        every: optimizer steps from one measurement to the next.
+        label: name of the trained model in rows and report.
+        overrides: changes of the study, as in `load_study`: `evaluation.problems=64`. They apply to a name or file.
+
+    Raises:
+        ConfigError: there is no such study, `every` is no number of steps, or, when training begins, the model or what
+            it reads with cannot be used.
+    """
+
+    evaluations: dict[int, Evaluation]
+    """Optimizer step -> the results of its weights. Emptied when a training begins."""
+
+    def __init__(
+        self, *, study: Study | str | Path, every: int, label: str = "trained", overrides: tuple[str, ...] = ()
+    ) -> None:
+        if every < 1:
+            raise ConfigError(f"every: {every} is no number of optimizer steps; give 1 or more")
+        self.study = study if isinstance(study, Study) else load_study(study, overrides)
+        self.task = self.study.build_task()
+        self.every, self.label = every, label
+        self.evaluations = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # In every process, before any of them waits for another.
+        _policy(_trainer_of(state))
+        self.evaluations = {}
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # Not in `on_train_begin`: only after it every tracker and progress bar is ready to show what is logged.
+        if not self.evaluations:
+            self._measure(state, state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        # Not left to `on_train_end`: by then some trackers are closed.
+        last = state.global_step >= state.max_steps or control.should_training_stop
+        if last or state.global_step % self.every == 0:
+            self._measure(state, state.global_step)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # Training may stop early after the last step has ended, and the best weights may have been loaded since.
+        best = state.best_global_step if args.load_best_model_at_end else None
+        self._measure(state, best or state.global_step)
+
+    def _measure(self, state: TrainerState, step: int) -> None:
+        """Evaluate the present weights, which are those after `step`, keep the results and log them."""
+        if step in self.evaluations or not state.is_world_process_zero:
+            return
+        trainer = _trainer_of(state)
+        policy = _policy(trainer)
+        with _left_unchanged(policy[0]):
+            asked = self.study.evaluation.model_dump()
+            found = evaluate(policy, self.task, **asked, origin=self._origin(trainer, step))
+        self.evaluations[step] = found
+        # The method of the base class: those of TRL add what they have averaged since they last logged, and forget it.
+        # Logging also takes back a request to log this step, which is kept for the Trainer's own metrics.
+        should_log = trainer.control.should_log
+        Trainer.log(trainer, self._logged(found))
+        trainer.control.should_log = should_log
+
+    def _origin(self, trainer: Trainer, step: int) -> dict[str, Any]:
+        """The first columns of every row."""
+        state = trainer.state
+        return {
+            "branch": self.label if self.evaluations else "init",
+            "seed": 0,
+            "step": step,
+            "fraction": step / state.max_steps,
+            # What the Trainer has counted since it last added to its total is this process's share.
+            "flops": state.total_flos + trainer.current_flos * trainer.args.world_size,
+            "flops_paper": 0.0,
+        }
+
+    def _logged(self, found: Evaluation) -> dict[str, float]:
+        start, compare = next(iter(self.evaluations.values())), self.study.compare
+        logged = {}
+        for split in self.study.evaluation.splits:
+            primary = compare.primary(split)
+            for measure in dict.fromkeys((primary, *LOGGED)):
+                values = found.values(measure, split=split, decoding=compare.decoding)
+                if not np.isnan(values).all():
+                    logged[f"shift/{split}/{measure}"] = float(np.nanmean(values))
+            if found is not start:
+                now, before = (each.values(primary, split=split, decoding=compare.decoding) for each in (found, start))
+                change = difference(now, before)
+                for end, value in (("", change.value), ("_low", change.low), ("_high", change.high)):
+                    logged[f"shift/{split}/{primary}_change{end}"] = value
+        return logged
+
+
+def _trainer_of(state: TrainerState) -> Trainer:
+    """The Trainer whose event is being handled.
+
+    An event hands over everything but the Trainer itself, and only the Trainer's own `log` reaches every tracker. Since
+    the event comes from one of its methods, the Trainer is found in the stack of calls.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, Trainer) and owner.state is state:
+            return owner
+        frame = frame.f_back
+    raise ConfigError("ShiftCallback was called by no Trainer of transformers; give it as one of its callbacks")
+
+
+def _policy(trainer: Trainer) -> tuple[PreTrainedModel, ChatFormat]:
+    """The model in the Trainer, with the layers of its adapter if it has one, and how its conversations are written.
+
+    Raises:
+        ConfigError: the model cannot answer in this process alone, or nothing says how its conversations are written.
+    """
+    # This is the model without what training wraps it in, but under FSDP, which is refused.
+    model: Any = trainer.model
+    spread = any(isinstance(weight, DTensor) for weight in model.parameters())
+    if spread or trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled():  # type: ignore[no-untyped-call]
+        raise ConfigError(
+            "ShiftCallback: the model's weights are spread over processes (FSDP, ZeRO-3 or tensor parallelism); "
+            "save checkpoints and judge them with shiftgym compare instead"
+        )
+    if hasattr(model, "get_base_model"):
+        adapter = model.active_peft_config
+        if adapter.is_prompt_learning:
+            raise ConfigError(
+                f"ShiftCallback: adapter {adapter.peft_type.value} lies in no layer of the model and cannot be "
+                "measured; adapters such as LoRA can"
+            )
+        model = model.get_base_model()
+    reader = trainer.processing_class
+    if not isinstance(reader, PreTrainedTokenizerBase | ProcessorMixin):
+        raise ConfigError(
+            f"ShiftCallback: the Trainer's processing_class is {type(reader).__name__}; "
+            "give the Trainer the model's tokenizer or processor"
+        )
+    return model, ChatFormat.of(model, reader)
+
+
+@contextmanager
+def _left_unchanged(model: PreTrainedModel) -> Iterator[None]:
+    """Within, the model may be used. Modes of its modules and all global random states are put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # that of whoever trains
+    try:
+        with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,201 @@
+"""The callback measures the model in a Trainer, logs through it, and leaves training as it is."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.integrations.trl import ShiftCallback
+from shiftgym.models.load import load_policy
+from shiftgym.studies.config import load_study
+
+SMALL = ("evaluation.problems=3", "evaluation.max_new_tokens=6", "evaluation.samples=2")
+ASKED = {"problems": 3, "max_new_tokens": 6, "samples": 2}
+STUDY = load_study("points-text", SMALL)
+
+
+class Seen(TrainerCallback):
+    """What a tracker is told, and what the Trainer was asked for when a step ended."""
+
+    def __init__(self) -> None:
+        self.logs: list[dict[str, float]] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        self.logs.append({**logs, "step": state.global_step})
+
+
+def conversations(tokenizer: Any, count: int = 24) -> list[dict[str, Any]]:
+    """Prompts with the expert's answers, cut to 64 tokens, as a Trainer reads them."""
+    task, rows = STUDY.build_task(), []
+    for index in range(count):
+        decision = task.start(task.problem("train", index))
+        ids = tokenizer(decision.prompt[0]["content"] + task.expert(decision))["input_ids"][-64:]
+        rows.append({"input_ids": ids, "labels": ids, "attention_mask": [1] * len(ids)})
+    return rows
+
+
+def batch(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+
+
+def a_trainer(folder: Path, callbacks: list[TrainerCallback], *, model: Any = None, **arguments: Any) -> Trainer:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if model is None:
+        model = AutoModelForCausalLM.from_pretrained(folder, attention_dropout=0.2)
+    settings = {"max_steps": 4, "logging_steps": 2, "learning_rate": 1e-2, "per_device_train_batch_size": 4}
+    return Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(folder / "out"),
+            report_to="none",
+            use_cpu=True,
+            disable_tqdm=True,
+            save_strategy="no",
+            **{**settings, **arguments},
+        ),
+        train_dataset=conversations(tokenizer),  # type: ignore[arg-type]
+        data_collator=batch,
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+
+
+@pytest.mark.parametrize("arguments", [{}, {"gradient_accumulation_steps": 2, "gradient_checkpointing": True}])
+def test_training_is_the_same_without_it(tiny_points: Path, arguments: dict[str, Any]) -> None:
+    class Noisy(TrainerCallback):
+        """Training that draws from every global generator."""
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            drawn.append((random.random(), np.random.rand(), torch.rand(()).item()))  # noqa: NPY002
+
+    found = []
+    for callbacks in ([], [ShiftCallback(study=STUDY, every=3)]):
+        drawn: list[Any] = []
+        random.seed(0)  # noqa: TID251
+        np.random.seed(0)  # noqa: NPY002, TID251
+        trainer = a_trainer(tiny_points, [*callbacks, Noisy()], max_steps=20, **arguments)
+        trainer.train()
+        logged = [
+            {name: value for name, value in log.items() if name in ("loss", "grad_norm", "step")}
+            for log in trainer.state.log_history
+            if "loss" in log
+        ]
+        found.append((trainer.model.state_dict(), drawn, logged))
+    (plain, *others), (measured, *same) = found
+    assert len(others[1]) == 10
+    assert others == same
+    assert all(torch.equal(plain[name], measured[name]) for name in plain)
+
+
+def test_what_is_measured_is_what_evaluate_says_of_the_saved_model(tiny_points: Path, tmp_path: Path) -> None:
+    callback = ShiftCallback(study="points-text", every=3, label="mine", overrides=SMALL)
+    start = evaluate(load_policy(str(tiny_points)), callback.task, splits=["train", "id", "rule_ood"], **ASKED)
+    trainer = a_trainer(tiny_points, [callback])
+    trainer.train()
+    assert list(callback.evaluations) == [0, 3, 4], "before the first step, every third, and at the end"
+
+    trainer.save_model(str(tmp_path / "end"))
+    end = evaluate(load_policy(str(tmp_path / "end")), callback.task, splits=["train", "id", "rule_ood"], **ASKED)
+    for found, right in ((callback.evaluations[0], start), (callback.evaluations[4], end)):
+        origin = found.rows[0].keys() - right.rows[0].keys()
+        assert origin == {"branch", "seed", "step", "fraction", "flops", "flops_paper"}
+        assert [{name: row[name] for name in row if name not in origin} for row in found.rows] == right.rows
+    rows = {step: found.rows[0] for step, found in callback.evaluations.items()}
+    assert [row["branch"] for row in rows.values()] == ["init", "mine", "mine"]
+    assert [row["fraction"] for row in rows.values()] == [0, 0.75, 1]
+    # Six times the weights but the embeddings and the tokens, by the Trainer's own rule.
+    assert rows[0]["flops"] == 0 < rows[3]["flops"] == 3 / 4 * rows[4]["flops"]
+    assert rows[4]["flops"] == trainer.state.total_flos
+
+
+def test_it_logs_through_the_trainer(tiny_points: Path) -> None:
+    # A tracker stands before the callback in the Trainer's list, whoever comes last in `callbacks`.
+    seen = Seen()
+    callback = ShiftCallback(study=STUDY, every=2)
+    trainer = a_trainer(tiny_points, [seen, callback], max_steps=4)
+    trainer.train()
+    shifts = [log for log in seen.logs if "shift/id/success" in log]
+    assert [log["step"] for log in shifts] == [0, 2, 4]
+    assert [log["step"] for log in seen.logs if "loss" in log] == [2, 4], "the Trainer's own logs are all there"
+    assert [log for log in trainer.state.log_history if "shift/id/success" in log] == shifts
+    assert set(shifts[0]) >= {"shift/train/success", "shift/rule_ood/success", "shift/rule_ood/valid"}
+    assert not any("change" in name for name in shifts[0])
+    now, before = (callback.evaluations[step].estimate("valid", split="id").value for step in (4, 0))
+    assert (shifts[-1]["shift/id/valid"], shifts[0]["shift/id/valid"]) == pytest.approx((now, before))
+    last = {name: value for name, value in shifts[-1].items() if name.startswith("shift/rule_ood/success")}
+    gained = last["shift/rule_ood/success"] - shifts[0]["shift/rule_ood/success"]
+    assert last["shift/rule_ood/success_change"] == pytest.approx(gained)
+    assert last["shift/rule_ood/success_change_low"] <= gained <= last["shift/rule_ood/success_change_high"]
+
+
+def test_a_stop_before_the_end_is_measured(tiny_points: Path) -> None:
+    class Stop(TrainerCallback):
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            control.should_training_stop = True
+
+    callback = ShiftCallback(study=STUDY, every=100)
+    trainer = a_trainer(tiny_points, [callback, Stop()], max_steps=50)
+    trainer.train()
+    assert list(callback.evaluations) == [0, 6]
+    trainer.train()
+    assert [found.rows[0]["branch"] for found in callback.evaluations.values()] == ["init", "trained"]
+
+
+def test_only_the_first_process_measures(tiny_points: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    callback = ShiftCallback(study=STUDY, every=1)
+    trainer = a_trainer(tiny_points, [callback], max_steps=1)
+    monkeypatch.setattr(trainer, "is_world_process_zero", lambda: False)
+    trainer.train()
+    assert not callback.evaluations
+
+
+def test_an_adapter_answers_with_the_model(tiny_points: Path) -> None:
+    peft = pytest.importorskip("peft")
+    model = AutoModelForCausalLM.from_pretrained(tiny_points)
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], lora_dropout=0.3, task_type="CAUSAL_LM")
+    callback = ShiftCallback(study=STUDY, every=100)
+    trainer = a_trainer(
+        tiny_points,
+        [callback],
+        model=peft.get_peft_model(model, config),
+        learning_rate=1.0,
+        gradient_checkpointing=True,
+    )
+    trainer.train()
+    merged = trainer.model.merge_and_unload()
+    chat_format = load_policy(str(tiny_points))[1]
+    right = evaluate((merged, chat_format), callback.task, splits=["train", "id", "rule_ood"], **ASKED)
+    assert callback.evaluations[4].rows[0]["tokens"] == right.rows[0]["tokens"]
+    told = [[episode["decisions"] for episode in found.episodes] for found in (callback.evaluations[4], right)]
+    assert told[0] == told[1] != [episode["decisions"] for episode in callback.evaluations[0].episodes]
+
+    config = peft.PromptTuningConfig(num_virtual_tokens=2, task_type="CAUSAL_LM")
+    soft = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_points), config)
+    with pytest.raises(ConfigError, match="adapter PROMPT_TUNING lies in no layer of the model"):
+        a_trainer(tiny_points, [callback], model=soft).train()
+
+
+def test_what_cannot_be_measured_is_said_before_the_first_step(
+    tiny_points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="every: 0 is no number of optimizer steps; give 1 or more"):
+        ShiftCallback(study="points-text", every=0)
+    with pytest.raises(ConfigError, match="points-txt: no shipped study and no file; did you mean 'points-text'?"):
+        ShiftCallback(study="points-txt", every=1)
+    callback = ShiftCallback(study=STUDY, every=1)
+    trainer = a_trainer(tiny_points, [callback])
+    trainer.is_fsdp_enabled = True
+    with pytest.raises(ConfigError, match="weights are spread over processes"):
+        trainer.callback_handler.on_train_begin(trainer.args, trainer.state, trainer.control)
+    with pytest.raises(ConfigError, match="called by no Trainer"):
+        callback.on_step_begin(trainer.args, trainer.state, trainer.control)
+    trainer = a_trainer(tiny_points, [callback])
+    trainer.processing_class = None
+    with pytest.raises(ConfigError, match="processing_class is NoneType; give the Trainer the model's tokenizer"):
+        trainer.train()
