@@ -47,6 +47,15 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
         file.writelines(json.dumps(record) + "\n" for record in records)
 
 
+def drop_half_line(path: Path) -> None:
+    """Remove what a kill left of the last line of a log; nothing if there is no such file."""
+    if not path.is_file():
+        return
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a file of JSON lines; none if there is no such file.
 

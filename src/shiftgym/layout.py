@@ -3,6 +3,8 @@
 runs/points-text-20260101-120000/   RunFolder
     branches/ppo-seed0/             BranchFolder
         checkpoints/step-000040/    CheckpointFolder
+runs/compare-20260101-120000/       RunFolder
+    candidates/sft/step-000040/     BranchFolder
 runs/paper-20260101-120000/         SuiteFolder
     points-text/                    RunFolder
 """
@@ -12,10 +14,13 @@ from pathlib import Path
 _FIGURES = "figures"
 _RESULTS = "results.jsonl"
 _BRANCHES = "branches"
+_CANDIDATES = "candidates"
+_PROBES = "probes.jsonl"
+_EVALUATION_EPISODES = "evaluation_episodes.jsonl"
 
 
 class RunFolder:
-    """One study that was carried out."""
+    """One study that was carried out, or one comparison of checkpoints."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,6 +30,12 @@ class RunFolder:
         """Versions, machine, git commit."""
         self.results = path / _RESULTS
         """The rows of all branches, in the order of the plan; written when the study ends."""
+        self.probes = path / _PROBES
+        """Of a comparison of checkpoints: the measures of memorisation and forgetting."""
+        self.episodes = path / _EVALUATION_EPISODES
+        """Of a comparison of checkpoints: a few whole episodes of each."""
+        self.verdict = path / "verdict.json"
+        """Of a comparison of checkpoints: the verdict on every candidate."""
         self.report = path / "report.html"
         self.figures = path / _FIGURES
         """Figures of the report, each as SVG and PNG."""
@@ -34,13 +45,17 @@ class RunFolder:
     def branch(self, title: str) -> "BranchFolder":
         return BranchFolder(self.path / _BRANCHES / title)
 
+    def candidate(self, key: str, step: int) -> "BranchFolder":
+        """The answers of one candidate at one of its checkpoints."""
+        return BranchFolder(self.path / _CANDIDATES / key / f"step-{step:06d}")
+
     def begun(self) -> list["BranchFolder"]:
         """The branches that have a folder, by name."""
         return [BranchFolder(path) for path in sorted((self.path / _BRANCHES).glob("*"))]
 
 
 class BranchFolder:
-    """One branch with one seed; also what `shiftgym train` writes to."""
+    """One branch with one seed, what `shiftgym train` writes to, or the answers of one candidate."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,14 +69,16 @@ class BranchFolder:
         """What training appends to."""
         self.results = path / _RESULTS
         """One line for each evaluated problem: whole checkpoints only, oldest first, and likewise in the next two."""
-        self.evaluation_episodes = path / "evaluation_episodes.jsonl"
+        self.evaluation_episodes = path / _EVALUATION_EPISODES
         """A few whole episodes of every evaluation."""
-        self.probes = path / "probes.jsonl"
+        self.probes = path / _PROBES
         """Measures of memorisation and forgetting, one line for each probed problem."""
         self.done = path / "done.json"
         """How the branch ended, `{"state": "done" or "stopped", "message": ...}`; nothing is left to do."""
         self.log = path / "log.txt"
         """What the branch's process printed."""
+        self.answering = path / "answering.json"
+        """Of a candidate: what answers here, so that answers of two models are never mixed."""
         self._checkpoints = path / "checkpoints"
 
     def checkpoint(self, step: int) -> "CheckpointFolder":

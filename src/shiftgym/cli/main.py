@@ -152,6 +152,85 @@ def evaluate(
 
 
 @app.command
+def compare(
+    base: str,
+    tuned: list[str],
+    /,
+    *,
+    study: str = "points-text",
+    label: list[str] | None = None,
+    problems: Count | None = None,
+    overrides: Overrides = None,
+    probes: bool = False,
+    fail_on: list[Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]] | None = None,
+    dry_run: bool = False,
+    out: Path | None = None,
+    served: str | None = None,
+    chat_template: Path | None = None,
+    flops_per_step: float | None = None,
+    seed: Index = 0,
+    workers: Count | None = None,
+    runs: Path = Path("runs"),
+) -> int:
+    """Judge checkpoints that anyone trained: did they memorise or generalise, compared with the model before training?
+
+    Example: shiftgym compare Qwen/Qwen3-0.6B out/sft out/grpo/checkpoint-200 --label base --label SFT --label GRPO
+
+    Parameters
+    ----------
+    base
+        The model before training: a shipped backbone, a model directory, a hub id owner/name@revision, a directory with
+        a LoRA adapter, or an endpoint as http://127.0.0.1:8000/v1#MODEL (its key is read from OPENAI_API_KEY).
+    tuned
+        One or more models after training, given in the same ways, or folders of checkpoints.
+    study
+        The study whose splits, [evaluation] table and primary measure are used. For navigation, give
+        navigation-text.
+    label
+        What a model is called. May be given many times, BASE first.
+    problems
+        Problems a split.
+    probes
+        Also measure memorisation and forgetting: KL to BASE, pass@k, changed problems, what was retained.
+    fail_on
+        Exit with code 1 if a candidate gets this verdict on any shifted split. May be given many times.
+    dry_run
+        Only print how many requests and tokens it will take.
+    out
+        The run folder. Give that of an earlier comparison to resume it or to add a model to it: what was answered is
+        not asked again. By default a new folder under --runs.
+    served
+        The model of an endpoint that is given without #MODEL.
+    chat_template
+        A file with a Jinja template that replaces the chat template of every local model.
+    flops_per_step
+        FLOPs of a training step, for folders of checkpoints that do not say.
+    seed
+        Seed of the sampled answers.
+    workers
+        Models that answer at the same time, one thread each. By default as many as there are cores.
+    runs
+        The folder in which run folders are made.
+    """
+    from shiftgym.candidates.command import compare_models
+    from shiftgym.candidates.run import prepare
+
+    changes = [f"evaluation.problems={problems}"] if problems is not None else []
+    judging = prepare(
+        [base, *tuned],
+        study=study,
+        overrides=[*(overrides or ()), *changes],
+        labels=label or (),
+        probes=probes,
+        seed=seed,
+        chat_template=chat_template.read_text(encoding="utf-8") if chat_template else None,
+        served=served,
+        flops_per_step=flops_per_step,
+    )
+    return compare_models(judging, out=out, runs=runs, workers=workers, fail_on=fail_on or (), dry_run=dry_run)
+
+
+@app.command
 def backbone(
     name: Literal["points", "navigation", "points-vision", "navigation-vision"],
     /,

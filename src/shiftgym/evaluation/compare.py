@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.evaluation.evaluate import Decoding
 
@@ -31,6 +31,9 @@ class Compare(BaseModel):
     """The one primary measure, a column of `results.jsonl`."""
     decoding: Decoding = "sampled"
     """Decoding of the answers that the primary measure is taken from. By default `sampled` if that is evaluated."""
+    margin: float = Field(0.05, gt=0, lt=1)
+    """A change counts as none where its whole interval is smaller than this, as a share: 0.05 is 5 points. Only
+    `shiftgym compare` uses it."""
     measures: dict[str, str] = {}
     """Shifted split -> its primary measure, where that is another."""
 

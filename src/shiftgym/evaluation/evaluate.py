@@ -4,7 +4,7 @@ Every checkpoint of every branch answers the same problems, so any two of them c
 Compute spent here is not part of any ledger.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,14 +130,58 @@ def evaluate(
     if isinstance(task, str):
         task = build_task(task)
     chosen = list(task.splits) if splits is None else splits
-    for split in chosen:
-        require_split(task, split)
-    policy_for = policy if callable(policy) else _by_decoding(policy, task, temperature, max_new_tokens, seed)
+    policy_for = policy if callable(policy) else by_decoding(policy, task, temperature, max_new_tokens, seed)
     found = Evaluation()
-    deal = [task.problem(split, index) for split in chosen for index in range(problems)]
+    for some in evaluate_batches(
+        policy_for,
+        task,
+        splits=chosen,
+        problems=problems,
+        samples=samples,
+        decodings=decodings,
+        origin=origin,
+        batch=batch,
+    ):
+        found.rows += some.rows
+        found.episodes += some.episodes
+    return found
+
+
+Asked = tuple[Decoding, str, int]
+"""Decoding, split and index of a problem."""
+
+
+def evaluate_batches(
+    policy_for: Callable[[Decoding], Policy],
+    task: Task,
+    *,
+    splits: Sequence[str],
+    problems: int,
+    samples: int,
+    decodings: Sequence[Decoding],
+    origin: Mapping[str, Any] | None = None,
+    batch: int = BATCH,
+    skip: Collection[Asked] = (),
+) -> Iterator[Evaluation]:
+    """The same as `evaluate`, batch by batch, so that nothing that was answered need be lost.
+
+    Args:
+        policy_for: what answers under a decoding. It is asked for only where something is left to answer.
+        skip: what is not asked (again).
+
+    Raises:
+        ConfigError: there is no such split.
+    """
+    for split in splits:
+        require_split(task, split)
     for decoding in decodings:
+        left = [(decoding, split, index) for split in splits for index in range(problems)]
+        deal = [task.problem(split, index) for _, split, index in left if (decoding, split, index) not in skip]
+        if not deal:
+            continue
         answering, times = policy_for(decoding), samples if decoding == "sampled" else 1
         for several in batches(task, deal, times, batch):
+            found = Evaluation()
             answered = [(problem, sample) for problem in several for sample in range(times)]
             # The noise does not depend on the checkpoint: all share it, which lowers the variance of paired
             # differences.
@@ -150,12 +194,13 @@ def evaluate(
                 found.rows.append({**labels, "problem": first.problem.index, **row})
                 if first.problem.index < SAMPLE:
                     found.episodes.append({**labels, **first.record()})
-    return found
+            yield found
 
 
-def _by_decoding(
+def by_decoding(
     policy: "PolicyLike", task: Task, temperature: float, max_new_tokens: int, seed: int
 ) -> Callable[[Decoding], Policy]:
+    """What answers `task` under each decoding; greedy answers have no temperature."""
     at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed)
     return lambda decoding: at(temperature if decoding == "sampled" else 0.0)
 

@@ -102,7 +102,7 @@ class Cube:
     values: dict[str, NDArray[np.float32]]
     """Name of a measure -> (branches, fractions, splits, decodings, seeds, problems)."""
     compute: dict[str, NDArray[np.float64]]
-    """`flops` and `flops_paper` -> (branches, fractions, seeds)."""
+    """`step`, `flops` and `flops_paper` -> (branches, fractions, seeds)."""
 
     @classmethod
     def of(cls, rows: pa.Table) -> "Cube":
@@ -124,7 +124,7 @@ class Cube:
             filled.reshape(-1)[position] = np.asarray(pc.fill_null(column, float("nan")))
             values[name] = filled
         compute = {}
-        for name in ("flops", "flops_paper"):
+        for name in ("step", "flops", "flops_paper"):
             spent = np.full((shape[0], shape[1], shape[4]), np.nan)
             spent[codes[0], codes[1], codes[4]] = _column(rows, name)
             compute[name] = spent

@@ -159,12 +159,6 @@ class Analysis(Comparison):
         """Whether both problems that were trained on and unseen problems of the same kind were evaluated."""
         return self.compare.train in self.splits and self.home != self.compare.train
 
-    def trains(self, entry: Entry) -> bool:
-        """Whether an entry is trained on the split that the study trains on."""
-        study, train = self.first.study, self.compare.train
-        table = study["init"] if entry.branch == START else study["branches"][entry.branch]
-        return bool(table.get("train_on", train) == train)
-
     def gap(self, entry: Entry, view: View) -> Interval | None:
         """Success on problems that were trained on minus that on unseen ones of the same kind. Problem i of one split
         is paired with problem i of the other. They are unrelated, so the interval is that of two independent means."""
@@ -195,7 +189,8 @@ class Analysis(Comparison):
         return [*([start] if start else []), *checkpoints]
 
     def compute(self, entry: Entry, axis: str) -> float:
-        """Mean FLOPs over the seeds of a single run since the common start, those of what it started from included."""
+        """What a branch of a single run has spent since the common start on one of `Run.axes`, as a mean over seeds. What
+        the branch that it started from had spent is included."""
         (run,) = self.runs
         cube = run.cube
         if entry.branch == START:

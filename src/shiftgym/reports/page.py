@@ -1,6 +1,5 @@
 """The report: one HTML file that opens offline, figures for a paper, and the result table for the terminal."""
 
-import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -21,11 +20,12 @@ from shiftgym.evaluation.probed import PROBES
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
 from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
-from shiftgym.reports import panels, tables, words
+from shiftgym.reports import judgement, panels, tables, words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import View
+from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
+from shiftgym.reports.judgement import judge_all, judged_entries
 from shiftgym.reports.runs import Run, check_poolable, load_run
 
 
@@ -47,7 +47,7 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     folder.mkdir(exist_ok=True)
     for single in singles:
         prefix = f"{single.first.backbone}-" if others else ""
-        for figure in _figures(single):
+        for figure in all_figures(single):
             save(PaperFigure(prefix + figure.name, figure.panels, figure.columns), folder)
     write_text(layout.report, _render(pooled, singles))
     return layout.report
@@ -96,103 +96,6 @@ def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _figures(analysis: Analysis) -> list[PaperFigure]:
-    """The figures of one run; the page takes the same panels."""
-    found = [
-        PaperFigure(f"{name}-{split}", [_trajectory(analysis, split, view) for view in views], columns)
-        for split in analysis.shifted
-        for name, views, columns in (
-            ("trajectory", [analysis.primary(split)], 1),
-            ("trajectory-secondary", analysis.secondary(split), 2),
-        )
-        if views
-    ]
-    found += [
-        PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
-        for split in analysis.shifted
-        if analysis.rankings[split]
-    ]
-    found += [
-        PaperFigure(
-            f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.asked(analysis.home)], 2
-        )
-        for name, rungs in analysis.first.ladders.items()
-    ]
-    if analysis.sees:
-        found += [
-            PaperFigure(
-                f"recognition-{decoding}",
-                [
-                    panels.trajectory(
-                        analysis,
-                        f"{split}: {decoding}",
-                        panels.Side(split, decoding, "recognised", MEASURES["recognised"].label),
-                        panels.Side(split, decoding, "success_1", "success with one attempt"),
-                    )
-                    for split in analysis.splits
-                ],
-                2,
-            )
-            for decoding in analysis.first.decodings
-        ]
-    found += [
-        PaperFigure(
-            f"success-{axis}",
-            [
-                panels.against_compute(analysis, split, view.decoding, view.measure, f"{split}: {view.label}", axis)
-                for row in itertools.zip_longest(*map(analysis.asked, analysis.splits))
-                for split, view in zip(analysis.splits, row, strict=True)
-                if view
-            ],
-            len(analysis.splits),
-        )
-        for axis in words.AXES
-    ]
-    found += [
-        PaperFigure(
-            f"reading-{split}",
-            [
-                panels.against_compute(analysis, split, decoding, measure.name, f"{measure.label}, {decoding}", "flops")
-                for measure in tables.reading_measures(analysis, split)
-                for decoding in analysis.first.decodings
-            ],
-            len(analysis.first.decodings),
-        )
-        for split in analysis.shifted
-        if tables.reading_measures(analysis, split)
-    ]
-    found.append(
-        PaperFigure(
-            "validity",
-            [
-                panels.against_compute(analysis, split, decoding, "valid", f"{split}: valid, {decoding}", "flops")
-                for decoding in analysis.first.decodings
-                for split in analysis.splits
-            ],
-            len(analysis.splits),
-        )
-    )
-    found += [
-        PaperFigure(
-            f"outcomes-{decoding}",
-            [
-                panels.outcomes(analysis, split, decoding, share)
-                for share in ("first", "final")
-                for split in analysis.splits
-            ],
-            len(analysis.splits),
-        )
-        for decoding in analysis.first.decodings
-    ]
-    return found
-
-
-def _trajectory(analysis: Analysis, split: str, view: View) -> panels.Panel:
-    """A measure at home against the same measure under a shift."""
-    sides = (panels.Side(each, view.decoding, view.measure, f"on {each}") for each in (analysis.home, split))
-    return panels.trajectory(analysis, f"{split}: {view.label}", *sides)
-
-
 class Drawing(NamedTuple):
     """One panel on the page."""
 
@@ -215,21 +118,28 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
                 Drawing(panel.title, Markup(inline_svg(panel, f"b{b}f{f}p{p}")))
                 for p, panel in enumerate(figure.panels)
             ]
-            for f, figure in enumerate(_figures(single))
+            for f, figure in enumerate(all_figures(single))
         }
         for b, single in enumerate(singles)
     ]
     episodes, left_out = sampled_episodes(first)
-    return environment.get_template("report.html.j2").render(
+    judged = [(entry, judge_all(pooled, entry)) for entry in judged_entries(first)]
+    return environment.get_template(first.template).render(
         run=first,
         pooled=pooled,
         # Pooled first, then each backbone; one run needs no pooling.
         scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
         singles=list(zip(singles, drawings, strict=True)),
         words=words,
+        judged=judged,
+        headline=judgement.headline(judged),
+        signs=judgement.SIGNS,
+        beyond=judgement.SCOPE,
+        template_warning=judgement.template_warning(first),
         measures=MEASURES,
         probes=PROBES,
         primary_rows=tables.primary_rows,
+        pair_rows=tables.pair_rows,
         rate_rows=tables.rate_rows,
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,
@@ -239,7 +149,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         gap_rows=tables.gap_rows,
         slope_rows=tables.slope_rows,
         share_rows=tables.share_rows,
-        axes=words.AXES,
+        axes=first.axes,
         palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
         outcomes=panels.outcome_fills(pooled),
         level=f"{100 * LEVEL:.0f} %",

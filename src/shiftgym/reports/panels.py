@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.evaluation.summaries import pool
-from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import View
 from shiftgym.reports.entries import EARLY, Entry
@@ -226,10 +225,10 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
                 for entry in analysis.curve(branch)
                 if (found := analysis.rate(entry, split, decoding, measure))
             ]
-            if branch.name == START or not points:
+            xs = [x for x, _ in points]
+            if branch.name == START or not any(xs):
                 continue
             colour, solid = colour_of(analysis, branch.name), is_solid(analysis, branch.name)
-            xs = [x for x, _ in points]
             values, lows, highs = (
                 [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
             )
@@ -247,10 +246,29 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
         axes.set_ylim(-3, 103)
         axes.set_xlim(left=0)
         axes.set_ylabel("%")
-        axes.set_xlabel(words.AXES[axis])
+        axes.set_xlabel(analysis.first.axes[axis])
         label_ends(axes, ends)
 
     return Panel(title, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
+
+
+def rates(analysis: Analysis, split: str, decoding: str, measure: str, title: str) -> Panel:
+    """One measure of every entry with its interval, one row an entry."""
+
+    def draw(axes: Axes) -> None:
+        for row, entry in enumerate(analysis.entries):
+            found = analysis.rate(entry, split, decoding, measure)
+            if found is not None:
+                colour = colour_of(analysis, entry.branch)
+                axes.plot([100 * found.low, 100 * found.high], [row] * 2, color=colour, lw=1.4)
+                axes.plot(100 * found.value, row, "o", ms=6, color=colour)
+        axes.set_yticks(range(len(analysis.entries)), [entry.label for entry in analysis.entries])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.set_ylim(len(analysis.entries) - 0.5, -0.5)
+        axes.set_xlim(-3, 103)
+        axes.set_xlabel("%")
+
+    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries))
 
 
 def outcome_fills(analysis: Analysis) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -23,8 +23,11 @@ from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.settings import FLOPS
 
-EXPECTED = ("name", "title", "model", "seeds", "data_seed", "task", "compare", "evaluation", "budget", "branches")
-"""What every resolved study has."""
+EXPECTED = ("name", "title", "model", "seeds", "data_seed", "task", "compare", "evaluation")
+"""What the file of every run folder has."""
+
+COMPUTE = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
+"""The two ways in which a study counts compute."""
 
 START = "init"
 """The branch that all others start from, if they do not say otherwise."""
@@ -45,6 +48,14 @@ class BranchInfo:
 @dataclass(frozen=True)
 class Run:
     """One study on one backbone."""
+
+    template: ClassVar[str] = "report.html.j2"
+    """The page of a run of this kind, and the words that it uses."""
+    noun: ClassVar[str] = "branch"
+    nouns: ClassVar[str] = "branches"
+    end: ClassVar[str] = "at the end of the budget"
+    origin: ClassVar[str] = "the backbone"
+    spent: ClassVar[str] = "Compute"
 
     folder: Path
     study: dict[str, Any]
@@ -136,9 +147,19 @@ class Run:
         return int(self.study["task"]["limit"])
 
     @property
+    def axes(self) -> dict[str, str]:
+        """The ways in which the progress of a branch is counted, by name in rows."""
+        return COMPUTE
+
+    @property
     def equal(self) -> str:
-        """The axis of compute on which all branches end at the same value."""
+        """The axis on which all branches end at the same value."""
         return FLOPS[self.study["budget"].get("accounting", "executed")]
+
+    def trains(self, branch: str) -> bool:
+        """Whether a branch is trained on the split that the study trains on."""
+        table = self.study["init"] if branch == START else self.study["branches"][branch]
+        return bool(table.get("train_on", self.compare.train) == self.compare.train)
 
     @cached_property
     def unfinished(self) -> list[str]:
@@ -206,7 +227,8 @@ def load_run(folder: Path) -> Run:
         study = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no valid TOML ({error})") from error
-    for table in EXPECTED:
+    compares = "candidates" in study
+    for table in EXPECTED if compares else (*EXPECTED, "budget", "branches"):
         if table not in study:
             raise DataError(f"{path}: {table!r} is missing; expected the resolved study that a run writes")
     # The whole file is written when the study ends; until then every branch has its own.
@@ -214,7 +236,58 @@ def load_run(folder: Path) -> Run:
     rows = read_rows([path for path in paths if path.is_file() and path.stat().st_size])
     if not len(rows):
         raise DataError(f"{folder}: no results yet; the first ones come when the shared start is evaluated")
-    return Run(folder, study, rows)
+    return ComparisonRun(folder, study, rows) if compares else Run(folder, study, rows)
+
+
+class ComparisonRun(Run):
+    """Candidates that answered the problems of a study. BASE is the start, and every other candidate is a branch."""
+
+    template = "comparison.html.j2"
+    noun, nouns = "model", "models"
+    end = "at the last checkpoint"
+    origin = "the model before training"
+    spent = "Training"
+
+    @property
+    def backbone(self) -> str:
+        return str(self.study["candidates"][START]["label"])
+
+    @property
+    def branches(self) -> list[BranchInfo]:
+        return [BranchInfo(key, of["label"]) for key, of in self.study["candidates"].items()]
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """Steps, where a candidate has several checkpoints, and FLOPs, where they are known of all of these."""
+        trained = [of["checkpoints"] for of in self.study["candidates"].values() if len(of["checkpoints"]) > 1]
+        known = all("flops" in each for checkpoints in trained for each in checkpoints)
+        return ({"step": "steps"} | ({"flops": "FLOPs of training"} if known else {})) if trained else {}
+
+    @property
+    def equal(self) -> str:
+        return "step"
+
+    @property
+    def other_templates(self) -> list[str]:
+        """The candidates whose chat template is not that of BASE."""
+        of = self.study["candidates"]
+        known = {one["label"]: one["chat_template"] for one in of.values() if "chat_template" in one}
+        base = known.get(self.backbone)
+        return [label for label, own in known.items() if base is not None and own != base]
+
+    def trains(self, branch: str) -> bool:
+        return True
+
+    @property
+    def unfinished(self) -> list[str]:
+        return []
+
+    @property
+    def _probes(self) -> list[dict[str, Any]]:
+        return list(read_lines(RunFolder(self.folder).probes))
+
+    def episodes(self) -> Iterator[dict[str, Any]]:
+        return read_lines(RunFolder(self.folder).episodes)
 
 
 def check_poolable(runs: Sequence[Run]) -> None:

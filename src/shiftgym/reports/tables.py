@@ -56,6 +56,20 @@ def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
     return found
 
 
+def pair_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
+    """Every entry with the primary measure of a split, and its difference to the start and to every entry before it."""
+    view, entries = analysis.primary(split), analysis.entries
+    found = []
+    for at, entry in enumerate(entries):
+        cells = [_cell(MEASURES[view.measure], analysis.rate(entry, split, view.decoding, view.measure), "percent")]
+        for other in entries[:-1]:
+            difference = analysis.judged(entry, other, split) if other in entries[:at] else None
+            cell = _difference_cell(difference, f"minus {other.label}")
+            cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
+        found.append((entry, cells))
+    return found
+
+
 def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its secondary measures of success, and then every other measure that applies, by decoding."""
     seen = {view[:2] for view in analysis.asked(split)}
@@ -116,7 +130,7 @@ def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     return [
         (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.asked(analysis.home)}))
         for entry in analysis.entries
-        if analysis.trains(entry)
+        if analysis.first.trains(entry.branch)
     ]
 
 
@@ -149,9 +163,9 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
 
 
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry of a single run with its compute, counted in both ways."""
+    """Every entry of a single run with what it has spent, counted in every way."""
     return [
-        (entry, [Cell(PREFIXED(analysis.compute(entry, axis)), name) for axis, name in words.AXES.items()])
+        (entry, [Cell(PREFIXED(analysis.compute(entry, axis)), name) for axis, name in analysis.first.axes.items()])
         for entry in analysis.entries
     ]
 

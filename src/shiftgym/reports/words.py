@@ -12,9 +12,6 @@ from shiftgym.reports.entries import EARLY
 if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
 
-AXES = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
-"""The names of the two ways to count compute."""
-
 
 def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"
@@ -63,15 +60,15 @@ def headline(analysis: Comparison, split: str) -> str:
         return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
     first, *second = moves
     if not second:
-        return f"On {split}, {first.a.label} {_moved(first)} {what}"
+        return f"On {split}, {first.a.label} {moved(first)} {what}"
     (other,) = second
-    outcome = f"on {split}, {first.a.label} {_moved(first)} and {other.a.label} {_moved(other)} {what}"
+    outcome = f"on {split}, {first.a.label} {moved(first)} and {other.a.label} {moved(other)} {what}"
     ruling = "Undecided" if effect.verdict == "undecided" else f"The effect {effect.verdict}"
     return f"{ruling}: {outcome}{_remainder(effect)}"
 
 
-def _moved(difference: Difference) -> str:
-    """`rose by 9.4 points [3.1, 16.4]`"""
+def moved(difference: Difference) -> str:
+    """How an entry changed, as in `rose by 9.4 points [3.1, 16.4]`."""
     found = difference.interval
     if difference.verdict == "undecided":
         return f"changed by {signed(found.value)} points {limits(found)}"

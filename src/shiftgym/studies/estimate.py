@@ -42,7 +42,8 @@ class Estimate:
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
     """Every branch with its steps and time, and the time of the whole study. No training is kept."""
-    from shiftgym.reports.words import AXES, planned_power
+    from shiftgym.reports.runs import COMPUTE
+    from shiftgym.reports.words import planned_power
 
     console = Console()
     workers = engine(workers).workers
@@ -50,7 +51,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
-        f"{study.budget.flops:.3g} {AXES[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
+        f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
         f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
         "Measuring two steps of each kind of branch and an evaluation ...",
         highlight=False,

@@ -84,7 +84,7 @@ def resume_study(
         raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
     study, given = load_study(run.study), load_study(source or run.study, overrides)
     if given != study:
-        key, here, there = _first_difference(study.model_dump(), given.model_dump())
+        key, here, there = first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
     return _carry_out(study, run, workers, plain)
 
@@ -100,8 +100,8 @@ def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     branches = plan(study)
     where = engine(workers)
-    with _only_one(run):
-        write_text(run.environment, json.dumps(_environment(where), indent=1))
+    with only_one(run):
+        write_text(run.environment, json.dumps(environment(where), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         jobs = [_job(study, branch, folder, done) for branch in branches if branch.title not in done]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
@@ -135,7 +135,11 @@ def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
 def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
     if state == "skipped":
         return f"not started, since {branch.start} failed"
-    log = branch.folder(run).log
+    return last_words(branch.folder(run).log)
+
+
+def last_words(log: Path) -> str:
+    """The last line that a job printed, which after a failure is its error, and where the rest is."""
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
     return f"{last.strip()} (all of it: {log})"
@@ -171,7 +175,7 @@ def new_folder(runs: Path, name: str) -> Path:
 
 
 @contextmanager
-def _only_one(run: RunFolder) -> Iterator[None]:
+def only_one(run: RunFolder) -> Iterator[None]:
     """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that
     ends."""
     with run.lock.open("w") as lock:
@@ -182,7 +186,8 @@ def _only_one(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def _environment(where: Engine) -> dict[str, Any]:
+def environment(where: Engine) -> dict[str, Any]:
+    """Versions and machine, as `environment.json` records them."""
     git = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -197,11 +202,11 @@ def _environment(where: Engine) -> dict[str, Any]:
     }
 
 
-def _first_difference(recorded: dict[str, Any], given: dict[str, Any], *path: str) -> tuple[str, Any, Any]:
+def first_difference(recorded: dict[str, Any], given: dict[str, Any], *path: str) -> tuple[str, Any, Any]:
     for key in [*recorded, *given]:
         here, there = recorded.get(key), given.get(key)
         if isinstance(here, dict) and isinstance(there, dict) and here != there:
-            return _first_difference(here, there, *path, key)
+            return first_difference(here, there, *path, key)
         if here != there:
             return ".".join([*path, key]), here, there
     raise ValueError("the same")

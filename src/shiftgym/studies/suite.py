@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shiftgym.errors import ConfigError
 from shiftgym.reading import WrongValue, nearest, read_toml, typed
 from shiftgym.reports.claims import Claim
-from shiftgym.reports.words import AXES
+from shiftgym.reports.runs import COMPUTE
 from shiftgym.studies.config import Study, build, load_study, read, shipped_studies, study_values
 from shiftgym.studies.plan import START
 from shiftgym.studies.tables import RecipeTable
@@ -169,7 +169,7 @@ def figure_names(study: Study) -> list[str]:
         *(f"{figure}-{split}" for figure in PER_SPLIT for split in splits),
         *(f"{figure}-{decoding}" for figure in ("recognition", "outcomes") for decoding in decodings),
         *(f"ladder-{name}" for name in study.ladders),
-        *(f"success-{axis}" for axis in AXES),
+        *(f"success-{axis}" for axis in COMPUTE),
         "validity",
     ]
 

@@ -1,0 +1,142 @@
+"""One candidate at one checkpoint answers everything that is asked. This runs in a process of its own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shiftgym.candidates.find import Candidate, Checkpoint, fingerprint
+from shiftgym.candidates.judging import Judging
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import BATCH, Decoding, by_decoding
+from shiftgym.evaluation.written import evaluate_into
+from shiftgym.files import read_json, write_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
+from shiftgym.policies.base import Policy
+from shiftgym.policies.openai import endpoint_policy, is_endpoint
+from shiftgym.tasks.base import Task
+
+if TYPE_CHECKING:
+    from shiftgym.evaluation.probes import Subject
+    from shiftgym.models.resolve import PolicyLike
+
+
+def answered(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: Path) -> bool:
+    """Whether it has answered everything that is asked now.
+
+    Raises:
+        ConfigError: its files have changed since it answered.
+    """
+    folder = RunFolder(run).candidate(candidate.key, checkpoint.step)
+    if not folder.answering.is_file():
+        return False
+    if read_json(folder.answering)["fingerprint"] != fingerprint(checkpoint):
+        raise ConfigError(
+            f"{checkpoint.source}: its files changed since {candidate.label} answered; give it another --label, or "
+            f"remove {folder.path}"
+        )
+    return folder.done.is_file() and read_json(folder.done)["asked"] == judging.asked()
+
+
+def answer(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: Path) -> None:
+    """Answer what is left to answer, and then take the probes, if any.
+
+    Raises:
+        ConfigError: the model cannot be loaded, or cannot answer this task.
+    """
+    folder = RunFolder(run).candidate(candidate.key, checkpoint.step)
+    task, study = judging.study.build_task(), judging.study
+    given = loaded(judging, candidate, checkpoint)
+    write_text(folder.answering, json.dumps({"source": checkpoint.source, "fingerprint": fingerprint(checkpoint)}))
+    evaluate_into(
+        folder,
+        _policy_for(judging, given, task),
+        task,
+        **study.evaluation.model_dump(include={"splits", "problems", "samples", "decodings"}),
+        origin=origin(judging, candidate, checkpoint),
+        batch=4 * judging.endpoint.parallel if isinstance(given, str) and is_endpoint(given) else BATCH,
+    )
+    if study.probes is not None:
+        write_lines(folder.probes, _probed(judging, candidate, checkpoint, given, task))
+    template = given[1].reader.chat_template if isinstance(given, tuple) else None
+    write_text(folder.done, json.dumps({"asked": judging.asked(), "chat_template": template}))
+
+
+def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "PolicyLike":
+    """What answers: a model with its chat format, or the endpoint, policy or `expert` as it was given."""
+    if candidate.policy is not None:
+        return candidate.policy
+    if checkpoint.source == "expert" or is_endpoint(checkpoint.source):
+        return checkpoint.source
+    from shiftgym.models.load import load_policy
+
+    return load_policy(checkpoint.source)
+
+
+def origin(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The first columns of every row."""
+    last = candidate.checkpoints[-1].step
+    return {
+        "branch": candidate.key,
+        "seed": judging.seed,
+        "step": checkpoint.step,
+        "fraction": checkpoint.step / last if last else 1.0,
+        "flops": checkpoint.flops or 0.0,
+        "flops_paper": 0.0,
+    }
+
+
+def _policy_for(judging: Judging, given: "PolicyLike", task: Task) -> Callable[[Decoding], Policy]:
+    of = judging.study.evaluation
+    if isinstance(given, str) and is_endpoint(given):
+        at = _endpoint(judging, given)
+        return lambda decoding: at(of.temperature if decoding == "sampled" else 0.0)
+    return by_decoding(given, task, of.temperature, of.max_new_tokens, judging.seed)
+
+
+def _endpoint(judging: Judging, source: str) -> Callable[[float], Policy]:
+    settings = judging.endpoint
+    return lambda temperature: endpoint_policy(
+        source, settings, temperature=temperature, max_tokens=judging.study.evaluation.max_new_tokens
+    )
+
+
+def _probed(
+    judging: Judging, candidate: Candidate, checkpoint: Checkpoint, given: "PolicyLike", task: Task
+) -> list[dict[str, Any]]:
+    from shiftgym.evaluation.probes import Probe
+
+    of = judging.study.probes
+    assert of is not None
+    base = loaded(judging, judging.base, judging.base.checkpoints[0])
+    probe = Probe(
+        _subject(judging, base, task),
+        task,
+        splits=of.splits,
+        problems=of.problems,
+        samples=of.samples,
+        temperature=judging.study.evaluation.temperature,
+        learned=None,
+    )
+    rows = probe.measure(_subject(judging, given, task))
+    return [{**origin(judging, candidate, checkpoint), **row} for row in rows]
+
+
+def _subject(judging: Judging, given: "PolicyLike", task: Task) -> "Subject":
+    from shiftgym.evaluation.probes import Subject
+
+    of = judging.study.evaluation
+    if isinstance(given, tuple):
+        return Subject.local(
+            *given, task, seed=judging.seed, temperature=of.temperature, max_new_tokens=of.max_new_tokens
+        )
+    if isinstance(given, str) and is_endpoint(given):
+        return Subject(_endpoint(judging, given), None)
+    from shiftgym.models.resolve import resolve_policy
+
+    return Subject(resolve_policy(given, task, max_new_tokens=of.max_new_tokens, seed=judging.seed), None)
+
+
+def settled(folder: BranchFolder) -> dict[str, Any] | None:
+    """How a candidate ended; None if it has not answered everything."""
+    return read_json(folder.done) if folder.done.is_file() else None

@@ -1,0 +1,136 @@
+"""`shiftgym.compare`: a comparison of checkpoints from Python, and what it found."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from shiftgym.candidates.run import carry_out, prepare
+from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.judgement import Judgement, judge_all, judged_entries
+from shiftgym.reports.runs import load_run
+
+if TYPE_CHECKING:
+    from shiftgym.evaluation.statistics import Interval
+    from shiftgym.models.resolve import PolicyLike
+
+
+class Compared:
+    """What a comparison found. In a notebook it shows itself as a table.
+
+    Args:
+        folder: the run folder.
+        failed: what could not answer, with the reason.
+        temporary: removes the folder together with this object, if it is nobody else's.
+    """
+
+    def __init__(
+        self, folder: Path, failed: dict[str, str], temporary: "tempfile.TemporaryDirectory[str] | None" = None
+    ) -> None:
+        self.folder, self.failed, self._temporary = folder, failed, temporary
+
+    @cached_property
+    def _analysis(self) -> Analysis:
+        return Analysis([load_run(self.folder)])
+
+    @cached_property
+    def verdicts(self) -> dict[str, dict[str, Judgement]]:
+        """Label of a candidate -> shifted split -> the verdict on its last checkpoint."""
+        return {entry.label: judge_all(self._analysis, entry) for entry in judged_entries(self._analysis.first)}
+
+    def difference(self, a: str, b: str, split: str, measure: str | None = None) -> "Interval | None":
+        """The mean of a measure of one model minus that of another, paired, with its interval; by default the primary
+        measure of the split. None where it applies to no answer.
+
+        Args:
+            a, b: labels of models.
+        """
+        entries = {entry.label: entry for entry in self._analysis.entries}
+        of = self._analysis.compare
+        found = self._analysis.difference(
+            entries[a], entries[b], split, of.decoding, of.primary(split) if measure is None else measure
+        )
+        return found.interval if found else None
+
+    def report(self) -> Path:
+        """Write `report.html` into the run folder; its path."""
+        from shiftgym.reports.page import build_report
+
+        return build_report(self.folder)
+
+    def __repr__(self) -> str:
+        return self._exported().export_text()
+
+    def _repr_html_(self) -> str:
+        return self._exported().export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+    def _exported(self) -> Console:
+        from shiftgym.reports.compared import comparison_table
+
+        with Path("/dev/null").open("w") as nowhere:
+            console = Console(record=True, width=100, file=nowhere)
+            console.print(comparison_table(self.folder), highlight=False)
+        return console
+
+
+def compare(
+    base: "PolicyLike",
+    *tuned: "PolicyLike",
+    study: str | Path = "points-text",
+    overrides: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    folder: str | Path | None = None,
+    probes: bool = False,
+    seed: int = 0,
+    chat_template: str | None = None,
+    served: str | None = None,
+    flops_per_step: float | None = None,
+    endpoint: EndpointSettings = DEFAULTS,
+    workers: int | None = None,
+) -> Compared:
+    """Judge models that anyone trained: did they memorise or generalise, compared with the model they came from?
+
+        found = compare("points-0", "runs/first/checkpoints/step-000010")
+        found.verdicts["step-000010"]["rule_ood"].word
+
+    Args:
+        base: the model before training: a shipped backbone, a model directory, a hub id `owner/name` with an optional
+            `@revision`, a directory with a LoRA adapter, an endpoint as `URL#MODEL`, a policy, or the pair from
+            `load_policy`.
+        tuned: one or more models after training, given in the same ways, or folders of checkpoints.
+        study: a shipped study or a study file, whose splits, `[evaluation]` table and primary measure are used.
+        overrides: `key.path=value` each, to change the study.
+        labels: what the models are called, BASE first.
+        folder: the run folder. What it holds already is not asked again. By default a temporary one, which is removed
+            together with the result.
+        probes: also measure memorisation and forgetting (`docs/measures.md`).
+        seed: of sampled answers.
+        chat_template: a Jinja template that replaces that of every local model.
+        served: the model of an endpoint that is given without `#MODEL`.
+        flops_per_step: FLOPs of a training step, for folders of checkpoints that do not say.
+        endpoint: how endpoints are asked.
+        workers: processes side by side, one thread each; by default as many as there are cores.
+
+    Raises:
+        ConfigError: something given is no model, BASE cannot answer the study's problems, or `folder` holds something
+            else.
+    """
+    judging = prepare(
+        [base, *tuned],
+        study=study,
+        overrides=overrides,
+        labels=labels,
+        probes=probes,
+        seed=seed,
+        chat_template=chat_template,
+        served=served,
+        flops_per_step=flops_per_step,
+        endpoint=endpoint,
+    )
+    temporary = tempfile.TemporaryDirectory(prefix="shiftgym-") if folder is None else None
+    at = Path(temporary.name if temporary else folder or "")
+    return Compared(at, carry_out(judging, at, Console(stderr=True), workers=workers), temporary)

@@ -1,0 +1,128 @@
+"""What is asked of every candidate, as it stands in `study.toml` of a run folder."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import tomli_w
+
+from shiftgym.candidates.find import Candidate, Checkpoint
+from shiftgym.errors import ConfigError
+from shiftgym.layout import RunFolder
+from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.studies.config import Study
+from shiftgym.studies.tables import Probes
+
+TAKEN = ("name", "note", "data_seed", "task", "splits", "compare", "evaluation", "probes", "ladders")
+"""The keys that a comparison takes over from its study. The rest is about training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The problems and the candidates of one comparison."""
+
+    study: Study
+    """Whose splits, evaluation and primary measure are used."""
+    candidates: tuple[Candidate, ...]
+    """BASE first."""
+    seed: int = 0
+    """Seed of sampled answers."""
+    chat_template: str | None = None
+    """The chat template that is forced on every local model."""
+    endpoint: EndpointSettings = DEFAULTS
+    """How endpoints are asked. No answer depends on it."""
+
+    @property
+    def base(self) -> Candidate:
+        return self.candidates[0]
+
+    def asked(self) -> dict[str, Any]:
+        """What every candidate is asked."""
+        return self.study.model_dump(mode="json", include={"evaluation", "probes"})
+
+    def record(self) -> dict[str, Any]:
+        """What `study.toml` of the run folder holds."""
+        names = [candidate.label for candidate in self.candidates[1:]]
+        record = {
+            **self.study.model_dump(mode="json", include=set(TAKEN), exclude_none=True),
+            "title": f"{', '.join(names)} compared with {self.base.label}",
+            "model": self.base.checkpoints[0].source,
+            "seeds": [self.seed],
+            "candidates": {each.key: _candidate_record(each) for each in self.candidates},
+        }
+        return record if self.chat_template is None else record | {"chat_template": self.chat_template}
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.record())
+
+
+def judged_study(study: Study, probes: bool) -> Study:
+    """The study as a comparison uses it: without branches in `[compare]`, with the trained split among those that are
+    evaluated, and with probes of every evaluated split where they are asked for."""
+    compare, evaluation = study.compare, study.evaluation
+    if compare.train not in evaluation.splits:
+        evaluation = evaluation.model_copy(update={"splits": (*evaluation.splits, compare.train)})
+    probing = study.probes or Probes(splits=tuple(dict.fromkeys((compare.home, *compare.shifted))))
+    return study.model_copy(
+        update={
+            "compare": compare.model_copy(update={"supervised": None, "reinforced": None, "controls": ()}),
+            "evaluation": evaluation,
+            "probes": probing if probes else None,
+        }
+    )
+
+
+def with_recorded(judging: Judging, run: RunFolder) -> Judging:
+    """The same with the candidates that `run` has already, if it is the run folder of a comparison.
+
+    Raises:
+        ConfigError: its answers were given to other questions, or one of its candidates has the same name.
+    """
+    if not run.study.is_file():
+        return judging
+    recorded, wanted = tomllib.loads(run.study.read_text(encoding="utf-8")), judging.record()
+    if "candidates" not in recorded:
+        raise ConfigError(f"{run.path}: holds a study that was run, not a comparison; give another folder")
+    for key, here, there in zip(IDENTITY, _identity(recorded), _identity(wanted), strict=True):
+        if here != there:
+            raise ConfigError(
+                f"{run.path}: its answers were given with {key} = {here!r}, not {there!r}; give another folder"
+            )
+    candidates = {candidate.key: candidate for candidate in judging.candidates}
+    for key, record in recorded["candidates"].items():
+        old = Candidate(key, record["label"], tuple(Checkpoint(**each) for each in record["checkpoints"]))
+        candidates[key] = _joined(old, candidates[key], run) if key in candidates else old
+    return replace(judging, candidates=tuple(candidates.values()))
+
+
+IDENTITY = ("seeds", "data_seed", "chat_template", "task", "splits", "temperature", "samples", "max_new_tokens")
+"""What an answer depends on. How many problems are asked, on which splits, may change from call to call."""
+
+
+def _identity(record: dict[str, Any]) -> list[Any]:
+    flat = record | record["evaluation"] | {"splits": record["splits"]}
+    return [flat.get(key) for key in IDENTITY]
+
+
+def _joined(old: Candidate, new: Candidate, run: RunFolder) -> Candidate:
+    """A candidate with the checkpoints that it has now and those that were there before."""
+    if new.policy is not None:
+        return new
+    before, now = ({each.step: each for each in one.checkpoints} for one in (old, new))
+    for step in before.keys() & now.keys():
+        if before[step].source != now[step].source:
+            raise ConfigError(
+                f"{run.path}: {old.label!r} is {before[step].source} there, not {now[step].source}; "
+                "give this one another --label, or give another folder"
+            )
+    steps = before | now
+    return replace(new, checkpoints=tuple(steps[step] for step in sorted(steps)))
+
+
+def _candidate_record(candidate: Candidate) -> dict[str, Any]:
+    checkpoints = [
+        {"step": each.step, "source": each.source, **({} if each.flops is None else {"flops": each.flops})}
+        for each in candidate.checkpoints
+    ]
+    record = {"label": candidate.label, "checkpoints": checkpoints}
+    return record if candidate.chat_template is None else record | {"chat_template": candidate.chat_template}

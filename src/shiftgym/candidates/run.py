@@ -1,0 +1,97 @@
+"""Carrying out a comparison: every candidate answers in a process of its own, then all of them are judged."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from shiftgym.candidates.answer import answer, answered
+from shiftgym.candidates.find import find_candidates
+from shiftgym.candidates.judging import Judging, judged_study, with_recorded
+from shiftgym.candidates.progress import Answering, Progress
+from shiftgym.candidates.verdicts import finish
+from shiftgym.engines.base import Engine, Job
+from shiftgym.errors import ConfigError
+from shiftgym.files import write_text
+from shiftgym.layout import RunFolder
+from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.studies.config import load_study
+from shiftgym.studies.run import engine, environment, last_words, only_one
+
+if TYPE_CHECKING:
+    from shiftgym.models.resolve import PolicyLike
+
+
+def prepare(
+    given: Sequence["PolicyLike"],
+    *,
+    study: str | Path,
+    overrides: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    probes: bool = False,
+    seed: int = 0,
+    chat_template: str | None = None,
+    served: str | None = None,
+    flops_per_step: float | None = None,
+    endpoint: EndpointSettings = DEFAULTS,
+) -> Judging:
+    """What is to be asked of whom; the arguments are those of `compare`.
+
+    Raises:
+        ConfigError: something given is no model, or the study differs from training in nothing.
+    """
+    chosen = load_study(study, overrides)
+    if not chosen.compare.shifted:
+        raise ConfigError(f"{study}: no split of it differs from training, so it cannot tell what generalises")
+    candidates = find_candidates(given, labels, served=served, flops_per_step=flops_per_step)
+    return Judging(judged_study(chosen, probes), tuple(candidates), seed, chat_template, endpoint)
+
+
+def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int | None = None) -> dict[str, str]:
+    """Let every candidate answer what it has not answered in `folder` yet, and write the verdicts there.
+
+    Returns:
+        What could not answer, with the reason.
+
+    Raises:
+        ConfigError: `folder` holds something else, is being worked on, or BASE could not answer.
+    """
+    run = RunFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    where = engine(workers)
+    with only_one(run):
+        judging = with_recorded(judging, run)
+        todo = [
+            one
+            for candidate in judging.candidates
+            for one in (Answering(candidate, checkpoint) for checkpoint in candidate.checkpoints)
+            if not answered(judging, candidate, one.checkpoint, folder)
+        ]
+        write_text(run.study, judging.to_toml())
+        write_text(run.environment, json.dumps(environment(where), indent=1))
+        for one in todo:
+            one.folder(folder).done.unlink(missing_ok=True)
+        for one in [one for one in todo if one.candidate.policy is not None]:
+            # Nothing tells whether an object is the one that answered before.
+            shutil.rmtree(one.folder(folder).path, ignore_errors=True)
+            answer(judging, one.candidate, one.checkpoint, folder)
+        jobs = {one.title: one for one in todo if one.candidate.policy is None}
+        failed = _run(judging, jobs, folder, where, console) if jobs else {}
+        if not answered(judging, judging.base, judging.base.checkpoints[0], folder):
+            raise ConfigError(f"compare: BASE could not answer: {failed[judging.base.label]}")
+        finish(judging, folder)
+    return failed
+
+
+def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:
+    """Let the engine carry out what is left to do; what failed, with the last words of its log."""
+    jobs = [
+        Job(title, answer, (judging, one.candidate, one.checkpoint, folder), one.folder(folder).log)
+        for title, one in todo.items()
+    ]
+    with Progress(todo, judging, folder, console) as progress:
+        states = where.run(jobs, watch=progress.show)
+    return {job.name: last_words(job.log) for job in jobs if states[job.name] != "done"}

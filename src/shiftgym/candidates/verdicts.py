@@ -1,0 +1,81 @@
+"""From the answers of the candidates to the files of the run folder: rows, verdicts, report."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from shiftgym.candidates.answer import answered, origin
+from shiftgym.candidates.find import Candidate
+from shiftgym.candidates.judging import Judging
+from shiftgym.files import read_json, read_lines, write_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.judgement import judge_all, judged_entries
+from shiftgym.reports.runs import ComparisonRun, load_run
+from shiftgym.reports.words import scope
+
+SCHEMA = 1
+"""Version of `verdict.json`."""
+
+
+def finish(judging: Judging, folder: Path) -> None:
+    """Put together what the candidates have answered, and judge them by it. Only whole checkpoints count."""
+    run = RunFolder(folder)
+    whole = [_whole(judging, candidate, folder) for candidate in judging.candidates]
+    judging = replace(judging, candidates=tuple(candidate for candidate in whole if candidate.checkpoints))
+    write_text(run.study, judging.to_toml())
+    write_lines(run.episodes, _gather(judging, folder, lambda of: of.evaluation_episodes))
+    write_lines(run.probes, _gather(judging, folder, lambda of: of.probes))
+    write_lines(run.results, _gather(judging, folder, lambda of: of.results))
+    write_text(run.verdict, json.dumps(_record(judging, folder), indent=1, ensure_ascii=False) + "\n")
+
+
+def _whole(judging: Judging, candidate: Candidate, folder: Path) -> Candidate:
+    """A candidate with the checkpoints that have answered everything."""
+    whole = [each for each in candidate.checkpoints if answered(judging, candidate, each, folder)]
+    if not whole:
+        return replace(candidate, checkpoints=())
+    template = read_json(RunFolder(folder).candidate(candidate.key, whole[-1].step).done)["chat_template"]
+    digest = sha256(template.encode()).hexdigest()[:16] if template else None
+    return replace(candidate, checkpoints=tuple(whole), chat_template=digest)
+
+
+def _gather(judging: Judging, folder: Path, file: Callable[[BranchFolder], Path]) -> Iterator[dict[str, Any]]:
+    """The records of all candidates that belong to what is asked, at their place among the checkpoints."""
+    of = judging.study.evaluation
+    for candidate in judging.candidates:
+        for checkpoint in candidate.checkpoints:
+            place = origin(judging, candidate, checkpoint)
+            for record in read_lines(file(RunFolder(folder).candidate(candidate.key, checkpoint.step))):
+                # An earlier call may have asked more.
+                problem = record["problem"] if "problem" in record else record["index"]
+                index = problem["index"] if isinstance(problem, dict) else problem
+                if record["split"] in of.splits and index < of.problems:
+                    yield record | place
+
+
+def _record(judging: Judging, folder: Path) -> dict[str, Any]:
+    run = load_run(folder)
+    analysis = Analysis([run])
+    entries = {entry.branch: entry for entry in judged_entries(run)}
+    return {
+        "schema": SCHEMA,
+        "study": judging.study.name,
+        "base": judging.base.label,
+        "decoding": run.compare.decoding,
+        "measures": {split: run.compare.primary(split) for split in run.compare.shifted},
+        "margin": run.compare.margin,
+        "candidates": {
+            candidate.label: {
+                "source": candidate.checkpoints[-1].source,
+                "step": candidate.checkpoints[-1].step,
+                "verdicts": {split: one.record() for split, one in judge_all(analysis, entries[candidate.key]).items()},
+            }
+            for candidate in judging.candidates[1:]
+        },
+        "other_chat_template": run.other_templates if isinstance(run, ComparisonRun) else [],
+        "evidence": scope(analysis),
+    }

@@ -1,0 +1,135 @@
+"""What a checkpoint learned, in one word for each shifted split: a table of signs at home and under the shift.
+
+The two differences are those of one checkpoint and BASE by the primary measure, paired on identical problems. The word
+speaks of this checkpoint, not of the recipe that made it, since another seed of training may end elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from shiftgym.evaluation.statistics import Interval
+from shiftgym.reports import words
+from shiftgym.reports.comparison import Comparison, Difference, Verdict, verdict_of
+from shiftgym.reports.entries import Entry, at_checkpoint
+from shiftgym.reports.runs import START, ComparisonRun, Run
+
+Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
+WORDS: tuple[Word, ...] = get_args(Word)
+
+SCOPE = (
+    "A verdict speaks of this checkpoint, not of the recipe that made it: another seed of training may end elsewhere. "
+    "It cannot tell whether the problems at home were trained on elsewhere."
+)
+"""What a verdict does not say."""
+
+SIGNS: dict[tuple[Verdict, Verdict], Word] = {
+    ("rose", "rose"): "generalised",
+    ("rose", "undecided"): "gained at home only",
+    ("rose", "fell"): "memorised",
+    ("undecided", "rose"): "undecided",
+    ("undecided", "undecided"): "undecided",
+    ("undecided", "fell"): "undecided",
+    ("fell", "rose"): "lost",
+    ("fell", "undecided"): "lost",
+    ("fell", "fell"): "lost",
+}
+"""What the change at home and the change under the shift say together. Where the second does not tell its sign, the
+word holds only if its whole interval is smaller than the margin; else nothing is decided."""
+
+
+def word_of(home: Interval, shifted: Interval, margin: float) -> Word:
+    """The verdict on a change at home and a change under a shift.
+
+    Args:
+        margin: a change whose whole interval is smaller than this counts as none.
+    """
+    signs = verdict_of(home), verdict_of(shifted)
+    if signs[1] == "undecided" and not (-margin < shifted.low and shifted.high < margin):
+        return "undecided"
+    return SIGNS[signs]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one checkpoint of a candidate and one shifted split."""
+
+    split: str
+    home: Difference
+    """Its change from BASE at home, by the primary measure of the shifted split."""
+    shifted: Difference
+    """Its change from BASE on the shifted split."""
+    word: Word
+    sentence: str
+    """The word with its numbers."""
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in `verdict.json`; changes and limits are shares, not points."""
+        sides = {"home": self.home, "shifted": self.shifted}
+        return {"verdict": self.word, "sentence": self.sentence} | {
+            name: {
+                "change": side.interval.value,
+                "low": side.interval.low,
+                "high": side.interval.high,
+                "sign": side.verdict,
+            }
+            for name, side in sides.items()
+        }
+
+
+def judge(comparison: Comparison, entry: Entry, split: str) -> Judgement | None:
+    """The verdict on an entry and a shifted split; None where the start or an answer is missing."""
+    compare, start = comparison.compare, comparison.start
+    if start is None:
+        return None
+    asked = compare.decoding, compare.primary(split)
+    home, shifted = (comparison.difference(entry, start, of, *asked) for of in (compare.home, split))
+    if home is None or shifted is None:
+        return None
+    word = word_of(home.interval, shifted.interval, compare.margin)
+    return Judgement(split, home, shifted, word, _sentence(comparison, word, home, shifted, split))
+
+
+def judge_all(comparison: Comparison, entry: Entry) -> dict[str, Judgement]:
+    """Shifted split -> the verdict on an entry."""
+    found = {split: judge(comparison, entry, split) for split in comparison.compare.shifted}
+    return {split: one for split, one in found.items() if one is not None}
+
+
+def judged_entries(run: Run) -> list[Entry]:
+    """Every candidate at its last checkpoint."""
+    return [
+        at_checkpoint(run, branch, max(fractions))
+        for branch in run.branches
+        if branch.name != START and (fractions := run.cube.checkpoints(branch.name))
+    ]
+
+
+def headline(judged: Sequence[tuple[Entry, Mapping[str, Judgement]]]) -> str:
+    """Every verdict in one line, as in `SFT: memorised on rule_ood. PPO: generalised on rule_ood.`"""
+    said = []
+    for entry, found in judged:
+        by_word: dict[Word, list[str]] = {}
+        for split, one in found.items():
+            by_word.setdefault(one.word, []).append(split)
+        told = [f"{word} on {words.join(splits)}" for word, splits in by_word.items()]
+        said.append(f"{entry.label}: {', '.join(told) or 'not judged'}.")
+    return " ".join(said)
+
+
+def template_warning(run: Run) -> str | None:
+    """Which models have another chat template than BASE, if any."""
+    if not isinstance(run, ComparisonRun) or not (others := run.other_templates):
+        return None
+    return (
+        f"The chat template of {words.join(others)} is not that of {run.backbone}, which may change answers by itself. "
+        "With --chat-template FILE all models have the same one."
+    )
+
+
+def _sentence(comparison: Comparison, word: Word, home: Difference, shifted: Difference, split: str) -> str:
+    compare = comparison.compare
+    if not any((home.interval.low, home.interval.high, shifted.interval.low, shifted.interval.high)):
+        return f"{word}: success does not differ from that of {home.b.label} on a single problem"
+    changes = f"{words.moved(home)} on {compare.home} and {words.moved(shifted)} on {split}"
+    return f"{word}: it {changes}, in {words.primary(comparison, split)}"
