@@ -89,10 +89,19 @@ def with_recorded(judging: Judging, run: RunFolder) -> Judging:
                 f"{run.path}: its answers were given with {key} = {here!r}, not {there!r}; give another folder"
             )
     candidates = {candidate.key: candidate for candidate in judging.candidates}
-    for key, record in recorded["candidates"].items():
-        old = Candidate(key, record["label"], tuple(Checkpoint(**each) for each in record["checkpoints"]))
-        candidates[key] = _joined(old, candidates[key], run) if key in candidates else old
+    for old in recorded_candidates(run):
+        candidates[old.key] = _joined(old, candidates[old.key], run) if old.key in candidates else old
     return replace(judging, candidates=tuple(candidates.values()))
+
+
+def recorded_candidates(run: RunFolder) -> tuple[Candidate, ...]:
+    """The candidates that a comparison has already, BASE first; none if `run` is no comparison yet."""
+    if not run.study.is_file():
+        return ()
+    return tuple(
+        Candidate(key, record["label"], tuple(Checkpoint(**each) for each in record["checkpoints"]))
+        for key, record in tomllib.loads(run.study.read_text(encoding="utf-8")).get("candidates", {}).items()
+    )
 
 
 IDENTITY = ("seeds", "data_seed", "chat_template", "task", "splits", "temperature", "samples", "max_new_tokens")

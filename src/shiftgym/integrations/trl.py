@@ -5,12 +5,13 @@
     trainer.train()
 
 At each measurement the model in the Trainer answers the problems of the study, and the Trainer logs the results, so
-they reach wandb, tensorboard, trackio and `trainer.state.log_history` beside the loss.
+they reach wandb, tensorboard, trackio and `trainer.state.log_history` beside the loss. In the end there is a report, as
+after `shiftgym compare`.
 """
 
 import inspect
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ from transformers import (
 )
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
+from shiftgym.candidates.judging import judged_study
+from shiftgym.candidates.trajectory import Trajectory
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import Evaluation, evaluate
 from shiftgym.evaluation.statistics import difference
 from shiftgym.models.chat import ChatFormat
-from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.config import load_study
 
 LOGGED = ("valid", "perseverated")
 """What is logged of each split beside its primary measure. The rows hold every measure."""
@@ -45,7 +47,8 @@ class ShiftCallback(TrainerCallback):
 
     Logged are `shift/SPLIT/MEASURE` for the primary measure of each split under the study's primary decoding, for
     validity and for perseveration, and `shift/SPLIT/MEASURE_change`: the paired difference to the first measurement,
-    with the ends of its 95 % interval, `..._change_low` and `..._change_high`.
+    with the ends of its 95 % interval, `..._change_low` and `..._change_high`. All rows, the verdicts and at the end
+    report.html are in the folder `shift` of the Trainer's `output_dir`, as those of `shiftgym compare`.
 
     Training is left as it would be without the callback: weights, random states, modes of the modules and the order of
     the data are the same bit for bit. The model answers as it would after saving and loading: in the format of its
@@ -56,97 +59,91 @@ class ShiftCallback(TrainerCallback):
     refused, since no process could answer alone.
 
     Args:
-        study: a study, its name or its file. Its tables `[task]`, `[splits]`, `[evaluation]` and `[compare]` are used.
+        study: a shipped study or a study file, whose splits, `[evaluation]` table and primary measure are used.
         every: optimizer steps from one measurement to the next.
-        label: name of the trained model in rows and report.
-        overrides: changes of the study, as in `load_study`: `evaluation.problems=64`. They apply to a name or file.
+        label: what the trained model is called in tables and sentences.
+        overrides: `key.path=value` each, to change the study, as in `evaluation.problems=64`.
 
     Raises:
         ConfigError: there is no such study, `every` is no number of steps, or, when training begins, the model or what
             it reads with cannot be used.
     """
 
-    evaluations: dict[int, Evaluation]
-    """Optimizer step -> the results of its weights. Emptied when a training begins."""
+    trajectory: Trajectory
+    """The measurements of the present training, or of the last one; `trajectory.compared` has the verdicts."""
 
-    def __init__(
-        self, *, study: Study | str | Path, every: int, label: str = "trained", overrides: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, *, study: str | Path, every: int, label: str = "trained", overrides: Sequence[str] = ()) -> None:
         if every < 1:
             raise ConfigError(f"every: {every} is no number of optimizer steps; give 1 or more")
-        self.study = study if isinstance(study, Study) else load_study(study, overrides)
-        self.task = self.study.build_task()
+        self.study = judged_study(load_study(study, overrides), probes=False)
         self.every, self.label = every, label
-        self.evaluations = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         # In every process, before any of them waits for another.
         _policy(_trainer_of(state))
-        self.evaluations = {}
+        if state.is_world_process_zero:
+            folder = Path(str(args.output_dir)) / "shift"
+            self.trajectory = Trajectory(folder, self.study, self.label, begun=state.global_step)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         # Not in `on_train_begin`: only after it every tracker and progress bar is ready to show what is logged.
-        if not self.evaluations:
+        if state.is_world_process_zero and not self.trajectory.steps:
             self._measure(state, state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         # Not left to `on_train_end`: by then some trackers are closed.
         last = state.global_step >= state.max_steps or control.should_training_stop
-        if last or state.global_step % self.every == 0:
+        if state.is_world_process_zero and (last or state.global_step % self.every == 0):
             self._measure(state, state.global_step)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if not state.is_world_process_zero:
+            return
         # Training may stop early after the last step has ended, and the best weights may have been loaded since.
         best = state.best_global_step if args.load_best_model_at_end else None
         self._measure(state, best or state.global_step)
+        compared = self.trajectory.compared
+        for split, judgement in compared.verdicts.get(self.label, {}).items():
+            print(f"{self.label}, {split}: {judgement.sentence}.")
+        print(f"Report: {compared.report()}")
 
     def _measure(self, state: TrainerState, step: int) -> None:
-        """Evaluate the present weights, which are those after `step`, keep the results and log them."""
-        if step in self.evaluations or not state.is_world_process_zero:
+        """Measure the present weights, which are those after `step`, unless they were measured, and log what it is."""
+        if step in self.trajectory.steps:
             return
         trainer = _trainer_of(state)
         policy = _policy(trainer)
+        # What the Trainer has counted since it last added to its total is this process's share. It counts nothing where
+        # it cannot see the tokens, as in GRPO.
+        flops = state.total_flos + trainer.current_flos * trainer.args.world_size
         with _left_unchanged(policy[0]):
-            asked = self.study.evaluation.model_dump()
-            found = evaluate(policy, self.task, **asked, origin=self._origin(trainer, step))
-        self.evaluations[step] = found
+            self.trajectory.measure(step, policy, flops or None)
         # The method of the base class: those of TRL add what they have averaged since they last logged, and forget it.
         # Logging also takes back a request to log this step, which is kept for the Trainer's own metrics.
         should_log = trainer.control.should_log
-        Trainer.log(trainer, self._logged(found))
+        Trainer.log(trainer, self._logged(step))
         trainer.control.should_log = should_log
 
-    def _origin(self, trainer: Trainer, step: int) -> dict[str, Any]:
-        """The first columns of every row."""
-        state = trainer.state
-        return {
-            "branch": self.label if self.evaluations else "init",
-            "seed": 0,
-            "step": step,
-            "fraction": step / state.max_steps,
-            # What the Trainer has counted since it last added to its total is this process's share.
-            "flops": state.total_flos + trainer.current_flos * trainer.args.world_size,
-            "flops_paper": 0.0,
-        }
-
-    def _logged(self, found: Evaluation) -> dict[str, float]:
-        start, compare = next(iter(self.evaluations.values())), self.study.compare
+    def _logged(self, step: int) -> dict[str, float]:
+        compare, first = self.study.compare, self.trajectory.steps[0]
+        now, start = self.trajectory.found(step), self.trajectory.found(first)
         logged = {}
         for split in self.study.evaluation.splits:
             primary = compare.primary(split)
             for measure in dict.fromkeys((primary, *LOGGED)):
-                values = found.values(measure, split=split, decoding=compare.decoding)
+                values = now.values(measure, split=split, decoding=compare.decoding)
                 if not np.isnan(values).all():
                     logged[f"shift/{split}/{measure}"] = float(np.nanmean(values))
-            if found is not start:
-                now, before = (each.values(primary, split=split, decoding=compare.decoding) for each in (found, start))
-                change = difference(now, before)
+            if step != first:
+                change = difference(
+                    *(each.values(primary, split=split, decoding=compare.decoding) for each in (now, start))
+                )
                 for end, value in (("", change.value), ("_low", change.low), ("_high", change.high)):
                     logged[f"shift/{split}/{primary}_change{end}"] = value
         return logged
