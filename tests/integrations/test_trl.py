@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 
 from shiftgym.candidates.compared import Compared
@@ -16,11 +17,12 @@ from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.files import read_lines
 from shiftgym.integrations.trl import ShiftCallback
 from shiftgym.layout import RunFolder
+from shiftgym.messages import assistant
 from shiftgym.models.load import load_policy
 from shiftgym.studies.config import load_study
 
-SMALL = ("evaluation.problems=3", "evaluation.max_new_tokens=6", "evaluation.samples=2")
-ASKED = {"problems": 3, "max_new_tokens": 6, "samples": 2}
+SMALL = ("task.limit=2", "evaluation.problems=3", "evaluation.max_new_tokens=6")
+ASKED: Any = {"problems": 3, "max_new_tokens": 6, "samples": 2}
 SPLITS = ["train", "id", "rule_ood"]
 
 
@@ -36,7 +38,7 @@ class Seen(TrainerCallback):
 
 def conversations(tokenizer: Any, count: int = 24) -> list[dict[str, Any]]:
     """Prompts with the expert's answers, cut to 64 tokens, as a Trainer reads them."""
-    task, rows = load_study("points-text").build_task(), []
+    task, rows = load_study("points-text", SMALL).build_task(), []
     for index in range(count):
         decision = task.start(task.problem("train", index))
         ids = tokenizer(decision.prompt[0]["content"] + task.expert(decision))["input_ids"][-64:]
@@ -77,8 +79,8 @@ def a_trainer(
     )
 
 
-# transformers 5.23 warns of its own calls where activations are checkpointed.
-pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing` is deprecated:FutureWarning")
+# transformers 5.23 warns where TRL, peft and its own Trainer use its names for the recomputing of activations.
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing\\w*` is deprecated:FutureWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,7 @@ def test_training_is_the_same_without_it(tiny_points: Path, tmp_path: Path, argu
             drawn.append((random.random(), np.random.rand(), torch.rand(()).item()))  # noqa: NPY002
 
     found = []
-    for callbacks in ([], [ShiftCallback(study="points-text", overrides=SMALL, every=3)]):
+    for callbacks in ([], [ShiftCallback(study="points-text", overrides=SMALL, every=8)]):
         drawn: list[Any] = []
         random.seed(0)  # noqa: TID251
         np.random.seed(0)  # noqa: NPY002, TID251
@@ -114,6 +116,55 @@ def test_training_is_the_same_without_it(tiny_points: Path, tmp_path: Path, argu
     assert all(torch.equal(plain[name], measured[name]) for name in plain)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["SFT", "DPO", "GRPO"])
+def test_trainings_of_trl_are_the_same_without_it(tiny_points: Path, tmp_path: Path, kind: str) -> None:
+    """With the defaults of TRL: bfloat16 under autocast, and activations that are computed again."""
+    trl = pytest.importorskip("trl")
+    task, rows = load_study("points-text").build_task(), []
+    for index in range(16):
+        decision = task.start(task.problem("train", index))
+        answer, other = [assistant(task.expert(decision))], [assistant("no idea")]
+        rows.append({"prompt": decision.prompt, "completion": answer, "chosen": answer, "rejected": other})
+    columns = {"SFT": ["prompt", "completion"], "DPO": ["prompt", "chosen", "rejected"], "GRPO": ["prompt"]}[kind]
+    data = Dataset.from_list([{name: row[name] for name in columns} for row in rows])
+    more: dict[str, Any] = {"GRPO": {"max_completion_length": 8, "num_generations": 4}}.get(kind, {})
+    rewards = [lambda completions, **_: [float(len(each[0]["content"])) for each in completions]]
+    found = []
+    for callbacks in ([], [ShiftCallback(study="points-text", overrides=SMALL, every=2)]):
+        trainer = getattr(trl, f"{kind}Trainer")(
+            model=AutoModelForCausalLM.from_pretrained(tiny_points, attention_dropout=0.2),
+            args=getattr(trl, f"{kind}Config")(
+                output_dir=str(tmp_path),
+                report_to="none",
+                use_cpu=True,
+                max_steps=4,
+                logging_steps=1,
+                learning_rate=1e-2,
+                per_device_train_batch_size=4,
+                save_strategy="no",
+                **more,
+            ),
+            train_dataset=data,
+            processing_class=AutoTokenizer.from_pretrained(tiny_points),
+            callbacks=callbacks,
+            **({"reward_funcs": rewards} if kind == "GRPO" else {}),
+        )
+        trainer.train()
+        logs = [log for log in trainer.state.log_history if "loss" in log]
+        timeless = [{name: value for name, value in log.items() if "time" not in name} for log in logs]
+        found.append((trainer.model.state_dict(), timeless))
+        measured = [log for log in trainer.state.log_history if "shift/rule_ood/success" in log]
+        assert len(measured) == (3 if callbacks else 0)
+    (plain, logged), (other_weights, same) = found
+    assert len(logged) == 4
+    assert logged == same
+    assert all(torch.equal(plain[name], other_weights[name]) for name in plain)
+    assert any(
+        not torch.equal(plain[name], start) for name, start in load_policy(str(tiny_points))[0].state_dict().items()
+    )
+
+
 def test_what_is_measured_is_what_evaluate_says_of_the_saved_model(
     tiny_points: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +174,7 @@ def test_what_is_measured_is_what_evaluate_says_of_the_saved_model(
     assert callback.trajectory.steps == [0, 3, 4], "before the first step, every third, and at the end"
 
     trainer.save_model(str(tmp_path / "end"))
-    task = load_study("points-text").build_task()
+    task = load_study("points-text", SMALL).build_task()
     rows = {step: callback.trajectory.found(step).rows for step in (0, 3, 4)}
     for found, model in ((rows[0], tiny_points), (rows[4], tmp_path / "end")):
         right = evaluate(load_policy(str(model)), task, splits=SPLITS, **ASKED).rows
@@ -192,7 +243,7 @@ def test_a_training_that_is_resumed_keeps_what_was_measured(tiny_points: Path, t
     assert {step: resumed.trajectory.found(step).rows for step in (0, 2, 4, 6)} == rows
     assert list(resumed.trajectory.compared.verdicts) == ["trained"]
 
-    other = ShiftCallback(study="points-text", overrides=["evaluation.max_new_tokens=7"], every=2)
+    other = ShiftCallback(study="points-text", overrides=[*SMALL, "evaluation.max_new_tokens=7"], every=2)
     with pytest.raises(ConfigError, match="its answers were given with max_new_tokens = 6, not 7"):
         a_trainer(tiny_points, tmp_path, [other], **saved).train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
 
@@ -221,7 +272,7 @@ def test_an_adapter_answers_with_the_model(tiny_points: Path, tmp_path: Path) ->
     trainer.train()
     merged = trainer.model.merge_and_unload()
     chat_format = load_policy(str(tiny_points))[1]
-    right = evaluate((merged, chat_format), load_study("points-text").build_task(), splits=SPLITS, **ASKED)
+    right = evaluate((merged, chat_format), load_study("points-text", SMALL).build_task(), splits=SPLITS, **ASKED)
     told: dict[int, list[Any]] = {0: [], 4: []}
     for record in read_lines(RunFolder(tmp_path / "shift").episodes):
         told[record["step"]].append(record["decisions"])
