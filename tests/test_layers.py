@@ -9,6 +9,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "shiftgym"
 
 LAYERS = (
     ("cli",),
+    ("integrations",),
+    ("candidates",),
     ("studies",),
     ("engines", "reports", "backbones"),
     ("evaluation", "training"),

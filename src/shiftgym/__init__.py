@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
 
+    from shiftgym.candidates.compared import Compared as Compared
+    from shiftgym.candidates.compared import compare as compare
     from shiftgym.episodes import Episode as Episode
     from shiftgym.errors import ConfigError as ConfigError
     from shiftgym.errors import DataError as DataError
@@ -69,6 +71,7 @@ _HOMES = {
     "Chat": "policies.base",
     "ChatFormat": "models.chat",
     "Collection": "training.recipe",
+    "Compared": "candidates.compared",
     "ConfigError": "errors",
     "Conversation": "models.conversation",
     "DataError": "errors",
@@ -104,6 +107,7 @@ _HOMES = {
     "build_task": "tasks.registry",
     "check_recipe": "training.check",
     "check_task": "tasks.check",
+    "compare": "candidates.compared",
     "derive": "seeds",
     "difference": "evaluation.statistics",
     "estimate": "evaluation.statistics",
