@@ -88,10 +88,22 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
 
 def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:
     """Let the engine carry out what is left to do; what failed, with the last words of its log."""
+    # Probes compare with what BASE has answered.
+    first = judging.base.label if judging.study.probes is not None and judging.base.label in todo else None
     jobs = [
-        Job(title, answer, (judging, one.candidate, one.checkpoint, folder), one.folder(folder).log)
+        Job(
+            title,
+            answer,
+            (judging, one.candidate, one.checkpoint, folder),
+            one.folder(folder).log,
+            needs=None if title == first else first,
+        )
         for title, one in todo.items()
     ]
     with Progress(todo, judging, folder, console) as progress:
         states = where.run(jobs, watch=progress.show)
-    return {job.name: last_words(job.log) for job in jobs if states[job.name] != "done"}
+    return {
+        job.name: "BASE could not answer" if states[job.name] == "skipped" else last_words(job.log)
+        for job in jobs
+        if states[job.name] != "done"
+    }

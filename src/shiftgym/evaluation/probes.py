@@ -4,7 +4,7 @@ recalls answers.
 What each measure is and where it comes from: `docs/measures.md`. Compute spent here is not part of any ledger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,11 @@ class Probe:
         samples: first answers that are sampled for each decision.
         temperature: of sampling, and of the distributions whose divergence is taken.
         learned: the fixed set of answers that is learned from; None if there is none, or it is not known.
+        solved: `solved` of an earlier probe with this start, so that it is not asked again.
     """
+
+    solved: Mapping[str, list[list[bool]]]
+    """Split -> of each problem, which decisions the start's greedy first answers solved."""
 
     def __init__(
         self,
@@ -71,12 +75,15 @@ class Probe:
         samples: int,
         temperature: float,
         learned: set[str] | None,
+        solved: Mapping[str, list[list[bool]]] | None = None,
     ) -> None:
         self._start, self._task, self._samples, self._learned = start, task, samples, learned
         self._temperature = temperature
         self._problems = {split: [task.problem(split, index) for index in range(problems)] for split in splits}
         self._before = {split: self._sampled(start, of, 1) for split, of in self._problems.items() if start.player}
-        self._solved = {split: self._greedy(start, of) for split, of in self._problems.items()}
+        self.solved = solved or {
+            split: [_solved(episode) for episode in self._greedy(start, of)] for split, of in self._problems.items()
+        }
 
     def measure(self, subject: Subject) -> list[dict[str, Any]]:
         """One row a problem of each split; values are means over its decisions."""
@@ -101,7 +108,7 @@ class Probe:
                 kl_from_start=from_start[index],
                 samples=self._samples,
                 right=[sum(verdicts) for verdicts in zip(*map(_solved, sampled[index]), strict=True)],
-                before=_solved(self._solved[split][index]),
+                before=self.solved[split][index],
                 now=_solved(episode),
                 changed={kind: _solved(after[index]) for kind, after in near.items()},
                 copied=[answer in self._learned for answer in answers] if self._learned else None,
