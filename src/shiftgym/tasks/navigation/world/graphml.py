@@ -18,9 +18,9 @@ COORDINATES = (("lon", "lat"), ("x", "y"))
 MISSING = ("", "nan", "None")
 """Values that stand for none."""
 APART = 100.0
-"""Metres that the ends of a geometry may lie from the nodes of its edge; the simplification of junctions moves these."""
+"""Metres that the ends of a geometry may lie from the nodes of its edge, which a graph of merged junctions has moved."""
 
-_LINE = re.compile(r"(?:SRID=\d+;)?\s*(?:MULTI)?LINESTRING\s*(?:ZM?|M)?\s*(?:EMPTY|\((.*)\))", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(r"(?:SRID=\d+;)?\s*(?:MULTI)?LINESTRING\s*(?:ZM?|M)?\s*(?:EMPTY|\((.*)\))", re.I | re.S)
 
 
 class _Reader:
@@ -122,18 +122,18 @@ def _courses(geometry: str, ends: tuple[str, str], nodes: Mapping[str, Point]) -
     lines = _lines(geometry)
     if not lines:
         return [[(node, nodes[node]) for node in ends]]
-    away, turned_away = (
-        max(math.dist(project(at, nodes[node]), (0, 0)) for at, node in zip((lines[0][0], lines[-1][-1]), order, strict=True))
-        for order in (ends, ends[::-1])
-    )
-    if min(away, turned_away) > APART:
-        raise DataError(f"its geometry ends {min(away, turned_away):,.0f} m from its nodes")
-    first, last = ends if away <= turned_away else ends[::-1]
+    begins, finishes = lines[0][0], lines[-1][-1]
+
+    def away(order: tuple[str, str]) -> float:
+        """Metres from the geometry's ends to the nodes in that order, the larger of both."""
+        return max(math.hypot(*project(begins, nodes[order[0]])), math.hypot(*project(finishes, nodes[order[1]])))
+
+    first, last = min(ends, ends[::-1], key=away)
+    if away((first, last)) > APART:
+        raise DataError(f"its geometry ends {away((first, last)):,.0f} m from its nodes")
     corners = {_rounded(nodes[node]): node for node in ends}
     edge = " ".join(sorted(ends))
-    courses = [
-        [(corners.get(_rounded(at)) or "{} {:.7f} {:.7f}".format(edge, *at), at) for at in line] for line in lines
-    ]
+    courses = [[(corners.get(_rounded(at)) or f"{edge} {at[0]:.7f} {at[1]:.7f}", at) for at in line] for line in lines]
     courses[0].insert(0, (first, nodes[first]))
     courses[-1].append((last, nodes[last]))
     return courses

@@ -39,7 +39,7 @@ def parse(
     def refuse(*_: object) -> None:
         raise DataError("it has a document type declaration, which no map needs")
 
-    def first(name: str, attributes: Mapping[str, str]) -> None:
+    def first(name: str, _: Mapping[str, str]) -> None:
         if local(name) != root:
             raise DataError(f"its outermost element is <{name}>, where that of such a map is <{root}>")
         parser.StartElementHandler = lambda name, attributes: start(local(name), attributes)

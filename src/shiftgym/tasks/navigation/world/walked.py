@@ -7,8 +7,8 @@ from collections.abc import Mapping
 WALKED = frozenset(
     (
         "trunk", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link", "unclassified",
-        "residential", "living_street", "pedestrian", "service", "track", "road", "footway", "path", "steps", "crossing",
-        "cycleway", "bridleway",
+        "residential", "living_street", "pedestrian", "service", "track", "road", "footway", "path", "steps",
+        "crossing", "cycleway", "bridleway",
     )
 )  # fmt: skip
 """Values of `highway`. Any other is no street (`platform`), is not for walkers (`motorway`), or is not there
