@@ -102,8 +102,8 @@ def find_candidates(
 def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None) -> Candidate:
     """The candidate, labelled with its whole source."""
     if not isinstance(given, str | Path):
-        name = given[0].name_or_path if isinstance(given, tuple) else type(given).__name__
-        return Candidate("", name, (Checkpoint(name),), policy=given)
+        called = str(given[0].name_or_path) if isinstance(given, tuple) else type(given).__name__
+        return Candidate("", called, (Checkpoint(called),), policy=given)
     name = str(given)
     if is_endpoint(name):
         if "#" not in name and served is None:

@@ -41,6 +41,9 @@ SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
 ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
 
+Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
+"""The verdicts of `reports/judgement.py`, which is not imported for the sake of --help."""
+
 app = App(
     name="shiftgym",
     help="Does my training recipe memorise, or does it generalise? Start with: shiftgym study run points-text-quick",
@@ -162,7 +165,7 @@ def compare(
     problems: Count | None = None,
     overrides: Overrides = None,
     probes: bool = False,
-    fail_on: list[Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]] | None = None,
+    fail_on: list[Word] | None = None,
     dry_run: bool = False,
     out: Path | None = None,
     served: str | None = None,
