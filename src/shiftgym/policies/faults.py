@@ -38,10 +38,8 @@ class Fault(DataError):
         """Seconds that the endpoint asks to wait."""
 
 
-NOT_THIS_REQUEST = re.compile(
-    r"rate.?limit|per[ -](second|minute|hour|day)|throttl|please wait|quota|try again in", re.I
-)
-"""Words about tokens that are too many in a minute, not in a conversation."""
+RATE = re.compile(r"rate.?limit|per[ -](second|min|hour|day)|throttl|please wait|(try again|retry) in", re.I)
+"""Words about requests or tokens that are too many in some time, which pass by waiting."""
 
 OVERSIZED = re.compile(r"\b(request|payload)( \w+){0,2} (is )?too large", re.I)
 
@@ -51,7 +49,7 @@ TOO_LONG = re.compile(
     r"|context[ _-]?(length|size|window|limit)\b.*(exceed|overflow|too|only|full|enough|beyond|longer|greater)"
     r"|(exceed|overflow|longer than|greater than|beyond)\w*\b.*\b(context|model token limit|token limit|session_len)"
     r"|(prompt|inputs?|conversation|messages?|string)\b[^.]{0,60}\btoo (long|large)"
-    r"|(prompt|inputs?`?|conversation)\b[^.]{0,90}\b(exceed|longer than|greater than|must be <=|must have less)"
+    r"|(prompt|inputs?`?|conversation)\b[^.]{0,90}\b(exceed|longer than|must be <=|must have less)"
     r"|input length should be"
     r"|(reduce|shorten)\b[^.]{0,40}\b(length|prompt|input|message)|shorter (prompt|input)",
     re.I | re.S,
@@ -124,14 +122,14 @@ def _error_beside(reply: Mapping[str, Any]) -> Any:
     return None
 
 
-def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Every text and number of an error, however deep, with the key that it stands under."""
-    if isinstance(value, Mapping):
+def _texts(value: Any, key: str, depth: int = 8) -> Iterator[tuple[str, str]]:
+    """The texts and numbers of an error with the keys that they stand under."""
+    if isinstance(value, Mapping) and depth:
         for name in (name for name in value if name in READ):
-            yield from _texts(value[name], name)
-    elif isinstance(value, list):
+            yield from _texts(value[name], name, depth - 1)
+    elif isinstance(value, list) and depth:
         for inner in value:
-            yield from _texts(inner, key)
+            yield from _texts(inner, key, depth - 1)
     elif isinstance(value, str | int) and not isinstance(value, bool):
         yield key, str(value)
 
@@ -146,11 +144,11 @@ def _fault(status: int, says: str, codes: str, asked: float) -> Fault:
 
 def _kind(status: int, says: str, codes: str, asked: float) -> Kind:
     words = f"{says} {codes}"
-    if status == 413 or OVERSIZED.search(says) or (TOO_LONG.search(words) and not NOT_THIS_REQUEST.search(words)):
+    if status == 413 or OVERSIZED.search(says) or (TOO_LONG.search(words) and not RATE.search(words)):
         return "too_long"
     if CUT.search(says):
         return "cut"
-    if "insufficient_quota" in codes or (USED_UP.search(words) and not asked and "retry in" not in says):
+    if "insufficient_quota" in codes or (USED_UP.search(words) and not asked and not RATE.search(words)):
         return "closed"
     if status in CLOSED and not (status == 403 and FLAGGED.search(words)):
         return "closed"

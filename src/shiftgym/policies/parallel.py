@@ -28,6 +28,7 @@ def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], count: int) 
             try:
                 done.put((index, work(job)))
             except Exception as error:  # noqa: BLE001  It is raised again in the thread that waits for the results.
+                waiting.clear()
                 done.put(error)
 
     for _ in range(min(count, len(jobs))):
