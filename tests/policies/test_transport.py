@@ -11,7 +11,7 @@ import pytest
 from shiftgym.errors import ConfigError
 from shiftgym.policies.endpoint import EndpointSettings
 from shiftgym.policies.faults import Fault
-from shiftgym.policies.transport import Transport
+from shiftgym.policies.transport import SHOWN, Transport
 
 FINE = {"choices": [{"message": {"content": "1"}}]}
 
@@ -77,6 +77,17 @@ def test_a_key_that_no_header_may_hold_is_not_repeated(monkeypatch, key):
     with pytest.raises(ConfigError, match="OPENAI_API_KEY: a key holds only") as caught:
         transport("http://127.0.0.1:1/v1")
     assert key not in str(caught.value)
+
+
+def test_a_message_is_shown_on_one_line_and_cut_without_cutting_the_key(serve, monkeypatch):
+    server = serve(lambda *_: (400, {"error": "Bad\n  \x1b[31m" + "x" * 270 + " secret-key " + "y" * 10_000}))
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    with pytest.raises(Fault) as caught:
+        post(transport(server.url))
+    shown = str(caught.value)
+    assert shown.startswith(f"{server.url}: HTTP 400 Bad [31mxxx")
+    assert "secret" not in shown
+    assert len(shown) == len(f"{server.url}: ") + SHOWN + len(" ...")
 
 
 def test_a_redirect_is_refused(serve):

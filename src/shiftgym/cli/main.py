@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 import shiftgym
 from shiftgym.cli.study import Count, Overrides, study
 from shiftgym.errors import ConfigError, ShiftgymError
-from shiftgym.policies.endpoint import AS_USUAL, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 """Only there in a clone of the repository."""
@@ -120,7 +120,7 @@ def evaluate(
     problems: Count | None = None,
     overrides: Overrides = None,
     served: str | None = None,
-    endpoint: EndpointOptions = AS_USUAL,
+    endpoint: EndpointOptions = DEFAULT_SETTINGS,
     seed: Index = 0,
     out: Path | None = None,
 ) -> None:

@@ -31,7 +31,7 @@ class EndpointSettings:
                 raise ConfigError(f"{name} {value}: give at least 1")
 
 
-AS_USUAL = EndpointSettings()
+DEFAULT_SETTINGS = EndpointSettings()
 
 
 def is_endpoint(name: str) -> bool:

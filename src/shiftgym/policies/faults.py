@@ -13,12 +13,9 @@ from shiftgym.errors import DataError
 
 Kind = Literal["too_long", "cut", "max_tokens", "temperature", "refused", "broken", "busy", "closed"]
 
-SHOWN = 300
-"""Characters of an endpoint's own words that are shown."""
-
 
 class Fault(DataError):
-    """A reply that is no answer.
+    """A reply that is no answer, in the words of the endpoint.
 
     Its `kind` is one of
         too_long     the conversation does not fit the model
@@ -49,8 +46,9 @@ TOO_LONG = re.compile(
     r"|context[ _-]?(length|size|window|limit)\b.*(exceed|overflow|too|only|full|enough|beyond|longer|greater)"
     r"|(exceed|overflow|longer than|greater than|beyond)\w*\b.*\b(context|model token limit|token limit|session_len)"
     r"|(prompt|inputs?|conversation|messages?|string)\b[^.]{0,60}\btoo (long|large)"
-    r"|(prompt|inputs?`?|conversation)\b[^.]{0,90}\b(exceed|longer than|must be <=|must have less)"
-    r"|input length should be"
+    r"|(prompt|inputs?`?|conversation)\b.{0,90}\b(exceed|longer than|must be <=|must have less)"
+    r"|\btokens\b[^.]{0,60}\bexceed|token limit exceeded|too many (input|prompt) tokens|max_(model|seq)_len"
+    r"|input length should be|sequence length.{0,30}(longer|exceed)"
     r"|(reduce|shorten)\b[^.]{0,40}\b(length|prompt|input|message)|shorter (prompt|input)",
     re.I | re.S,
 )
@@ -72,6 +70,9 @@ STATUS_OF_CODE = (
     (r"invalid|bad_?request|unsupported|validation|context", 400),
 )
 """What the codes of errors without a status mean, the first that is found."""
+
+LOOKED_AT = 4000
+"""Characters of an error that are searched for words, which bounds the time."""
 
 SAID = frozenset({"message", "error", "detail", "msg", "raw"})
 CODED = frozenset({"code", "type", "param", "status", "error_type", "reason", "loc"})
@@ -105,7 +106,7 @@ def read_reply(status: int, content_type: str, body: bytes, asked: float) -> dic
         if "choices" in reply and not (error := _error_beside(reply)):
             return reply
         if "choices" not in reply and not any(reply.get(name) for name in ("error", "message", "detail")):
-            raise Fault("broken", f"the reply has no `choices`: {_line(text)}")
+            raise Fault("broken", f"the reply has no `choices`: {text}")
         reply = error if "choices" in reply else reply
     found = list(_texts(reply, "error"))
     says, codes = (" ".join(text for key, text in found if key in keys) for keys in (SAID, CODED))
@@ -136,10 +137,10 @@ def _texts(value: Any, key: str, depth: int = 8) -> Iterator[tuple[str, str]]:
 
 def _fault(status: int, says: str, codes: str, asked: float) -> Fault:
     """The fault of an error with that status, message and codes."""
-    shown = f"HTTP {status} {_line(says)}" if status >= 300 else f"an error with HTTP {status}: {_line(says)}"
+    shown = f"HTTP {status} {says}" if status >= 300 else f"an error with HTTP {status}: {says}"
     if status < 300:
         status = _status_of(codes)
-    return Fault(_kind(status, says, codes, asked), shown, asked)
+    return Fault(_kind(status, says[:LOOKED_AT], codes[:LOOKED_AT], asked), shown, asked)
 
 
 def _kind(status: int, says: str, codes: str, asked: float) -> Kind:
@@ -167,9 +168,3 @@ def _status_of(codes: str) -> int:
     if numbers:
         return int(numbers[0])
     return next((status for pattern, status in STATUS_OF_CODE if re.search(pattern, codes, re.I)), 500)
-
-
-def _line(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN]).split()).rstrip(".")
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."

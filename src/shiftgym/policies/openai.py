@@ -14,7 +14,7 @@ from typing import Any
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Messages, data_url, parts
 from shiftgym.policies.base import Answer
-from shiftgym.policies.endpoint import AS_USUAL, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.policies.faults import Fault
 from shiftgym.policies.parallel import in_parallel
 from shiftgym.policies.text_chat import Dialogue, TextChat
@@ -26,7 +26,7 @@ OF_ONE_REQUEST = ("refused", "broken", "max_tokens", "temperature")
 """Kinds of faults that may lie in one request, while the endpoint answers all others."""
 
 FIRST = 3
-"""An endpoint that answers none of the first requests, of which there are so many, is not asked further."""
+"""Conversations at the very beginning of which one must be answered; else the endpoint is not asked further."""
 
 NO_ANSWER = "(no answer)"
 """What stands in the history for an empty answer where the endpoint refuses empty text. Elsewhere the history holds the
@@ -76,7 +76,7 @@ class OpenAIPolicy:
         key_variable: str = "OPENAI_API_KEY",
         temperature: float = 1.0,
         max_tokens: int = 256,
-        settings: EndpointSettings = AS_USUAL,
+        settings: EndpointSettings = DEFAULT_SETTINGS,
         pause: float = 0.5,
     ) -> None:
         self._transport = Transport(base_url, key_variable, settings, pause)

@@ -19,6 +19,9 @@ from shiftgym.errors import ConfigError
 from shiftgym.policies.endpoint import EndpointSettings, check_url
 from shiftgym.policies.faults import Fault, read_reply
 
+SHOWN = 300
+"""Characters of an endpoint's own words that are shown."""
+
 LONGEST_PAUSE = 60.0
 """Longest pause before a retry, in seconds, where the endpoint asks for none."""
 
@@ -67,20 +70,21 @@ class Transport:
         tries = self._settings.tries if tries is None else tries
         data = json.dumps(body).encode()
         for attempt in range(1, tries + 1):
+            if stop.is_set():
+                break
             try:
                 return self._exchange(data)
             except Fault as fault:
-                text = self._censored(f"{self.url}: {fault}")
+                text = f"{self.url}: {fault}"
                 wait = max(min(self._pause * 2 ** (attempt - 1), LONGEST_PAUSE), fault.wait)
                 if fault.kind not in ("busy", "broken"):
                     raise Fault(fault.kind, text) from None
                 if wait > LONGEST_WAIT:
                     raise Fault(fault.kind, f"{text}; it asks to wait {wait:.0f} s; try again then") from None
-                if attempt == tries or stop.is_set():
+                if attempt == tries:
                     raise Fault(fault.kind, f"{text} (try {attempt} of {tries})") from None
             self._announce(f"{text}; waits {wait:.3g} s, then try {attempt + 1} of {tries}", wait)
-            if stop.wait(wait):
-                break
+            stop.wait(wait)
         raise Fault("broken", f"{self.url}: not asked again, since the evaluation has ended")
 
     def say(self, text: str) -> None:
@@ -104,11 +108,11 @@ class Transport:
             raise self._lost(error.reason if isinstance(error, urllib.error.URLError) else error) from None
         if 300 <= status < 400:
             where = headers.get("Location", "nowhere")
-            raise Fault("closed", f"HTTP {status} redirects to {where}; give the URL that answers itself")
+            raise Fault("closed", self._shown(f"HTTP {status} redirects to {where}; give the URL that answers itself"))
         try:
             return read_reply(status, headers.get("Content-Type", ""), body, _seconds(headers.get("Retry-After")))
         except Fault as fault:
-            raise Fault(fault.kind, f"{fault}{self._hint(status)}", fault.wait) from None
+            raise Fault(fault.kind, self._shown(str(fault)) + self._hint(status), fault.wait) from None
 
     def _open(self, data: bytes) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -139,9 +143,11 @@ class Transport:
             return "; is the model's name right, and does the URL end with its version, as in http://127.0.0.1:8000/v1?"
         return ""
 
-    def _censored(self, text: str) -> str:
-        """`text` on one line, without the key, which some endpoints repeat in their error."""
-        return " ".join((text.replace(self._key, "[key]") if self._key else text).split())
+    def _shown(self, text: str) -> str:
+        """The beginning of `text` on one line, without the key, which some endpoints repeat in their error."""
+        text = text.replace(self._key, "[key]") if self._key else text
+        line = " ".join("".join(each if each.isprintable() else " " for each in text).split()).rstrip(".")
+        return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

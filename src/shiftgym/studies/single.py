@@ -13,7 +13,7 @@ from shiftgym.files import write_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.base import Policy
-from shiftgym.policies.endpoint import AS_USUAL, EndpointSettings, endpoint_address, is_endpoint
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, Training, read
@@ -90,7 +90,7 @@ def evaluate_model(
     *,
     splits: Sequence[str] | None,
     served: str | None,
-    endpoint: EndpointSettings = AS_USUAL,
+    endpoint: EndpointSettings = DEFAULT_SETTINGS,
     seed: int,
     out: Path | None,
 ) -> None:
