@@ -52,6 +52,8 @@ TOO_LONG = re.compile(
     r"|(reduce|shorten)\b[^.]{0,40}\b(length|prompt|input|message)|shorter (prompt|input)",
     re.I | re.S,
 )
+"""Words about a conversation that does not fit the model, whatever the status: llama.cpp says so with 500."""
+
 CUT = re.compile(r"output limit was reached", re.I)
 USED_UP = re.compile(
     r"insufficient[ _](quota|balance|credit|fund)|billing|out of credits|credit balance|exceeded your current quota"
