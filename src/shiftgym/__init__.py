@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shiftgym.policies.base import Chat as Chat
     from shiftgym.policies.base import Policy as Policy
     from shiftgym.policies.base import Transcript as Transcript
+    from shiftgym.policies.endpoint import EndpointSettings as EndpointSettings
     from shiftgym.policies.expert import ExpertPolicy as ExpertPolicy
     from shiftgym.policies.openai import OpenAIPolicy as OpenAIPolicy
     from shiftgym.policies.scripted import ScriptedPolicy as ScriptedPolicy
@@ -77,6 +78,7 @@ _HOMES = {
     "DataError": "errors",
     "Decision": "tasks.base",
     "Diagnosis": "tasks.base",
+    "EndpointSettings": "policies.endpoint",
     "Episode": "episodes",
     "Evaluation": "evaluation.evaluate",
     "ExpertPolicy": "policies.expert",
