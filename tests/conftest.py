@@ -1,5 +1,9 @@
-"""A model of GeneralPoints so small that a whole study takes seconds."""
+"""A model of GeneralPoints so small that a whole study takes seconds, and an endpoint on this machine."""
 
+import json
+import threading
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -41,3 +45,54 @@ def tiny_points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class Server:
+    """Replies to each request with what `script` says for its number and body: (status, reply) or (status, reply,
+    headers). A reply in bytes is sent as it is, anything else as JSON."""
+
+    def __init__(self, script):
+        self.requests, lock = [], threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(handler):  # noqa: N805
+                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+                with lock:
+                    self.requests.append((handler.path, dict(handler.headers), body))
+                    number = len(self.requests) - 1
+                status, reply, *more = script(number, body)
+                data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+                headers = {"Content-Type": "application/json", "Content-Length": str(len(data)), **dict(*more)}
+                handler.send_response(status)
+                for key, value in headers.items():
+                    handler.send_header(key, value)
+                handler.end_headers()
+                handler.wfile.write(data)
+
+            def log_message(handler, *args):  # noqa: N805
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+
+    @property
+    def bodies(self):
+        return [body for _, _, body in self.requests]
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Start a server with that script; it ends with the test."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with ExitStack() as running:
+        yield lambda script: running.enter_context(Server(script))

@@ -8,7 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "shiftgym"
 
 LAYERS = (
-    ("cli", "integrations"),
+    ("cli",),
+    ("integrations",),
+    ("candidates",),
     ("studies",),
     ("engines", "reports", "backbones"),
     ("evaluation", "training"),

@@ -17,6 +17,7 @@ PUBLIC = [
     "DataError",
     "Decision",
     "Diagnosis",
+    "EndpointSettings",
     "Episode",
     "Evaluation",
     "ExpertPolicy",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
 
+    from shiftgym.candidates.compared import Compared as Compared
+    from shiftgym.candidates.compared import compare as compare
     from shiftgym.episodes import Episode as Episode
     from shiftgym.errors import ConfigError as ConfigError
     from shiftgym.errors import DataError as DataError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from shiftgym.policies.base import Chat as Chat
     from shiftgym.policies.base import Policy as Policy
     from shiftgym.policies.base import Transcript as Transcript
+    from shiftgym.policies.endpoint import EndpointSettings as EndpointSettings
     from shiftgym.policies.expert import ExpertPolicy as ExpertPolicy
     from shiftgym.policies.openai import OpenAIPolicy as OpenAIPolicy
     from shiftgym.policies.scripted import ScriptedPolicy as ScriptedPolicy
@@ -69,11 +72,13 @@ _HOMES = {
     "Chat": "policies.base",
     "ChatFormat": "models.chat",
     "Collection": "training.recipe",
+    "Compared": "candidates.compared",
     "ConfigError": "errors",
     "Conversation": "models.conversation",
     "DataError": "errors",
     "Decision": "tasks.base",
     "Diagnosis": "tasks.base",
+    "EndpointSettings": "policies.endpoint",
     "Episode": "episodes",
     "Evaluation": "evaluation.evaluate",
     "ExpertPolicy": "policies.expert",
@@ -104,6 +109,7 @@ _HOMES = {
     "build_task": "tasks.registry",
     "check_recipe": "training.check",
     "check_task": "tasks.check",
+    "compare": "candidates.compared",
     "derive": "seeds",
     "difference": "evaluation.statistics",
     "estimate": "evaluation.statistics",

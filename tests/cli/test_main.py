@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +44,7 @@ def run(*arguments: str) -> int:
             ["train", "nobody/nothing", "sft", "--out=x", "--set=recipe.lr=1"],
             "--set: recipe.lr: unknown key; known are train_on",
         ),
-        (["eval", "http://127.0.0.1:1/v1", NO_MODEL], "an endpoint needs --served"),
+        (["eval", "http://127.0.0.1:1/v1", NO_MODEL], "an endpoint needs the name of the model"),
         (["eval", "expert", "--split", "idd", NO_MODEL], "there is no split 'idd'; did you mean 'id'?"),
         (["data", "sft", "x.csv", NO_MODEL, "--count=1"], ".jsonl or .parquet"),
         (["data", "sft", "x.jsonl", NO_MODEL, "--split=idd"], "unknown split 'idd'; did you mean 'id'?"),
@@ -87,6 +89,28 @@ def test_the_expert_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[st
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert len(rows) == 8
     assert all(row["success_1"] and row["branch"] == "expert" for row in rows)
+
+
+def test_an_endpoint_is_measured(serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    reply = {"choices": [{"message": {"content": "hm"}, "finish_reason": "stop"}]}
+    server = serve(lambda *_: (200, reply))
+    assert run("eval", f"{server.url}#org/m", "--split=id", "--problems=2", NO_MODEL) == 0
+    assert "sampled" in capsys.readouterr().out
+    assert {(body["model"], body["max_tokens"], body["temperature"]) for body in server.bodies} == {
+        ("org/m", 96, 1.0),
+        ("org/m", 96, 0.0),
+    }
+
+
+def test_how_often_an_endpoint_is_asked_is_an_option(
+    serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(lambda *_: (529, {"error": {"message": "Overloaded"}}))
+    assert (
+        run("eval", server.url, "--served=m", "--split=id", "--tries=1", "--timeout=5", "--parallel=2", NO_MODEL) == 2
+    )
+    assert capsys.readouterr().err == f"error: {server.url}: HTTP 529 Overloaded (try 1 of 1)\n"
+    assert len(server.requests) == 1
 
 
 def test_data_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Measures of memorisation and forgetting, on cases counted by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from shiftgym.evaluation.probed import PROBES, Probed, columns, local_inconsistency, measure_probed, pass_at, retention
@@ -55,3 +57,9 @@ def test_a_report_has_a_column_for_every_variant() -> None:
     assert found["memorised: reordered"] == ("memorised", 0.5)
     assert found["KL(policy ‖ start), nats"] == ("kl_to_start", 1.5)
     assert len(found) == 8
+
+
+def test_a_divergence_that_is_not_defined_keeps_its_column() -> None:
+    row = measure_probed(replace(PROBED, kl_to_start=None))
+    assert row["kl_to_start"] is None
+    assert [*columns(row)] == [*columns(measure_probed(PROBED))]

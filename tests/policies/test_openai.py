@@ -3,79 +3,55 @@
 import base64
 import io
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
 
 from shiftgym.episodes import play
 from shiftgym.errors import ConfigError, DataError
-from shiftgym.policies.openai import OpenAIPolicy
+from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.policies.endpoint import EndpointSettings
+from shiftgym.policies.openai import NO_ANSWER, OpenAIPolicy
 from shiftgym.tasks.registry import build_task
 
 TASK = build_task("points")
 PROBLEMS = [TASK.problem("train", index) for index in range(4)]
+EXPERT = {TASK.start(problem).prompt[0]["content"]: TASK.expert(TASK.start(problem)) for problem in PROBLEMS}
 
 
-class Endpoint:
-    """Answers each request with what `script` says for its number: (status, body) or (status, body, headers)."""
-
-    def __init__(self, script):
-        self.requests, lock = [], threading.Lock()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(handler):  # noqa: N805
-                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
-                with lock:
-                    self.requests.append((handler.path, dict(handler.headers), body))
-                    number = len(self.requests) - 1
-                status, reply, *headers = script(number, body)
-                handler.send_response(status)
-                for key, value in (headers[0] if headers else {}).items():
-                    handler.send_header(key, value)
-                handler.end_headers()
-                handler.wfile.write(reply if isinstance(reply, bytes) else json.dumps(reply).encode())
-
-            def log_message(handler, *args):  # noqa: N805
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+def said(content, finish="stop", **more):
+    message = {"role": "assistant", "content": content, **more}
+    return {"choices": [{"message": message, "finish_reason": finish}], "usage": {"completion_tokens": 7}}
 
 
-def said(text, finish="stop"):
-    return {"choices": [{"message": {"content": text}, "finish_reason": finish}], "usage": {"completion_tokens": 7}}
+def right(body):
+    return 200, said(EXPERT[body["messages"][0]["content"]])
 
 
-def policy(endpoint, **settings):
-    return OpenAIPolicy("some-model", base_url=endpoint.url, pause=0.01, **settings)
+def refused(message, status=400, **more):
+    return status, {"error": {"message": message, "type": "invalid_request_error", **more}}
 
 
-def test_episodes_through_an_endpoint(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
-    experts = {TASK.start(p).prompt[0]["content"]: TASK.expert(TASK.start(p)) for p in PROBLEMS}
+def policy(server, *, tries=3, parallel=4, **settings):
+    asked = EndpointSettings(timeout=20, tries=tries, parallel=parallel)
+    return OpenAIPolicy("some-model", base_url=server.url, settings=asked, pause=0, **settings)
 
+
+def attempts(episodes):
+    return [episode.decisions[0].attempts for episode in episodes]
+
+
+def test_episodes_through_an_endpoint(serve, monkeypatch):
     def script(_, body):
-        first = len(body["messages"]) == 1
-        return 200, said("hm", "length") if first else said(experts[body["messages"][0]["content"]])
+        return (200, said("hm", "length")) if len(body["messages"]) == 1 else right(body)
 
-    with Endpoint(script) as endpoint:
-        episodes = play(policy(endpoint, temperature=0.5, max_tokens=99), TASK, PROBLEMS)
+    server = serve(script)
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    episodes = play(policy(server, temperature=0.5, max_tokens=99), TASK, PROBLEMS)
     assert all(episode.success and len(episode.decisions[0].attempts) == 2 for episode in episodes)
-    first, second = episodes[0].decisions[0].attempts
+    first, second = attempts(episodes)[0]
     assert (first.stop, second.stop, second.tokens) == ("length", "end", 7)
-    path, headers, body = endpoint.requests[-1]
+    path, headers, body = server.requests[-1]
     assert path == "/v1/chat/completions"
     assert headers["Authorization"] == "Bearer secret-key"
     assert {key: body[key] for key in ("model", "temperature", "max_tokens")} == {
@@ -86,44 +62,219 @@ def test_episodes_through_an_endpoint(monkeypatch):
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
 
 
-def test_a_failure_that_may_pass_is_tried_again(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with Endpoint(lambda n, _: (503, b"busy") if n < 2 else (200, said("1"))) as endpoint:
-        play(policy(endpoint), TASK, PROBLEMS[:1], limit=1)
-    assert len(endpoint.requests) == 3
-    assert "Authorization" not in endpoint.requests[0][1]
+@pytest.mark.parametrize(
+    ("reply", "text", "stop", "tokens"),
+    [
+        (said("12"), "12", "end", 7),
+        (
+            said([{"type": "thinking", "thinking": [{"type": "text", "text": "no"}]}, {"type": "text", "text": "a"}]),
+            "a",
+            "end",
+            7,
+        ),
+        (
+            said([{"type": "text", "text": "a"}, "b", {"text": "c"}, {"type": "output_text", "text": "d"}]),
+            "abcd",
+            "end",
+            7,
+        ),
+        (said([{"type": "refusal", "refusal": "no"}, {"type": "image_url", "image_url": {}}, 3, None]), "", "end", 7),
+        (said([{"type": "text", "text": None}, {"type": "text"}, {"type": "reasoning", "text": "no"}]), "", "end", 7),
+        (said({"type": "text", "text": "a"}), "a", "end", 7),
+        (said([]), "", "end", 7),
+        (said(None), "", "end", 7),
+        (said(None, refusal="I cannot help with that."), "", "end", 7),
+        (said(None, "length", reasoning_content="Let me see ..."), "", "length", 7),
+        (said(None, None, reasoning_content="Let me see ..."), "", "length", 7),
+        (said(None, None, reasoning="Let me see ..."), "", "length", 7),
+        (said("a", None, reasoning_content="Let me see ..."), "a", "end", 7),
+        (said(None, "content_filter"), "", "end", 7),
+        (said(None, "tool_calls", tool_calls=[{"function": {"name": "f"}}]), "", "end", 7),
+        (said("a", "max_tokens"), "a", "length", 7),
+        (said("a", ["odd"]), "a", "end", 7),
+        (said(24), "", "end", 7),
+        (said("\0 \ud83d a\ud83d\ude00"), "\ufffd \ufffd a\U0001f600", "end", 7),
+        ({"choices": []}, "", "end", 0),
+        ({"choices": None}, "", "end", 0),
+        ({"choices": [None]}, "", "end", 0),
+        ({"choices": [{}]}, "", "end", 0),
+        ({"choices": [{"message": None, "finish_reason": "length"}], "usage": None}, "", "length", 0),
+        ({"choices": [{"message": {"role": "assistant"}, "finish_reason": "length"}], "usage": []}, "", "length", 0),
+        (said("a") | {"usage": {"completion_tokens": "7"}}, "a", "end", 0),
+        (said("a") | {"usage": {"completion_tokens": -1}}, "a", "end", 0),
+        (said("a") | {"usage": {"completion_tokens": 10**30}}, "a", "end", 0),
+    ],
+)
+def test_what_a_reply_holds_is_data(serve, reply, text, stop, tokens):
+    episodes = play(policy(serve(lambda *_: (200, reply))), TASK, PROBLEMS[:1], limit=1)
+    ((attempt,),) = attempts(episodes)
+    assert (attempt.answer, attempt.stop, attempt.tokens) == (text, stop, tokens)
+    json.dumps(episodes[0].record(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("script", "reason", "requests"),
+    "reply",
     [
-        (lambda n, _: (401, b"bad key secret-key"), r"HTTP 401 bad key \[key\]", 1),
-        (lambda n, _: (429, b"slow\ndown", {"Retry-After": "0"}), "HTTP 429 slow down .try 3 of 3", 3),
-        (lambda n, _: (200, b"<html>"), "not JSON", 1),
-        (lambda n, _: (200, {"error": "no"}), "no choices", 1),
-        (lambda n, _: (200, {"choices": []}), "no choices", 1),
-        (lambda n, _: (302, b"", {"Location": "http://127.0.0.1:1/"}), "HTTP 302", 1),
+        refused("This model's maximum context length is 512 tokens. However, you requested 600."),
+        (500, {"error": {"message": "Context size has been exceeded.", "type": "server_error"}}),
+        (200, {"error": {"message": "too much", "code": "context_length_exceeded"}}),
     ],
 )
-def test_what_cannot_be_mended_is_one_clear_line(script, reason, requests, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
-    with Endpoint(script) as endpoint, pytest.raises(DataError, match=reason) as caught:
-        play(policy(endpoint, retries=2), TASK, PROBLEMS[:1])
-    assert "secret-key" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(endpoint.requests) == requests
+def test_a_conversation_that_is_too_long_ends_its_decision_and_no_other(serve, reply):
+    first = TASK.start(PROBLEMS[0]).prompt[0]["content"]
+
+    def script(_, body):
+        if len(body["messages"]) < 5:
+            return 200, said("I do not know")
+        return reply if body["messages"][0]["content"] == first else right(body)
+
+    server = serve(script)
+    ended, *others = play(policy(server), TASK, PROBLEMS)
+    record = attempts([ended])[0]
+    assert [(one.answer, one.stop, one.tokens) for one in record[2:]] == [("", "too_long", 0)]
+    assert record[2].verdict == TASK.start(PROBLEMS[0]).judge("")
+    assert all(episode.success for episode in others)
+    assert len(server.requests) == 3 * len(PROBLEMS)
 
 
-def test_an_endpoint_that_is_not_there_or_does_not_answer():
-    with Endpoint(lambda n, _: (200, said("1"))) as endpoint:
-        pass
-    with pytest.raises(DataError, match="try 2 of 2"):
-        play(policy(endpoint, retries=1), TASK, PROBLEMS[:1])
-    release = threading.Event()
-    with Endpoint(lambda n, _: (release.wait(5), (200, said("1")))[1]) as endpoint:
-        with pytest.raises(DataError, match=r"(?i)timed? ?out"):
-            play(policy(endpoint, retries=0, timeout=0.2), TASK, PROBLEMS[:1])
-        release.set()
+def test_max_completion_tokens_is_asked_for_once_in_a_whole_evaluation(serve):
+    def script(_, body):
+        if "max_tokens" in body:
+            return refused("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+        return 200, said("hm")
+
+    server = serve(script)
+    asked = policy(server, max_tokens=50)
+    evaluate(lambda decoding: asked.at(1.0 if decoding == "sampled" else 0.0), TASK, problems=3)
+    refusals = [body for body in server.bodies if "max_tokens" in body]
+    assert len(refusals) == 1
+    assert len(server.bodies) == 1 + 2 * 3 * TASK.limit
+    assert all(body["max_completion_tokens"] == 50 for body in server.bodies[1:])
+
+
+def test_max_tokens_stays_where_nothing_is_said_against_it(serve):
+    server = serve(lambda number, _: refused("odd") if number == 1 else (200, said("hm")))
+    play(policy(server), TASK, PROBLEMS, limit=1)
+    assert all("max_completion_tokens" not in body for body in server.bodies)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "setting"),
+    [(0.0, r"""--set 'evaluation.decodings=\["sampled"\]'"""), (0.5, "evaluation.temperature=1")],
+)
+def test_a_temperature_that_is_refused_is_one_line_that_names_the_setting(serve, temperature, setting):
+    server = serve(lambda *_: refused("Unsupported value: 'temperature'. Only the default (1) value is supported."))
+    with pytest.raises(ConfigError, match=rf"HTTP 400 Unsupported value.*{setting}"):
+        play(policy(server, temperature=temperature), TASK, PROBLEMS)
+    assert len(server.requests) == 1
+
+
+def test_a_temperature_of_1_is_left_out_where_it_is_refused(serve):
+    def script(_, body):
+        return refused("`temperature` is deprecated for this model.") if "temperature" in body else right(body)
+
+    server = serve(script)
+    assert all(episode.success for episode in play(policy(server), TASK, PROBLEMS))
+    assert ["temperature" in body for body in server.bodies] == [True] + 4 * [False]
+
+
+def test_what_was_sampled_is_there_before_greedy_is_refused(serve):
+    server = serve(lambda _, body: right(body) if body["temperature"] else refused("temperature must be above 0", 422))
+    asked = policy(server)
+    assert evaluate(lambda _: asked.at(1.0), TASK, problems=2, decodings=["sampled"]).rows
+    with pytest.raises(ConfigError, match=r"evaluation\.decodings"):
+        evaluate(lambda _: asked.at(0.0), TASK, problems=2, decodings=["greedy"])
+
+
+def blank(body):
+    return any(not message["content"].strip() for message in body["messages"])
+
+
+def test_an_empty_answer_goes_back_as_a_placeholder_only_where_empty_text_is_refused(serve):
+    server = serve(lambda *_: (200, said("")))
+    play(policy(server), TASK, PROBLEMS[:1], limit=2)
+    assert [message["content"] for message in server.bodies[-1]["messages"]][1] == ""
+
+    def script(_, body):
+        if blank(body):
+            return refused("messages: text content blocks must be non-empty")
+        return (200, said(" \n")) if len(body["messages"]) < 5 else right(body)
+
+    server = serve(script)
+    episodes = play(policy(server, parallel=1), TASK, PROBLEMS)
+    assert [[attempt.answer for attempt in one] for one in attempts(episodes)] == [
+        [" \n", " \n", EXPERT[TASK.start(problem).prompt[0]["content"]]] for problem in PROBLEMS
+    ]
+    assert sum(map(blank, server.bodies)) == 1
+    assert [message["content"] for message in server.bodies[-1]["messages"]][1::2] == [NO_ANSWER, NO_ANSWER]
+
+
+ODD = [
+    refused("The response was filtered by the content management policy.", code="content_filter"),
+    refused("Your input was flagged", 403),
+    refused("no such thing as max_completion_tokens"),
+    (500, {"error": "Failed to parse the output"}),
+    (504, b"<html>Gateway Timeout</html>"),
+    (200, b"data: [DONE]"),
+    (200, {"hello": "world"}),
+]
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("odd", [0, 2, 3])
+@pytest.mark.parametrize("reply", ODD)
+def test_what_stays_odd_for_one_conversation_is_an_empty_answer(serve, capsys, reply, odd, parallel):
+    prompt = TASK.start(PROBLEMS[odd]).prompt[0]["content"]
+    server = serve(lambda _, body: reply if body["messages"][0]["content"] == prompt else right(body))
+    episodes = play(policy(server, parallel=parallel), TASK, PROBLEMS)
+    assert [episode.success for episode in episodes] == [index != odd for index in range(4)]
+    assert {(one.answer, one.stop, one.tokens) for one in attempts(episodes)[odd]} == {("", "end", 0)}
+    assert len(attempts(episodes)[odd]) == TASK.limit
+    assert capsys.readouterr().err.count("counts as an empty answer") in (1, 2)
+
+
+def test_an_endpoint_that_stops_to_answer_ends_the_evaluation_and_makes_up_no_answers(serve):
+    server = serve(lambda number, body: right(body) if number < 2 else (502, {"error": {"message": "no upstream"}}))
+    with pytest.raises(DataError, match="HTTP 502 no upstream"):
+        play(policy(server), TASK, PROBLEMS)
+
+
+@pytest.mark.parametrize(
+    ("reply", "requests", "shown"),
+    [
+        (refused("This model cannot see."), 3, "HTTP 400 This model cannot see"),
+        ((500, {"error": {"message": "out of memory"}}), 5, r"HTTP 500 out of memory \(try 3 of 3\)"),
+        ((200, {"error": {"message": "upstream overloaded", "code": 502}}), 5, "upstream overloaded"),
+        ((529, {"error": {"message": "Overloaded"}}), 3, r"HTTP 529 Overloaded \(try 3 of 3\)"),
+        ((401, {"error": {"message": "Who are you?"}}), 1, "HTTP 401 Who are you?"),
+        ((404, {"error": {"message": "no such model"}}), 1, "HTTP 404 no such model"),
+        (refused("You have no more", 429, code="insufficient_quota"), 1, "HTTP 429 You have no more"),
+        ((200, b"<html>"), 5, "no JSON .*<html>"),
+        ((302, b"", {"Location": "http://127.0.0.1:1/"}), 1, "HTTP 302 redirects"),
+    ],
+)
+def test_an_endpoint_that_answers_nothing_ends_the_evaluation_with_its_own_message(serve, reply, requests, shown):
+    server = serve(lambda *_: reply)
+    with pytest.raises(DataError, match=shown):
+        play(policy(server), TASK, PROBLEMS)
+    assert len(server.requests) == requests
+
+
+def test_a_busy_endpoint_is_no_reason_for_an_empty_answer(serve):
+    first = TASK.start(PROBLEMS[1]).prompt[0]["content"]
+    server = serve(
+        lambda _, body: refused("slow down", 429) if body["messages"][0]["content"] == first else right(body)
+    )
+    with pytest.raises(DataError, match="HTTP 429 slow down"):
+        play(policy(server), TASK, PROBLEMS)
+
+
+def test_an_output_that_was_used_up_before_anything_was_said_is_a_cut_answer(serve):
+    server = serve(
+        lambda *_: refused("Could not finish the message because max_tokens or model output limit was reached.")
+    )
+    ((attempt,),) = attempts(play(policy(server), TASK, PROBLEMS[:1], limit=1))
+    assert (attempt.answer, attempt.stop) == ("", "length")
 
 
 def test_an_address_without_a_scheme_is_refused():
@@ -131,13 +282,13 @@ def test_an_address_without_a_scheme_is_refused():
         OpenAIPolicy("m", base_url="localhost:8000/v1")
 
 
-def test_a_picture_is_sent_as_a_part_of_its_message():
+def test_a_picture_is_sent_as_a_part_of_its_message(serve):
     task = build_task("points", options={"modality": "vision", "size": 96})
     problem = task.problem("train", 0)
-    with Endpoint(lambda number, body: (200, said(task.expert(task.start(problem))))) as endpoint:
-        (episode,) = play(policy(endpoint), task, [problem])
+    server = serve(lambda *_: (200, said(task.expert(task.start(problem)))))
+    (episode,) = play(policy(server), task, [problem])
     assert episode.success
-    ((_, _, body),) = endpoint.requests
+    (body,) = server.bodies
     text, shown = body["messages"][0]["content"]
     assert (text["type"], shown["type"]) == ("text", "image_url")
     assert "the cards in the picture" in text["text"]

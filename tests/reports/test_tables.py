@@ -1,6 +1,9 @@
 """The cells of the page's tables."""
 
+import pytest
+
 from shiftgym.evaluation.measures import MEASURES
+from shiftgym.evaluation.probed import PROBES, Column
 from shiftgym.reports import tables, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.entries import EARLY
@@ -51,3 +54,12 @@ def test_only_shares_are_in_percent(analysis: Analysis) -> None:
 def test_perseveration_is_read_under_another_rule_only(analysis: Analysis) -> None:
     assert [each.name for each in tables.reading_measures(analysis, "id")] == ["translated"]
     assert [each.name for each in tables.reading_measures(analysis, "rule_ood")] == ["translated", "perseverated"]
+
+
+def test_a_divergence_that_is_not_defined_is_told_from_a_measure_that_does_not_apply(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = {Column(PROBES[name], name): None for name in ("kl_to_start", "kl_from_start", "retained")}
+    monkeypatch.setattr(Analysis, "probed", lambda *_: nothing)
+    _, cells = tables.probe_rows(analysis, "id")[0]
+    assert [cell.text for cell in cells] == ["not available", "not available", "n/a"]

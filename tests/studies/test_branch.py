@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shiftgym.models.load import load_policy
-from shiftgym.studies.branch import make_probe
+from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
 
@@ -14,8 +14,8 @@ from shiftgym.studies.plan import plan
 def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str) -> None:
     small = ['probes.splits=["train"]', "probes.problems=1", "probes.samples=1"]
     study = load_study(faulty_file, small)
-    model, chat_format = load_policy(study.model)
     planned = next(each for each in plan(study) if each.name == branch)
-    probe = make_probe(study, planned, model, chat_format, study.build_task())
+    start = make_subject(study, planned, *load_policy(study.model), study.build_task())
+    probe = make_probe(study, planned, start, study.build_task())
     assert (probe._learned is None) == (branch == "ppo")
-    assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]
+    assert [row["copied"] is None for row in probe.measure(start)] == [branch == "ppo"]

@@ -11,13 +11,13 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH, Decoding, by_decoding
 from shiftgym.evaluation.written import evaluate_into
 from shiftgym.files import read_json, write_lines, write_text
-from shiftgym.layout import BranchFolder, RunFolder
+from shiftgym.layout import RunFolder
 from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import endpoint_policy, is_endpoint
 from shiftgym.tasks.base import Task
 
 if TYPE_CHECKING:
-    from shiftgym.evaluation.probes import Subject
+    from shiftgym.evaluation.probes import Probe, Subject
     from shiftgym.models.resolve import PolicyLike
 
 
@@ -56,10 +56,14 @@ def answer(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: 
         origin=origin(judging, candidate, checkpoint),
         batch=4 * judging.endpoint.parallel if isinstance(given, str) and is_endpoint(given) else BATCH,
     )
+    ended: dict[str, Any] = {"asked": judging.asked()}
     if study.probes is not None:
-        write_lines(folder.probes, _probed(judging, candidate, checkpoint, given, task))
-    template = given[1].reader.chat_template if isinstance(given, tuple) else None
-    write_text(folder.done, json.dumps({"asked": judging.asked(), "chat_template": template}))
+        probe = _probe(judging, candidate, task, run)
+        ended["solved"] = probe.solved
+        place = origin(judging, candidate, checkpoint)
+        write_lines(folder.probes, [{**place, **row} for row in probe.measure(_subject(judging, given, task))])
+    ended["chat_template"] = given[1].template if isinstance(given, tuple) else None
+    write_text(folder.done, json.dumps(ended))
 
 
 def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "PolicyLike":
@@ -101,42 +105,32 @@ def _endpoint(judging: Judging, source: str) -> Callable[[float], Policy]:
     )
 
 
-def _probed(
-    judging: Judging, candidate: Candidate, checkpoint: Checkpoint, given: "PolicyLike", task: Task
-) -> list[dict[str, Any]]:
+def _probe(judging: Judging, candidate: Candidate, task: Task, run: Path) -> "Probe":
+    """What compares with BASE, which has answered before."""
     from shiftgym.evaluation.probes import Probe
 
-    of = judging.study.probes
+    of, base = judging.study.probes, judging.base
     assert of is not None
-    base = loaded(judging, judging.base, judging.base.checkpoints[0])
-    probe = Probe(
-        _subject(judging, base, task),
+    known = RunFolder(run).candidate(base.key, base.checkpoints[0].step).done
+    return Probe(
+        _subject(judging, loaded(judging, base, base.checkpoints[0]), task),
         task,
         splits=of.splits,
         problems=of.problems,
         samples=of.samples,
         temperature=judging.study.evaluation.temperature,
         learned=None,
+        solved=None if candidate == base else read_json(known)["solved"],
     )
-    rows = probe.measure(_subject(judging, given, task))
-    return [{**origin(judging, candidate, checkpoint), **row} for row in rows]
 
 
 def _subject(judging: Judging, given: "PolicyLike", task: Task) -> "Subject":
     from shiftgym.evaluation.probes import Subject
+    from shiftgym.models.resolve import resolve_policy
 
     of = judging.study.evaluation
     if isinstance(given, tuple):
-        return Subject.local(
-            *given, task, seed=judging.seed, temperature=of.temperature, max_new_tokens=of.max_new_tokens
-        )
+        return Subject.local(*given, task, seed=judging.seed, max_new_tokens=of.max_new_tokens)
     if isinstance(given, str) and is_endpoint(given):
-        return Subject(_endpoint(judging, given), None)
-    from shiftgym.models.resolve import resolve_policy
-
-    return Subject(resolve_policy(given, task, max_new_tokens=of.max_new_tokens, seed=judging.seed), None)
-
-
-def settled(folder: BranchFolder) -> dict[str, Any] | None:
-    """How a candidate ended; None if it has not answered everything."""
-    return read_json(folder.done) if folder.done.is_file() else None
+        return Subject(_endpoint(judging, given))
+    return Subject(resolve_policy(given, task, max_new_tokens=of.max_new_tokens, seed=judging.seed))

@@ -1,6 +1,8 @@
 """`shiftgym.compare`: a comparison of checkpoints from Python, and what it found."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +27,13 @@ class Compared:
     Args:
         folder: the run folder.
         failed: what could not answer, with the reason.
-        temporary: removes the folder together with this object, if it is nobody else's.
+        temporary: whether the folder is removed together with this object.
     """
 
-    def __init__(
-        self, folder: Path, failed: dict[str, str], temporary: "tempfile.TemporaryDirectory[str] | None" = None
-    ) -> None:
-        self.folder, self.failed, self._temporary = folder, failed, temporary
+    def __init__(self, folder: Path, failed: dict[str, str], *, temporary: bool = False) -> None:
+        self.folder, self.failed = folder, failed
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     @cached_property
     def _analysis(self) -> Analysis:
@@ -131,6 +133,6 @@ def compare(
         flops_per_step=flops_per_step,
         endpoint=endpoint,
     )
-    temporary = tempfile.TemporaryDirectory(prefix="shiftgym-") if folder is None else None
-    at = Path(temporary.name if temporary else folder or "")
-    return Compared(at, carry_out(judging, at, Console(stderr=True), workers=workers), temporary)
+    at = Path(tempfile.mkdtemp(prefix="shiftgym-") if folder is None else folder)
+    failed = carry_out(judging, at, Console(stderr=True), workers=workers)
+    return Compared(at, failed, temporary=folder is None)

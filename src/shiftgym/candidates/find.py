@@ -31,6 +31,9 @@ WEIGHTS = (".safetensors", ".bin")
 NO_MODEL = {"trainer_state.json", "training_args.bin", "state.json"}
 """Files beside a model that say nothing about it."""
 
+PLAIN = {"checkpoints", "huggingface", "actor", "policy", "model", "hf"}
+"""Names of folders that say nothing about what was trained."""
+
 _HUB = re.compile(r"\w[\w.-]*/[\w.-]+(@[\w./-]+)?")
 
 
@@ -99,8 +102,8 @@ def find_candidates(
 def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None) -> Candidate:
     """The candidate, labelled with its whole source."""
     if not isinstance(given, str | Path):
-        name = given[0].name_or_path if isinstance(given, tuple) else type(given).__name__
-        return Candidate("", name, (Checkpoint(name),), policy=given)
+        called = str(given[0].name_or_path) if isinstance(given, tuple) else type(given).__name__
+        return Candidate("", called, (Checkpoint(called),), policy=given)
     name = str(given)
     if is_endpoint(name):
         if "#" not in name and served is None:
@@ -141,7 +144,8 @@ def _in_directory(folder: Path, flops_per_step: float | None) -> list[Checkpoint
         )
     if own is not None:
         if not models:
-            return [Checkpoint(str(own))]
+            step = next((int(name[1]) for part in own.parts[:-3:-1] if (name := _CHECKPOINT.fullmatch(part))), 0)
+            return [Checkpoint(str(own), step, _flops(own, own, step, flops_per_step))]
         last = max(models)
         if (steps := _steps(folder)) > last or _digest(own, WEIGHTS) != _digest(models[last], WEIGHTS):
             models[max(steps, last + 1)] = own
@@ -206,7 +210,7 @@ def _short_names(sources: Sequence[str]) -> list[str]:
 
 def _plain(part: str) -> bool:
     """Whether a folder name says nothing about what was trained."""
-    return _CHECKPOINT.fullmatch(part) is not None or part in {"huggingface", "actor", "policy", "model", "hf"}
+    return _CHECKPOINT.fullmatch(part) is not None or part in PLAIN
 
 
 def _distinct(names: Sequence[str], taken: set[str] | None = None) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,24 +75,53 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         write_text(run.environment, json.dumps(environment(where), indent=1))
         for one in todo:
             one.folder(folder).done.unlink(missing_ok=True)
-        for one in [one for one in todo if one.candidate.policy is not None]:
-            # Nothing tells whether an object is the one that answered before.
-            shutil.rmtree(one.folder(folder).path, ignore_errors=True)
-            answer(judging, one.candidate, one.checkpoint, folder)
-        jobs = {one.title: one for one in todo if one.candidate.policy is None}
-        failed = _run(judging, jobs, folder, where, console) if jobs else {}
+        failed = _ask(judging, todo, folder, where, console)
         if not answered(judging, judging.base, judging.base.checkpoints[0], folder):
             raise ConfigError(f"compare: BASE could not answer: {failed[judging.base.label]}")
         finish(judging, folder)
     return failed
 
 
+def _ask(
+    judging: Judging, todo: Sequence[Answering], folder: Path, where: Engine, console: Console
+) -> dict[str, str]:
+    """Let everything answer that has to: what was given as an object here, the rest in processes of their own."""
+    probes, base = judging.study.probes is not None, judging.base
+    here = [one for one in todo if one.candidate.policy is not None or (probes and base.policy is not None)]
+    away = {one.title: one for one in todo if one not in here}
+    failed = {}
+    # Probes compare with what BASE has answered, so its side goes first.
+    if away and base.policy is None:
+        failed = _run(judging, away, folder, where, console)
+    for one in here:
+        if one.candidate.policy is not None:
+            # Nothing tells whether an object is the one that answered before.
+            shutil.rmtree(one.folder(folder).path, ignore_errors=True)
+        answer(judging, one.candidate, one.checkpoint, folder)
+    if away and base.policy is not None:
+        failed = _run(judging, away, folder, where, console)
+    return failed
+
+
 def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:
     """Let the engine carry out what is left to do; what failed, with the last words of its log."""
+    first = judging.base.label if judging.study.probes is not None and judging.base.label in todo else None
+    # Objects cannot go to another process, and none of these asks one.
+    portable = replace(judging, candidates=tuple(replace(one, policy=None) for one in judging.candidates))
     jobs = [
-        Job(title, answer, (judging, one.candidate, one.checkpoint, folder), one.folder(folder).log)
+        Job(
+            title,
+            answer,
+            (portable, one.candidate, one.checkpoint, folder),
+            one.folder(folder).log,
+            needs=None if title == first else first,
+        )
         for title, one in todo.items()
     ]
     with Progress(todo, judging, folder, console) as progress:
         states = where.run(jobs, watch=progress.show)
-    return {job.name: last_words(job.log) for job in jobs if states[job.name] != "done"}
+    return {
+        job.name: "BASE could not answer" if states[job.name] == "skipped" else last_words(job.log)
+        for job in jobs
+        if states[job.name] != "done"
+    }

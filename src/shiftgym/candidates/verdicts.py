@@ -10,9 +10,11 @@ from typing import Any
 from shiftgym.candidates.answer import answered, origin
 from shiftgym.candidates.find import Candidate
 from shiftgym.candidates.judging import Judging
+from shiftgym.evaluation.statistics import Interval
 from shiftgym.files import read_json, read_lines, write_lines, write_text
 from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import judge_all, judged_entries
 from shiftgym.reports.runs import ComparisonRun, load_run
 from shiftgym.reports.words import scope
@@ -73,9 +75,35 @@ def _record(judging: Judging, folder: Path) -> dict[str, Any]:
                 "source": candidate.checkpoints[-1].source,
                 "step": candidate.checkpoints[-1].step,
                 "verdicts": {split: one.record() for split, one in judge_all(analysis, entries[candidate.key]).items()},
+                "secondary": _secondary(analysis, entries[candidate.key]),
             }
             for candidate in judging.candidates[1:]
         },
         "other_chat_template": run.other_templates if isinstance(run, ComparisonRun) else [],
         "evidence": scope(analysis),
     }
+
+
+def _secondary(analysis: Analysis, entry: Entry) -> dict[str, Any]:
+    """What helps to understand a verdict; shares with their intervals, null where a measure does not apply."""
+    compare, home = analysis.compare, analysis.primary(analysis.home)
+    found: dict[str, Any] = {
+        split: {
+            name: _interval(analysis.rate(entry, split, compare.decoding, name))
+            for name in (compare.primary(split), "perseverated", "valid")
+        }
+        for split in analysis.splits
+    }
+    if analysis.gapped:
+        found[f"{compare.train} - {compare.home}"] = _interval(analysis.gap(entry, home))
+    for name, rungs in analysis.first.ladders.items():
+        found[f"ladder {name}, change a rung"] = _interval(analysis.slope(entry, rungs, home))
+    for split in analysis.first.probed:
+        found[f"probes on {split}"] = {
+            column.head: _interval(value) for column, value in analysis.probed(entry, split).items()
+        }
+    return found
+
+
+def _interval(found: Interval | None) -> dict[str, float] | None:
+    return None if found is None else {"value": found.value, "low": found.low, "high": found.high}

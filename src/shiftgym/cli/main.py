@@ -16,6 +16,7 @@ from cyclopts.validators import Number
 import shiftgym
 from shiftgym.cli.study import Count, Overrides, study
 from shiftgym.errors import ConfigError, ShiftgymError
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 """Only there in a clone of the repository."""
@@ -40,6 +41,11 @@ SplitToPlay = Annotated[str | None, Parameter(help="Which of its splits; by defa
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
 ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
+EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
+"""The options --timeout, --tries and --parallel."""
+
+Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
+"""The verdicts of `reports/judgement.py`, which is not imported for the sake of --help."""
 
 app = App(
     name="shiftgym",
@@ -117,6 +123,7 @@ def evaluate(
     problems: Count | None = None,
     overrides: Overrides = None,
     served: str | None = None,
+    endpoint: EndpointOptions = DEFAULT_SETTINGS,
     seed: Index = 0,
     out: Path | None = None,
 ) -> None:
@@ -127,8 +134,8 @@ def evaluate(
     Parameters
     ----------
     policy
-        A shipped backbone, a model directory, a hub id, `expert`, or the URL of an OpenAI-compatible endpoint such as
-        http://127.0.0.1:8000/v1 (its key is read from OPENAI_API_KEY).
+        A shipped backbone, a model directory, a hub id, `expert`, or an OpenAI-compatible endpoint as URL#MODEL, such
+        as http://127.0.0.1:8000/v1#qwen (its key is read from OPENAI_API_KEY).
     study
         The study whose task, splits and [evaluation] table are used. It must fit the model: for a model of
         navigation, such as navigation-0, give --study navigation-text.
@@ -137,7 +144,7 @@ def evaluate(
     problems
         Problems a split.
     served
-        Name of the model that the endpoint serves.
+        Name of the model at an endpoint that is given as a URL without #MODEL.
     seed
         Seed of the sampled answers.
     out
@@ -148,7 +155,7 @@ def evaluate(
 
     changes = [f"evaluation.problems={problems}"] if problems is not None else []
     chosen = load_study(study, [*(overrides or ()), *changes])
-    evaluate_model(policy, chosen, splits=split, served=served, seed=seed, out=out)
+    evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
 
 
 @app.command
@@ -162,7 +169,7 @@ def compare(
     problems: Count | None = None,
     overrides: Overrides = None,
     probes: bool = False,
-    fail_on: list[Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]] | None = None,
+    fail_on: list[Word] | None = None,
     dry_run: bool = False,
     out: Path | None = None,
     served: str | None = None,

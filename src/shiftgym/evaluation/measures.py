@@ -29,6 +29,7 @@ class Where(StrEnum):
     SYMBOLS = "decisions in which a symbol has to be read"
     OTHER_RULE = "splits under another rule than the trained one"
     PICTURES = "problems shown in pictures"
+    ONE_TOKENIZER = "models on this machine that share the tokenizer of the start"
     SOLVED = "problems in which the start solved a decision"
     LEARNS_EXPERT = "branches that learn from a fixed set of the expert's answers"
     NEIGHBOURS = "tasks that can change a problem a little"

@@ -15,12 +15,12 @@ from shiftgym.evaluation.measures import Measure, Where, table
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The answers of one checkpoint to one problem, in numbers. Sequences have one element a decision."""
+    """The answers of one policy to one problem, in numbers. Sequences have one element a decision."""
 
-    kl_to_start: float
-    """KL(policy || start) in nats an answer, on first answers that the policy sampled."""
-    kl_from_start: float
-    """KL(start || policy) in nats an answer, on first answers that the start sampled."""
+    kl_to_start: float | None
+    """KL(policy || start) in nats an answer, on first answers that the policy sampled; None if it is not defined."""
+    kl_from_start: float | None
+    """KL(start || policy) in nats an answer, on first answers that the start sampled; None if it is not defined."""
     samples: int
     """First answers that were sampled for each decision."""
     right: Sequence[int]
@@ -53,11 +53,11 @@ def retention(before: Sequence[bool], now: Sequence[bool]) -> float | None:
     return fmean(kept) if kept else None
 
 
-def _kl_to_start(of: Probed) -> float:
+def _kl_to_start(of: Probed) -> float | None:
     return of.kl_to_start
 
 
-def _kl_from_start(of: Probed) -> float:
+def _kl_from_start(of: Probed) -> float | None:
     return of.kl_from_start
 
 
@@ -89,6 +89,7 @@ PROBES = table(
         source="the chain rule; as an estimator it is the Rao-Blackwellised one of Amini et al. 2025 "
         "(arXiv 2504.10637)",
         better=0,
+        where=Where.ONE_TOKENIZER,
         share=False,
     ),
     Measure(
@@ -100,6 +101,7 @@ PROBES = table(
         source="Shenfeld et al. 2025 (arXiv 2509.04259) find that forgetting follows a divergence of this kind on the "
         "new task",
         better=0,
+        where=Where.ONE_TOKENIZER,
         share=False,
     ),
     Measure(

@@ -1,127 +1,159 @@
-"""Memorisation and forgetting: how far a checkpoint is from the start, and whether it solves problems or recalls
-answers.
+"""Memorisation and forgetting: how far a policy is from the one that it started from, and whether it solves problems or
+recalls answers.
 
 What each measure is and where it comes from: `docs/measures.md`. Compute spent here is not part of any ledger.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from shiftgym.episodes import DecisionRecord, play
+from shiftgym.episodes import Episode, play
 from shiftgym.evaluation.evaluate import batches
 from shiftgym.evaluation.probed import Probed, measure_probed
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Judged
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.player import Player
+from shiftgym.models.conversation import Conversation
+from shiftgym.models.resolve import resolve_policy
+from shiftgym.policies.base import Policy
 from shiftgym.tasks.base import Perturbed, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.player import Player
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is probed."""
+
+    policy: Callable[[float], Policy]
+    """What answers, as a function of the temperature, of which 0 is greedy."""
+    player: "Player | None" = None
+    """What scores answers; None where there are no log-probabilities, as of an endpoint."""
+
+    @classmethod
+    def local(
+        cls, model: "PreTrainedModel", chat_format: "ChatFormat", task: Task, *, seed: int, max_new_tokens: int
+    ) -> "Subject":
+        """A model on this machine.
+
+        Args:
+            seed: of its sampled answers.
+            max_new_tokens: longest answer.
+        """
+        from shiftgym.models.ledger import Ledger, ModelShape
+        from shiftgym.models.player import Player
+
+        policy = resolve_policy((model, chat_format), task, max_new_tokens=max_new_tokens, seed=seed)
+        return cls(policy, Player(model, chat_format, task, seed=seed, ledger=Ledger(ModelShape.of(model))))
+
 
 class Probe:
-    """Probes the checkpoints of one branch.
+    """Probes policies against what they started from.
 
     Args:
-        start: the model that the branch starts from. The probe holds on to it, so its weights must not change.
+        start: it is asked and scored whenever another is measured, so its weights must not change.
         splits: those that are probed, the first `problems` problems of each.
         samples: first answers that are sampled for each decision.
-        temperature: of sampling.
-        max_new_tokens: longest answer.
-        seed: of the sampled answers.
-        learned: the fixed set of answers that the branch learns from; None if there is none.
+        temperature: of sampling, and of the distributions whose divergence is taken.
+        learned: the fixed set of answers that is learned from; None if there is none, or it is not known.
+        solved: `solved` of an earlier probe with this start, so that it is not asked again.
     """
+
+    solved: Mapping[str, list[list[bool]]]
+    """Split -> of each problem, which decisions the start's greedy first answers solved."""
 
     def __init__(
         self,
-        start: "PreTrainedModel",
-        chat_format: ChatFormat,
+        start: Subject,
         task: Task,
         *,
         splits: Sequence[str],
         problems: int,
         samples: int,
         temperature: float,
-        max_new_tokens: int,
-        seed: int,
         learned: set[str] | None,
+        solved: Mapping[str, list[list[bool]]] | None = None,
     ) -> None:
-        self._task, self._splits, self._count, self._samples, self._learned = task, splits, problems, samples, learned
-        self._start = Player(
-            start,
-            chat_format,
-            task,
-            seed=seed,
-            ledger=Ledger(ModelShape.of(start)),
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-        )
-        self._before = {split: self._answers(self._start, split, 1) for split in splits}
-        self._solved = {split: self._greedy(self._start, self._problems(split)) for split in splits}
+        self._start, self._task, self._samples, self._learned = start, task, samples, learned
+        self._temperature = temperature
+        self._problems = {split: [task.problem(split, index) for index in range(problems)] for split in splits}
+        self._before = {split: self._sampled(start, of, 1) for split, of in self._problems.items() if start.player}
+        self.solved = solved or {
+            split: [_solved(episode) for episode in self._greedy(start, of)] for split, of in self._problems.items()
+        }
 
-    def measure(self, model: "PreTrainedModel") -> list[dict[str, Any]]:
+    def measure(self, subject: Subject) -> list[dict[str, Any]]:
         """One row a problem of each split; values are means over its decisions."""
-        return [row for split in self._splits for row in self._split(model, split)]
+        return [row for split in self._problems for row in self._split(subject, split)]
 
-    def _split(self, model: "PreTrainedModel", split: str) -> list[dict[str, Any]]:
-        task, size = self._task, self._samples
-        player = replace(self._start, model=model)
-        problems = self._problems(split)
-        sampled = self._answers(player, split, size)
-        greedy = self._greedy(player, problems)
+    def _split(self, subject: Subject, split: str) -> list[dict[str, Any]]:
+        task, problems = self._task, self._problems[split]
+        sampled = self._sampled(subject, problems, self._samples)
+        greedy = self._greedy(subject, problems)
         changed = [task.perturbed(problem) if isinstance(task, Perturbed) else {} for problem in problems]
-        near = {kind: self._greedy(player, [each[kind] for each in changed]) for kind in changed[0]}
-        to_start = _divergences(player, self._start, sampled)
-        from_start = _divergences(self._start, player, self._before[split])
+        near = {kind: self._greedy(subject, [each[kind] for each in changed]) for kind in changed[0]}
+        to_start: Sequence[float | None] = [None] * len(problems)
+        from_start = to_start
+        if subject.player and self._start.player and _token_space(subject.player) == _token_space(self._start.player):
+            to_start = self._divergences(subject.player, self._start.player, sampled)
+            from_start = self._divergences(self._start.player, subject.player, self._before[split])
         rows = []
-        for index, records in enumerate(greedy):
-            answers = [record.attempts[0].answer for record in records]
+        for index, episode in enumerate(greedy):
+            answers = [record.attempts[0].answer for record in episode.decisions]
             probed = Probed(
                 kl_to_start=to_start[index],
                 kl_from_start=from_start[index],
-                samples=size,
-                right=[sum(verdict for _, verdict in samples) for samples in sampled[index]],
-                before=_solved(self._solved[split][index]),
-                now=_solved(records),
+                samples=self._samples,
+                right=[sum(verdicts) for verdicts in zip(*map(_solved, sampled[index]), strict=True)],
+                before=self.solved[split][index],
+                now=_solved(episode),
                 changed={kind: _solved(after[index]) for kind, after in near.items()},
                 copied=[answer in self._learned for answer in answers] if self._learned else None,
             )
             rows.append({"split": split, "index": index, **measure_probed(probed)})
         return rows
 
-    def _problems(self, split: str) -> list[Any]:
-        return [self._task.problem(split, index) for index in range(self._count)]
+    def _sampled(self, subject: Subject, problems: Sequence[Any], size: int) -> list[list[Episode]]:
+        """Of each problem, `size` episodes of one attempt a decision."""
+        policy = subject.policy(self._temperature)
+        played = []
+        for batch in batches(self._task, problems, size):
+            several = [(problem, sample) for problem in batch for sample in range(size)]
+            noise = [["train", "probe", problem.split, problem.index, sample] for problem, sample in several]
+            asked = [problem for problem, _ in several]
+            played += play(policy, self._task, asked, noise=noise, limit=1, ahead=True)
+        return [played[start : start + size] for start in range(0, len(played), size)]
 
-    def _answers(self, player: Player, split: str, size: int) -> list[Judged]:
-        chunks = batches(self._task, self._problems(split), size)
-        indices = [[problem.index for problem in chunk] for chunk in chunks]
-        return [one for chunk in indices for one in player.answers(split, chunk, size, ["train", "probe"])]
-
-    def _greedy(self, player: Player, problems: Sequence[Any]) -> list[list[DecisionRecord]]:
-        policy = ModelPolicy(
-            player.model,
-            player.chat_format,
-            temperature=0.0,
-            max_new_tokens=player.max_new_tokens,
-            seed=player.seed,
-        )
+    def _greedy(self, subject: Subject, problems: Sequence[Any]) -> list[Episode]:
+        """Of each problem, the episode of one greedy attempt a decision."""
+        policy = subject.policy(0.0)
         return [
-            list(episode.decisions)
+            episode
             for batch in batches(self._task, problems)
             for episode in play(policy, self._task, batch, limit=1, ahead=True)
         ]
 
+    def _divergences(self, player: "Player", other: "Player", sampled: Sequence[Sequence[Episode]]) -> list[float]:
+        """KL(player || other) in nats an answer, of each problem, by the first answers of `player` to its decisions."""
+        records = [record for first, *_ in sampled for record in first.decisions]
+        transcripts = [record.transcript for record in records]
+        answers = [Conversation(each.ids, each.spans) for each in transcripts if each is not None]
+        scorer = replace(player, temperature=self._temperature)
+        found = iter(scorer.divergences(answers, other.model))
+        return [fmean(next(found) for _ in first.decisions) for first, *_ in sampled]
 
-def _divergences(player: Player, other: Player, answered: list[Judged]) -> list[float]:
-    """KL(player || other) in nats an answer, of each problem, by the first answers of `player` to its decisions."""
-    answers = [samples[0][0] for problem in answered for samples in problem]
-    divergences = iter(player.divergences(answers, other.model))
-    return [fmean(next(divergences) for _ in problem) for problem in answered]
+
+def _token_space(player: "Player") -> tuple[Any, ...]:
+    """What two models have to share for a divergence of their next-token distributions to be defined: the vocabulary,
+    the width of the logits (which may be padded) and, where they see, the kind of model, which decides what stands for
+    a picture. Chat templates may differ: both models then read each conversation as the one that answered had it."""
+    chat_format, config = player.chat_format, player.model.config
+    sees = config.model_type if chat_format.pictures else None
+    return chat_format.tokenizer.get_vocab(), config.get_text_config().vocab_size, sees
 
 
-def _solved(records: Sequence[DecisionRecord]) -> list[bool]:
-    return [record.solved for record in records]
+def _solved(episode: Episode) -> list[bool]:
+    return [record.solved for record in episode.decisions]

@@ -1,27 +1,60 @@
-"""Any endpoint that speaks the chat completions protocol of OpenAI: vLLM, llama.cpp, a hosted model."""
+"""Any endpoint that speaks the chat completions protocol of OpenAI: vLLM, llama.cpp, a hosted model.
 
-import http.client
-import json
-import os
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+One odd reply never ends an evaluation. What may pass is asked again; what then still is no answer counts as an empty
+one, provided that the endpoint still answers what it answered before. If not, the evaluation ends with its message.
+"""
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
-from shiftgym.errors import ConfigError, DataError
-from shiftgym.messages import Message, data_url, parts
+from shiftgym.errors import ConfigError
+from shiftgym.messages import Message, Messages, data_url, parts
 from shiftgym.policies.base import Answer
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
+from shiftgym.policies.faults import Fault
+from shiftgym.policies.parallel import in_parallel
 from shiftgym.policies.text_chat import Dialogue, TextChat
+from shiftgym.policies.transport import Transport
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
-WORTH_A_RETRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""HTTP statuses that may pass by waiting."""
+OF_ONE_REQUEST = ("refused", "broken", "max_tokens", "temperature")
+"""Kinds of faults that may lie in one request, while the endpoint answers all others."""
 
-MAX_WAIT = 60.0
-"""Longest pause before a retry, in seconds, whatever the endpoint asks for."""
+FIRST = 3
+"""Conversations at the very beginning of which one must be answered; else the endpoint is not asked further."""
+
+NO_ANSWER = "(no answer)"
+"""What stands in the history for an empty answer where the endpoint refuses empty text. Elsewhere the history holds the
+empty text itself, since that is what was answered."""
+
+TEXT = ("text", "output_text")
+"""Types of the parts of a message that are text."""
+
+CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded")
+"""Values of `finish_reason` that tell of an answer that was cut off."""
+
+
+@dataclass(slots=True)
+class _Learned:
+    """What requests have shown about an endpoint. All policies made from one share it."""
+
+    begun: bool = False
+    """One of the first requests got an answer."""
+    limit: str = "max_tokens"
+    """The parameter that limits an answer."""
+    own_temperature: bool = False
+    """The endpoint samples at a temperature of its own, 1, and takes no such parameter."""
+    refuses_empty: bool = False
+    """Empty text in the history is refused."""
+    answered: Messages | None = None
+    """The last conversation that got an answer."""
+    said: set[str] = field(default_factory=set)
+    """Faults that the user has been told of."""
 
 
 class OpenAIPolicy:
@@ -31,9 +64,8 @@ class OpenAIPolicy:
         base_url: up to and including the version, such as `http://127.0.0.1:8000/v1`.
         key_variable: name of the environment variable that holds the key; it is read from nowhere else. Unset, no key
             is sent. The key appears in no message of ours.
-        timeout: seconds one request may take.
-        retries: further tries after a failed request; the pause doubles each time, starting from `pause` seconds.
-        parallel: requests in flight.
+        max_tokens: longest answer, in tokens of the endpoint.
+        pause: seconds before the second try; it doubles each time.
     """
 
     def __init__(
@@ -44,84 +76,167 @@ class OpenAIPolicy:
         key_variable: str = "OPENAI_API_KEY",
         temperature: float = 1.0,
         max_tokens: int = 256,
-        timeout: float = 60.0,
-        retries: int = 5,
+        settings: EndpointSettings = DEFAULT_SETTINGS,
         pause: float = 0.5,
-        parallel: int = 8,
     ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ConfigError(f"base_url {base_url!r}: an endpoint starts with http:// or https://")
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._settings = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
-        self._key_variable = key_variable
-        self._timeout, self._retries, self._pause, self._parallel = timeout, retries, pause, parallel
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._transport = Transport(base_url, key_variable, settings, pause)
+        self._parallel = settings.parallel
+        self._model, self._temperature, self._max_tokens = model, temperature, max_tokens
+        self._learned = _Learned()
+
+    def at(self, temperature: float) -> "OpenAIPolicy":
+        """The same endpoint at another temperature. What was learned about it is shared."""
+        other = copy.copy(self)
+        other._temperature = temperature
+        return other
 
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> TextChat:
         return TextChat(decisions, self._answer_all)
 
     def _answer_all(self, open_now: Sequence[Dialogue]) -> list[Answer]:
-        with ThreadPoolExecutor(self._parallel) as pool:
-            return list(pool.map(self._answer, open_now))
-
-    def _answer(self, dialogue: Dialogue) -> Answer:
-        reply = self._post({**self._settings, "messages": [_sent(message) for message in dialogue.messages]})
+        """Answers to some dialogues, side by side. The first ones of all are asked one after another, so that what the
+        endpoint does not take is learned from one request."""
+        stop = Event()
+        answers: list[Answer] = []
         try:
-            choice = reply["choices"][0]
-            text = choice["message"]["content"] or ""
-        except (LookupError, TypeError):
-            raise DataError(f"{self._url}: the answer has no choices[0].message.content") from None
-        tokens = (reply.get("usage") or {}).get("completion_tokens") or 0
-        return Answer(text, tokens=tokens, stop="length" if choice.get("finish_reason") == "length" else "end")
+            if not self._learned.begun:
+                answers = self._begin(open_now[:FIRST], stop)
+            rest = open_now[len(answers) :]
+            return answers + in_parallel(lambda each: self._answer(each, stop), rest, self._parallel)
+        finally:
+            stop.set()
 
-    def _post(self, body: Mapping[str, Any]) -> Any:
-        """The endpoint's answer to `body` as parsed JSON; DataError once the tries are used up."""
-        for attempt in range(self._retries + 1):
-            wait = self._pause * 2**attempt
+    def _begin(self, open_now: Sequence[Dialogue], stop: Event) -> list[Answer]:
+        """Answers up to the first that is one; those before it count as empty. Fault if there is none.
+
+        The first conversation has all its tries; the others only show whether the fault lay in that one.
+        """
+        faults: list[Fault] = []
+        for dialogue in open_now:
             try:
-                with self._opener.open(self._request(body), timeout=self._timeout) as response:
-                    return json.load(response)
-            except urllib.error.HTTPError as error:
-                problem = f"HTTP {error.code} {self._censor(error.read(300).decode(errors='replace'))}".strip()
-                if error.code not in WORTH_A_RETRY:
-                    break
-                wait = max(wait, _seconds(error.headers.get("Retry-After")))
-            except (OSError, http.client.HTTPException) as error:
-                problem = f"{type(error).__name__}: {error}"
-            except ValueError:
-                problem = "the answer is not JSON"
-                break
-            if attempt < self._retries:
-                time.sleep(min(wait, MAX_WAIT))
-        raise DataError(f"{self._url}: {problem} (try {attempt + 1} of {self._retries + 1})")
+                answer = self._answer(dialogue, stop, tries=1 if faults else None)
+            except Fault as fault:
+                if fault.kind not in OF_ONE_REQUEST:
+                    raise
+                faults.append(fault)
+            else:
+                self._learned.begun = True
+                return [*map(self._counted_as_empty, faults), answer]
+        raise faults[0]
 
-    def _request(self, body: Mapping[str, Any]) -> urllib.request.Request:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self._key_variable):
-            headers["Authorization"] = f"Bearer {key}"
-        return urllib.request.Request(self._url, json.dumps(body).encode(), headers)
+    def _answer(self, dialogue: Dialogue, stop: Event, tries: int | None = None) -> Answer:
+        try:
+            reply = self._ask(dialogue.messages, stop, tries)
+        except Fault as fault:
+            if fault.kind == "too_long":
+                return Answer("", tokens=0, stop="too_long")
+            if fault.kind == "cut":
+                return Answer("", tokens=0, stop="length")
+            if fault.kind in OF_ONE_REQUEST and self._still_answers(stop):
+                return self._counted_as_empty(fault)
+            raise
+        self._learned.answered = dialogue.messages[:]
+        return _read(reply)
 
-    def _censor(self, text: str) -> str:
-        """`text` on one line, without the key, which some endpoints repeat in their error."""
-        key = os.environ.get(self._key_variable)
-        return " ".join((text.replace(key, "[key]") if key else text).split())
+    def _ask(self, messages: Messages, stop: Event, tries: int | None) -> dict[str, Any]:
+        """The reply to a conversation. If it is refused, an empty answer in its history may be why."""
+        try:
+            return self._ask_as_learned(messages, stop, tries, placeholder=self._learned.refuses_empty)
+        except Fault as fault:
+            empty = any(not message["content"].strip() for message in messages)
+            if fault.kind != "refused" or not empty or self._learned.refuses_empty:
+                raise
+        reply = self._ask_as_learned(messages, stop, tries, placeholder=True)
+        self._learned.refuses_empty = True
+        return reply
+
+    def _ask_as_learned(
+        self, messages: Messages, stop: Event, tries: int | None, *, placeholder: bool
+    ) -> dict[str, Any]:
+        """The reply to a conversation, which is asked again without the parameters that the endpoint does not take.
+
+        Raises:
+            ConfigError: it does not take the temperature, and another one would not be the same evaluation.
+        """
+        while True:
+            body = self._body(messages, placeholder)
+            try:
+                return self._transport.post(body, stop, tries)
+            except Fault as fault:
+                if fault.kind == "max_tokens" and "max_tokens" in body:
+                    self._learned.limit = "max_completion_tokens"
+                elif fault.kind == "temperature" and "temperature" in body:
+                    self._leave_out_temperature(fault)
+                else:
+                    raise
+
+    def _leave_out_temperature(self, fault: Fault) -> None:
+        """From now on, if it is 1, which is what endpoints sample at by themselves."""
+        if self._temperature == 0:
+            raise ConfigError(f"""{fault}; leave out greedy answers: --set 'evaluation.decodings=["sampled"]'""")
+        if self._temperature != 1:
+            raise ConfigError(f"{fault}; sample at its own temperature: --set evaluation.temperature=1")
+        self._learned.own_temperature = True
+
+    def _body(self, messages: Messages, placeholder: bool) -> dict[str, Any]:
+        body = {"model": self._model, self._learned.limit: self._max_tokens}
+        if self._temperature != 1 or not self._learned.own_temperature:
+            body["temperature"] = self._temperature
+        return {**body, "messages": [_sent(message, placeholder) for message in messages]}
+
+    def _still_answers(self, stop: Event) -> bool:
+        """Whether the endpoint answers what it answered before, so that the fault lies in one request."""
+        if self._learned.answered is None:
+            return False
+        try:
+            self._ask(self._learned.answered, stop, tries=1)
+        except Fault:
+            return False
+        return True
+
+    def _counted_as_empty(self, fault: Fault) -> Answer:
+        if str(fault) not in self._learned.said:
+            self._learned.said.add(str(fault))
+            self._transport.say(f"{fault}; counts as an empty answer")
+        return Answer("", tokens=0, stop="end")
 
 
-def _sent(message: Message) -> dict[str, Any]:
+def _sent(message: Message, placeholder: bool) -> dict[str, Any]:
     """A message as endpoints read it: one with pictures is a list of parts."""
-    if "pictures" not in message:
-        return dict(message)
-    content = parts(message, lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}})
-    return {"role": message["role"], "content": content}
+    if "pictures" in message:
+        content = parts(message, lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}})
+        return {"role": message["role"], "content": content}
+    if placeholder and not message["content"].strip():
+        return {"role": message["role"], "content": NO_ANSWER}
+    return dict(message)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would carry the key along to whatever host it is sent on to."""
+def _read(reply: dict[str, Any]) -> Answer:
+    """The first choice of a reply. What is missing or of another type is left out: an empty answer is data."""
+    choices = reply["choices"]
+    choice = _table(choices[0] if isinstance(choices, list) and choices else None)
+    message = _table(choice.get("message"))
+    text = _text(message.get("content"))
+    finish = choice.get("finish_reason")
+    # Servers that keep the thinking apart may say nothing where the tokens ended before the answer began.
+    unanswered = finish is None and not text and bool(message.get("reasoning_content") or message.get("reasoning"))
+    tokens = _table(reply.get("usage")).get("completion_tokens")
+    if not isinstance(tokens, int) or not 0 <= tokens < 2**31:
+        tokens = 0
+    return Answer(text, tokens=int(tokens), stop="length" if finish in CUT or unanswered else "end")
 
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+
+def _text(content: Any) -> str:
+    """The text of a message, whose content is a text or a list of parts. Thinking, pictures and the like are left out.
+
+    Characters that no file of UTF-8 or no page may hold, which are halves of surrogate pairs and NUL, become U+FFFD.
+    """
+    pieces = [
+        part["text"] if isinstance(part, dict) and part.get("type", "text") in TEXT and "text" in part else part
+        for part in (content if isinstance(content, list) else [content])
+    ]
+    return re.sub("[\0\ud800-\udfff]", "\ufffd", "".join(piece for piece in pieces if isinstance(piece, str)))
 
 
-def _seconds(retry_after: str | None) -> float:
-    """The seconds in the header, which may also hold a date; then our own pause is used."""
-    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -189,8 +189,8 @@ class Analysis(Comparison):
         return [*([start] if start else []), *checkpoints]
 
     def compute(self, entry: Entry, axis: str) -> float:
-        """What a branch of a single run has spent since the common start on one of `Run.axes`, as a mean over seeds. What
-        the branch that it started from had spent is included."""
+        """What a branch of a single run has spent since the common start on one of `Run.axes`, as a mean over seeds.
+        What the branch that it started from had spent is included."""
         (run,) = self.runs
         cube = run.cube
         if entry.branch == START:

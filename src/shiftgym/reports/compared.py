@@ -15,6 +15,9 @@ from shiftgym.reports.judgement import SCOPE, judge, judged_entries
 from shiftgym.reports.runs import load_run
 
 
+SECONDARY = "Secondary measures, in percent. No verdict depends on them"
+
+
 def comparison_table(folder: Path) -> Group:
     """The verdict on every candidate and split, the primary measure and the differences; a rich renderable."""
     analysis = Analysis([load_run(folder)])
@@ -26,6 +29,8 @@ def comparison_table(folder: Path) -> Group:
     ]
     parts: list[Any] = [Text(f"{entry.label}, {split}: {found.sentence}.\n") for entry, split, found in judged]
     parts += [_primary(analysis, split) for split in analysis.judged_first]
+    parts.append(_secondary(analysis))
+    parts += [_probes(analysis, split) for split in analysis.first.probed]
     return Group(*parts, Text(SCOPE), "", words.scope(analysis))
 
 
@@ -51,3 +56,42 @@ def _difference(analysis: Analysis, a: Entry, b: Entry, split: str) -> str:
     return (
         f"{words.signed(found.interval.value)} {words.verdict(found)}\n{words.limits(found.interval)}" if found else ""
     )
+
+
+def _secondary(analysis: Analysis) -> Table:
+    """What helps to understand a verdict: use of the trained rule under a shift, validity, and the gap to what was
+    trained on."""
+    decoding = analysis.compare.decoding
+    asked = [(f"{split}: trained\nrule used", split, "perseverated") for split in analysis.shifted]
+    asked += [(f"{split}: valid", split, "valid") for split in (analysis.home, *analysis.shifted)]
+    table = Table(
+        "model", *[head for head, *_ in asked], title="Secondary, in percent", box=SIMPLE_HEAD, pad_edge=False
+    )
+    if analysis.gapped:
+        table.add_column(f"{analysis.compare.train} - {analysis.home}")
+    for entry in analysis.entries:
+        rates = [analysis.rate(entry, split, decoding, measure) for _, split, measure in asked]
+        cells = [words.percent(rate.value if rate else None) for rate in rates]
+        if analysis.gapped:
+            gap = analysis.gap(entry, analysis.primary(analysis.home))
+            cells.append(words.change(gap) if gap else "")
+        table.add_row(Text(entry.label), *cells)
+    return table
+
+
+def _probes(analysis: Analysis, split: str) -> Table:
+    """Memorisation and forgetting on one split, one measure a row."""
+    entries = analysis.entries
+    table = Table(
+        "", *[entry.label for entry in entries], title=f"{split}: memorisation and forgetting", box=SIMPLE_HEAD
+    )
+    probed = [analysis.probed(entry, split) for entry in entries]
+    for column in next((found for found in reversed(probed) if found), {}):
+        table.add_row(
+            column.head,
+            *[
+                words.told(column.measure, one.value) if (one := found.get(column)) else "not available"
+                for found in probed
+            ],
+        )
+    return table

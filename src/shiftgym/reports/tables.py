@@ -210,7 +210,7 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
 
 def _cell(measure: Measure[Any], found: Interval | None, head: str) -> Cell:
     if found is None:
-        return Cell("n/a", head)
+        return Cell("not available" if measure.where is Where.ONE_TOKENIZER else "n/a", head)
     limits = f"{words.told(measure, found.low)} to {words.told(measure, found.high)}"
     return Cell(words.told(measure, found.value), head, [limits])
 

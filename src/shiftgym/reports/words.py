@@ -8,6 +8,7 @@ from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect
 from shiftgym.reports.entries import EARLY
+from shiftgym.reports.runs import ComparisonRun
 
 if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
@@ -171,6 +172,11 @@ def unfinished(analysis: Comparison) -> str | None:
 
 def scope(analysis: Comparison) -> str:
     """How much evidence there is."""
+    if isinstance(analysis.first, ComparisonRun):
+        return (
+            f"{count(analysis.first.problems, 'problem')} a split and {count(analysis.first.samples, 'answer')} a problem "
+            "where answers are sampled, the same problems for every model."
+        )
     seeds = len(analysis.first.seeds)
     backbones = len(analysis.runs)
     names = " and ".join(run.backbone for run in analysis.runs)

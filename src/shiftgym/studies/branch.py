@@ -23,7 +23,7 @@ from shiftgym.training.registry import load_recipe
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shiftgym.evaluation.probes import Probe
+    from shiftgym.evaluation.probes import Probe, Subject
     from shiftgym.models.chat import ChatFormat
     from shiftgym.training.checkpoints import CheckpointInfo
 
@@ -53,14 +53,16 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
 
     probe = None
     if study.probes is not None:
-        probe = make_probe(study, branch, copy.deepcopy(model), chat_format, task)
+        start = make_subject(study, branch, copy.deepcopy(model), chat_format, task)
+        probe = make_probe(study, branch, start, task)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
         if checkpoint.step in evaluated_steps(folder):
             return
         origin = _origin(branch, checkpoint)
         if probe is not None:
-            _add(folder.probes, checkpoint.step, [{**origin, **row} for row in probe.measure(model)])
+            subject = make_subject(study, branch, model, chat_format, task)
+            _add(folder.probes, checkpoint.step, [{**origin, **row} for row in probe.measure(subject)])
         asked = study.evaluation.model_dump()
         found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
         # Results are written last: a checkpoint that has some counts as evaluated.
@@ -89,23 +91,28 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     write_text(folder.done, json.dumps(done))
 
 
-def make_probe(
-    study: Study, branch: PlannedBranch, start: "PreTrainedModel", chat_format: "ChatFormat", task: Task
-) -> "Probe":
-    """The probe of the checkpoints of a branch that starts from the weights of `start`. It holds on to that model."""
+def make_subject(
+    study: Study, branch: PlannedBranch, model: "PreTrainedModel", chat_format: "ChatFormat", task: Task
+) -> "Subject":
+    """A checkpoint of a branch, or what it starts from, as it is probed."""
+    from shiftgym.evaluation.probes import Subject
+
+    longest = study.evaluation.max_new_tokens
+    return Subject.local(model, chat_format, task, seed=branch.seed, max_new_tokens=longest)
+
+
+def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task) -> "Probe":
+    """The probe of the checkpoints of a branch that starts from `start`. It holds on to that model."""
     from shiftgym.evaluation.probes import Probe
 
     assert study.probes is not None
     return Probe(
         start,
-        chat_format,
         task,
         splits=study.probes.splits,
         problems=study.probes.problems,
         samples=study.probes.samples,
         temperature=study.evaluation.temperature,
-        max_new_tokens=study.evaluation.max_new_tokens,
-        seed=branch.seed,
         learned=_learned(branch, task),
     )
 

@@ -15,7 +15,7 @@ from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.files import read_json, read_lines, write_text
-from shiftgym.studies.branch import make_probe
+from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
@@ -117,7 +117,9 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     began = time.perf_counter()
     evaluate((model, chat_format), task, **study.evaluation.model_dump())
     if study.probes is not None:
-        make_probe(study, plan(study)[0], model, chat_format, task).measure(model)
+        of_start = plan(study)[0]
+        subject = make_subject(study, of_start, model, chat_format, task)
+        make_probe(study, of_start, subject, task).measure(subject)
     measured["checkpoint"] = time.perf_counter() - began
     kinds = {}
     for branch in plan(study):

@@ -13,6 +13,7 @@ from shiftgym.files import write_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.base import Policy
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, Training, read
@@ -84,14 +85,22 @@ def check_named(name: str) -> list[Finding]:
 
 
 def evaluate_model(
-    policy: str, study: Study, *, splits: Sequence[str] | None, served: str | None, seed: int, out: Path | None
+    policy: str,
+    study: Study,
+    *,
+    splits: Sequence[str] | None,
+    served: str | None,
+    endpoint: EndpointSettings = DEFAULT_SETTINGS,
+    seed: int,
+    out: Path | None,
 ) -> None:
     """Print the success of `policy` on splits of `study`, and write its rows into the folder `out`, if any.
 
     Args:
-        policy: `expert`, the URL of an OpenAI-compatible endpoint, or what `load_policy` takes.
+        policy: `expert`, an OpenAI-compatible endpoint (`URL#MODEL`, or its URL), or what `load_policy` takes.
         splits: some of the study's splits; None: those that the study evaluates.
-        served: the model's name at an endpoint.
+        served: the model's name at an endpoint, if `policy` does not have it.
+        endpoint: how an endpoint is asked.
     """
     import pyarrow as pa
 
@@ -106,7 +115,7 @@ def evaluate_model(
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     found = evaluate(
-        _policy(policy, served, settings),
+        _policy(policy, served, endpoint, settings),
         task,
         **(settings.model_dump() | {"splits": splits or settings.splits}),
         seed=seed,
@@ -132,18 +141,15 @@ def evaluate_model(
         console.print(f"Rows: {folder.results}", highlight=False, soft_wrap=True)
 
 
-def _policy(name: str, served: str | None, settings: EvaluationTable) -> str | Callable[[Decoding], Policy]:
+def _policy(
+    name: str, served: str | None, endpoint: EndpointSettings, settings: EvaluationTable
+) -> str | Callable[[Decoding], Policy]:
     """What `evaluate` takes: the endpoint, or the name as it is."""
-    if not name.startswith(("http://", "https://")):
+    if not is_endpoint(name):
         return name
-    if served is None:
-        raise ConfigError(f"{name}: an endpoint needs --served, the name of the model that it is to answer with")
-    return lambda decoding: OpenAIPolicy(
-        served,
-        base_url=name,
-        temperature=settings.temperature if decoding == "sampled" else 0.0,
-        max_tokens=settings.max_new_tokens,
-    )
+    url, model = endpoint_address(name, served)
+    policy = OpenAIPolicy(model, base_url=url, max_tokens=settings.max_new_tokens, settings=endpoint)
+    return lambda decoding: policy.at(settings.temperature if decoding == "sampled" else 0.0)
 
 
 def _step(metrics: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from shiftgym.errors import ConfigError
 from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.world.city import City, Point, Segment, build_city
-from shiftgym.tasks.navigation.world.maps import SUFFIXES, read_map
+from shiftgym.tasks.navigation.world.maps import READERS, read_map
 
 Plan = tuple[list[Point], list[Segment]]
 
@@ -246,12 +246,12 @@ def known_city(name: str) -> str:
     if name.removeprefix(ALL_BUT) in MAKERS:
         return name
     path = Path(name)
-    if path.suffix not in SUFFIXES and path.name == name:
+    if path.exists():
+        return name
+    if path.suffix not in READERS and path.name == name:
         near = get_close_matches(name, MAKERS, n=1, cutoff=0.0)[0]
         raise ConfigError(f"city: unknown city {name!r}: did you mean {near!r}?")
-    if not path.exists():
-        raise ConfigError(f"city: there is no file {name!r}; cities are {', '.join(MAKERS)}, or the path of a map")
-    return name
+    raise ConfigError(f"city: there is no file {name!r}; cities are {', '.join(MAKERS)}, or the path of a map")
 
 
 @cache

@@ -120,20 +120,29 @@ def make_up_landmarks(graph: "nx.DiGraph", stream: random.Random) -> tuple[Landm
 
 def beside_streets(graph: "nx.DiGraph", sites: Sites) -> tuple[Landmark, ...]:
     """Each site beside the segment nearest to it; names that occur twice are kept once."""
-    found: dict[str, Landmark] = {}
-    pairs = sorted(pair for pair in graph.edges if pair[0] < pair[1])
-    for name, (x, y) in sites:
-        best = (REACH, (0, 0), 0.0, 0.0)
-        for u, v in pairs:
-            street, start = graph.edges[u, v], graph.nodes[u]
-            angle = math.radians(street["heading"])
+    sites = list(sites)
+    if not sites:
+        return ()
+    from scipy.spatial import KDTree
+
+    tree = KDTree([at for _, at in sites])
+    best: list[tuple[float, Segment, float, float]] = [(REACH, (0, 0), 0.0, 0.0)] * len(sites)
+    for u, v in sorted(pair for pair in graph.edges if pair[0] < pair[1]):
+        length, start = graph.edges[u, v]["length"], graph.nodes[u]
+        angle = math.radians(graph.edges[u, v]["heading"])
+        sine, cosine = math.sin(angle), math.cos(angle)
+        centre = start["x"] + length / 2 * sine, start["y"] + length / 2 * cosine
+        for index in tree.query_ball_point(centre, length / 2 + REACH):
+            x, y = sites[index][1]
             east, north = x - start["x"], y - start["y"]
-            along = east * math.sin(angle) + north * math.cos(angle)
-            right = east * math.cos(angle) - north * math.sin(angle)
-            if 0 <= along <= street["length"] and abs(right) < best[0]:
-                best = (abs(right), (u, v), round(along, 1), right)
-        if best[0] < REACH and name not in found:
-            found[name] = _landmark(graph, name, best[1], best[2], math.copysign(max(best[0], 1.0), best[3]))
+            along = east * sine + north * cosine
+            right = east * cosine - north * sine
+            if 0 <= along <= length and abs(right) < best[index][0]:
+                best[index] = (abs(right), (u, v), round(along, 1), right)
+    found: dict[str, Landmark] = {}
+    for (name, _), (away, segment, along, right) in zip(sites, best, strict=True):
+        if away < REACH and name not in found:
+            found[name] = _landmark(graph, name, segment, along, math.copysign(max(away, 1.0), right))
     return tuple(found.values())
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 from shiftgym.tasks.navigation.directions import bearing, is_clear, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
@@ -80,23 +79,33 @@ def prepare(city: City) -> Streets:
             if away <= SIGHT:
                 seen[node].append((index, bearing(*points[node], mark.x, mark.y)))
 
-    def walks(nodes: tuple[int, ...], walked: float) -> list[Leg]:
-        """Every leg that begins with `nodes`."""
+    @cache
+    def straight_on(before: int, last: int) -> list[int]:
+        """Where a leg may go on from its last segment."""
+        here = heading[before, last]
+        return [
+            onward
+            for onward in around[last]
+            if is_clear(there := heading[last, onward])
+            and sector(there) == sector(here)
+            and abs(turn_angle(here, there)) <= BEND
+        ]
+
+    def walks(nodes: tuple[int, ...], headings: tuple[float, ...], walked: float) -> list[Leg]:
+        """Every leg that begins with `nodes` and has these headings between them."""
         *_, before, last = nodes
         before_last = walked - length[before, last]
         legs = []
         if crossing[last] and walked >= SHORTEST_LEG:
             stops = [(index, before_last + along) for index, along in beside.get((before, last), ())]
             kept = tuple(stop for stop in stops if FIRST_STOP <= stop[1] <= walked)
-            legs = [Leg(nodes, tuple(heading[pair] for pair in pairwise(nodes)), kept)]
+            legs = [Leg(nodes, headings, kept)]
         if len(nodes) > MOST_SEGMENTS:
             return legs
-        here = heading[before, last]
-        for onward in around[last]:
-            there, total = heading[last, onward], walked + length[last, onward]
-            same_way = is_clear(there) and sector(there) == sector(here) and abs(turn_angle(here, there)) <= BEND
-            if same_way and total <= LONGEST_LEG and onward not in nodes:
-                legs += walks((*nodes, onward), total)
+        for onward in straight_on(before, last):
+            total = walked + length[last, onward]
+            if total <= LONGEST_LEG and onward not in nodes:
+                legs += walks((*nodes, onward), (*headings, heading[last, onward]), total)
         return legs
 
     legs = [
@@ -105,17 +114,22 @@ def prepare(city: City) -> Streets:
         if crossing[u]
         for v in around[u]
         if is_clear(heading[u, v]) and length[u, v] <= LONGEST_LEG
-        for leg in walks((u, v), length[u, v])
+        for leg in walks((u, v), (heading[u, v],), length[u, v])
     ]
-    first: dict[int, list[int]] = {}
+    first: dict[tuple[int, int], list[int]] = {}
     for index, leg in enumerate(legs):
-        first.setdefault(leg.nodes[0], []).append(index)
-    following = tuple(
-        tuple(
-            after for after in first.get(leg.nodes[-1], ()) if is_clear_turn(leg.headings[-1], legs[after].headings[0])
-        )
-        for leg in legs
-    )
+        first.setdefault((leg.nodes[0], leg.nodes[1]), []).append(index)
+
+    @cache
+    def turning(before: int, last: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What may follow a leg with this last segment, and those of it on which there is a destination."""
+        here = heading[before, last]
+        onward = [pair for pair in ((last, node) for node in around[last]) if pair in first]
+        after = tuple(index for pair in onward if is_clear_turn(here, heading[pair]) for index in first[pair])
+        return after, tuple(index for index in after if legs[index].stops)
+
+    turns = [turning(*leg.nodes[-2:]) for leg in legs]
+    following = tuple(after for after, _ in turns)
     return Streets(
         city,
         city.name if city.name in MAKERS else city.fingerprint(),
@@ -124,7 +138,7 @@ def prepare(city: City) -> Streets:
         tuple(legs),
         tuple(index for index, after in enumerate(following) if after),
         following,
-        tuple(tuple(after for after in onward if legs[after].stops) for onward in following),
+        tuple(ending for _, ending in turns),
         tuple(tuple(marks) for marks in seen),
         {points[node]: tuple(heading[node, after] for after in around[node]) for node in range(len(points))},
     )

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.tasks.navigation.directions import SPATIAL, bearing, is_clear_turn
 from shiftgym.tasks.navigation.route import Pause, Point, Sight, Stop, Stretch, Wording, assemble
-from shiftgym.tasks.navigation.world.maps import project
+from shiftgym.tasks.navigation.world.projection import project
 from shiftgym.tasks.navigation.world.ways import TEST_SHARE, Routes, draw_wording, first_heading, lies_ahead
 from shiftgym.tasks.partition import kind_of
 

@@ -1,0 +1,61 @@
+"""A comparison from Python."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import shiftgym
+from shiftgym.policies.expert import ExpertPolicy
+from shiftgym.tasks.base import Task
+from tests.candidates.conftest import SMALL, Coin
+
+MANY = ("evaluation.problems=64", *SMALL[1:])
+
+
+def test_a_verdict_and_its_numbers(task: Task) -> None:
+    found = shiftgym.compare(
+        Coin(task, 0.2, 1), Coin(task, 0.8, 2), Coin(task, 0.2, 1), overrides=MANY, labels=["base", "better", "copy"]
+    )
+    assert {label: of["rule_ood"].word for label, of in found.verdicts.items()} == {
+        "better": "generalised",
+        "copy": "undecided",
+    }
+    for split in ("id", "rule_ood", "train"):
+        same = found.difference("copy", "base", split)
+        assert same is not None and (same.value, same.low, same.high) == (0, 0, 0)
+    better = found.difference("better", "copy", "id", "success_1")
+    assert better is not None and better.low > 0
+    assert "better, rule_ood: generalised" in repr(found)
+    assert found._repr_html_().startswith("<pre>") and "generalised" in found._repr_html_()
+
+
+def test_the_folder_is_temporary_unless_one_is_given(tmp_path: Path, task: Task) -> None:
+    found = shiftgym.compare(ExpertPolicy(task), Coin(task, 0.5), overrides=SMALL)
+    folder = found.folder
+    assert (folder / "verdict.json").is_file()
+    del found
+    assert not folder.exists()
+    kept = shiftgym.compare(ExpertPolicy(task), Coin(task, 0.5), overrides=SMALL, folder=tmp_path / "kept")
+    del kept
+    assert (tmp_path / "kept" / "results.jsonl").is_file()
+
+
+def test_the_report_opens_with_the_verdict(tmp_path: Path, task: Task) -> None:
+    found = shiftgym.compare(Coin(task, 0.2, 1), Coin(task, 0.9, 2), overrides=MANY, labels=["b", "t<u>ned"])
+    page = found.report().read_text(encoding="utf-8")
+    assert "<h1>t&lt;u&gt;ned: generalised on rule_ood.</h1>" in page
+    assert "It cannot tell whether the problems at home were trained on elsewhere." in page
+    assert 'id="episodes"' in page
+
+
+@pytest.mark.slow
+def test_noise_alone_is_rarely_judged(task: Task) -> None:
+    """Of 200 comparisons of policies that are equally good, at most 5 % get any verdict."""
+    words = [
+        shiftgym.compare(Coin(task, 0.4, seed), Coin(task, 0.4, 1000 + seed), overrides=MANY).verdicts["Coin-2"][
+            "rule_ood"
+        ].word
+        for seed in range(200)
+    ]
+    assert np.mean([word != "undecided" for word in words]) <= 0.05

@@ -1,0 +1,79 @@
+"""Every candidate answers the same problems; what was answered is not asked again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from shiftgym.candidates.run import carry_out, prepare
+from shiftgym.errors import ConfigError
+from shiftgym.layout import RunFolder
+from shiftgym.tasks.base import Task
+from tests.candidates.conftest import SMALL, Coin
+
+QUIET = Console(quiet=True)
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in RunFolder(folder).results.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_models_answer_in_processes_and_only_what_is_new_is_asked(tmp_path: Path, tiny_points: Path) -> None:
+    def compared(*tuned: str, labels: tuple[str, ...]) -> None:
+        judging = prepare([str(tiny_points), *tuned], study="points-text", overrides=SMALL, labels=labels)
+        assert carry_out(judging, tmp_path, QUIET, workers=2) == {}
+
+    compared(str(tiny_points), labels=("base", "copy"))
+    run = RunFolder(tmp_path)
+    first = {path: path.stat().st_mtime_ns for path in tmp_path.glob("candidates/*/*/done.json")}
+    assert len(first) == 2
+    assert [row["branch"] for row in rows(tmp_path)] == ["init"] * 18 + ["copy"] * 18
+    # A copy of BASE with the same noise gives the same answers.
+    mine, copy = ([row | {"branch": ""} for row in rows(tmp_path) if row["branch"] == key] for key in ("init", "copy"))
+    assert mine == [row | {"fraction": 1.0} for row in copy]
+    compared("points-0", labels=("base", "other"))
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    assert list(json.loads(run.verdict.read_text())["candidates"]) == ["copy", "other"]
+
+
+def test_a_kill_costs_the_batch_in_flight(tmp_path: Path, task: Task) -> None:
+    """Rows that stand in the folder stay; half a line and episodes without a row are dropped."""
+    judging = prepare([Coin(task, 0.5), Coin(task, 0.5)], study="points-text", overrides=SMALL)
+    carry_out(judging, tmp_path, QUIET)
+    whole = RunFolder(tmp_path).results.read_text()
+    assert len(whole.splitlines()) == 2 * 18
+
+
+def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path, task: Task) -> None:
+    given = [Coin(task, 0.5), Coin(task, 0.9)]
+    carry_out(prepare(given, study="points-text", overrides=SMALL), tmp_path, QUIET)
+    changed = prepare(given, study="points-text", overrides=[*SMALL, "evaluation.temperature=0.5"])
+    with pytest.raises(ConfigError, match=r"its answers were given with temperature = 1.0, not 0.5; give another folder"):
+        carry_out(changed, tmp_path, QUIET)
+
+
+def test_more_problems_may_be_asked_later(tmp_path: Path, task: Task) -> None:
+    given = [Coin(task, 0.5), Coin(task, 0.9)]
+    carry_out(prepare(given, study="points-text", overrides=SMALL), tmp_path, QUIET)
+    more = prepare(given, study="points-text", overrides=[*SMALL, "evaluation.problems=8"])
+    carry_out(more, tmp_path, QUIET)
+    assert len(rows(tmp_path)) == 2 * 3 * 8
+
+
+def test_a_study_without_a_shift_judges_nothing() -> None:
+    with pytest.raises(ConfigError, match="no split of it differs from training"):
+        prepare(["points-0", "points-0"], study="points-text", overrides=["evaluation.splits=['train', 'id']", "compare.shifted=[]"])
+
+
+def test_a_model_that_changed_is_not_mixed_with_what_it_was(tmp_path: Path, task: Task) -> None:
+    from tests.candidates.conftest import make_model
+
+    model = make_model(tmp_path / "tuned")
+    judging = prepare([Coin(task, 0.5), str(model)], study="points-text", overrides=SMALL)
+    folder = RunFolder(tmp_path / "run").candidate("tuned", 0)
+    folder.path.mkdir(parents=True)
+    folder.answering.write_text(json.dumps({"source": str(model), "fingerprint": "of other weights"}))
+    with pytest.raises(ConfigError, match=r"its files changed since tuned answered; give it another --label, or remove"):
+        carry_out(judging, tmp_path / "run", QUIET)
