@@ -1,0 +1,44 @@
+"""The example that trains with TRL runs from its data to its report."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "trl_sft_grpo.py"
+
+
+def test_it_is_short() -> None:
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 120
+
+
+@pytest.mark.slow
+def test_both_are_trained_measured_and_compared(tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    toy = ["--sft-steps=2", "--grpo-steps=1", "--problems=2", f"--out={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, *toy], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"Report: {tmp_path / 'compare' / 'report.html'}" in done.stdout.splitlines()[-1]
+    judged = rows_of(tmp_path / "compare")
+    for name, label, last in (("sft", "SFT", 2), ("grpo", "GRPO", 1)):
+        assert (tmp_path / name / "model.safetensors").is_file()
+        along = tmp_path / name / "shift"
+        assert label in (along / "report.html").read_text(encoding="utf-8")
+        measured = rows_of(along)
+        assert {row["step"] for row in measured} == set(range(last + 1))
+        end = [answers(row) for row in measured if row["step"] == last]
+        assert end == [answers(row) for row in judged if row["branch"] == label], "the saved model answers alike"
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def answers(row: dict[str, Any]) -> list[Any]:
+    return [row[name] for name in ("split", "decoding", "problem", "tokens", "decisions")]
