@@ -141,9 +141,8 @@ class ShiftCallback(TrainerCallback):
                 if not np.isnan(values).all():
                     logged[f"shift/{split}/{measure}"] = float(np.nanmean(values))
             if step != first:
-                change = difference(
-                    *(each.values(primary, split=split, decoding=compare.decoding) for each in (now, start))
-                )
+                pair = [each.values(primary, split=split, decoding=compare.decoding) for each in (now, start)]
+                change = difference(pair[0], pair[1])
                 for end, value in (("", change.value), ("_low", change.low), ("_high", change.high)):
                     logged[f"shift/{split}/{primary}_change{end}"] = value
         return logged
