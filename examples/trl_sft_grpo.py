@@ -7,8 +7,8 @@ shifted split `rule_ood` asks for the same under another rule, in which they cou
 read the rule gains there as well; whoever learns the trained rule by heart loses.
 
 From shiftgym come the data (`shiftgym data`), the verifier as a reward, the callback that measures both splits along
-training, and the comparison at the end. Everything else is TRL as in its own documentation. With the defaults it takes
-about ten minutes on two CPU cores.
+training, and the comparison at the end. Everything else is TRL as in its own documentation. With the defaults, under
+which both spend about as much compute, it takes some ten minutes on two CPU cores.
 """
 
 import argparse
@@ -96,17 +96,18 @@ def grpo(out: Path, steps: int, callback: ShiftCallback) -> Path:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="SFT and GRPO of TRL from one start, compared by shiftgym.")
-    parser.add_argument("--sft-steps", type=int, default=150, help="steps of 64 answers of the expert")
-    parser.add_argument("--grpo-steps", type=int, default=60, help="steps of 128 answers of the model")
+    parser.add_argument("--sft-steps", type=int, default=100, help="steps of 64 answers of the expert")
+    parser.add_argument("--grpo-steps", type=int, default=40, help="steps of 128 answers of the model")
     parser.add_argument("--problems", type=int, default=128, help="problems a split, whenever a model is measured")
     parser.add_argument("--out", type=Path, default=Path("runs/trl"), help="folder of data, models and reports")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    overrides = [f"evaluation.problems={options.problems}"]
+    # The primary measure is taken from sampled answers. Greedy ones as well would take half as long again.
+    overrides = [f"evaluation.problems={options.problems}", "evaluation.decodings=['sampled']"]
 
     trained = []
     for train, steps, label in ((sft, options.sft_steps, "SFT"), (grpo, options.grpo_steps, "GRPO")):
-        callback = ShiftCallback(study=STUDY, every=max(steps // 3, 1), label=label, overrides=overrides)
+        callback = ShiftCallback(study=STUDY, every=max(steps // 2, 1), label=label, overrides=overrides)
         trained.append(train(options.out, steps, callback))
 
     labels = [START, "SFT", "GRPO"]
