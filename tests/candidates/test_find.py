@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import make_model
 
 from shiftgym.candidates.find import BASE, Checkpoint, find_candidates, fingerprint
 from shiftgym.errors import ConfigError
-from tests.candidates.conftest import make_model
 
 
 def found(*given: str | Path, **settings: object) -> list[tuple[str, list[int]]]:

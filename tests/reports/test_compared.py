@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from rich.console import Console
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
 from shiftgym.reports.compared import comparison_table
 from shiftgym.studies.config import load_study
-from tests.candidates.conftest import SMALL, Coin
 
 
 def test_three_models_fit_80_columns(tmp_path: Path) -> None:

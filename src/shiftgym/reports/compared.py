@@ -14,7 +14,6 @@ from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import SCOPE, judge, judged_entries
 from shiftgym.reports.runs import load_run
 
-
 SECONDARY = "Secondary measures, in percent. No verdict depends on them"
 
 
