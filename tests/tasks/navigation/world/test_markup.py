@@ -47,7 +47,11 @@ def events(path, root="osm"):
         (b"<osmChange/>", "its outermost element is <osmChange>, where that of such a map is <osm>"),
         (b"<osm><node", "its XML cannot be read"),
         (b'<!DOCTYPE osm [<!ENTITY a "aa">]><osm>&a;</osm>', "document type"),
-        (b'<?xml version="1.0" encoding="klingon"?><osm/>', "unknown encoding"),
+        (b'<?xml version="1.0" encoding="klingon"?><osm/>', "unknown encoding: klingon; save it as UTF-8"),
+        (
+            '<?xml version="1.0" encoding="gbk"?><osm v="街"/>'.encode("gbk"),
+            "multi-byte encodings are not supported; save",
+        ),
     ],
 )
 def test_one_line_says_what_the_file_is(tmp_path, content, reason):
