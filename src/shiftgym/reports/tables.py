@@ -1,7 +1,8 @@
 """The tables of the page as rows of cells: an entry, or a difference of two entries, and its numbers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.ticker import EngFormatter
@@ -113,8 +114,9 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry that learns from the trained split, with its success there minus that at home."""
+    sides = (analysis.compare.train, analysis.home)
     return [
-        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.asked(analysis.home)}))
+        (entry, _view_cells(analysis, entry, sides, partial(analysis.gap, entry)))
         for entry in analysis.entries
         if analysis.trains(entry)
     ]
@@ -123,17 +125,23 @@ def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
     return [
-        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.asked(analysis.home)}))
+        (entry, _view_cells(analysis, entry, rungs, partial(analysis.slope, entry, rungs)))
         for entry in analysis.entries
     ]
 
 
-def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
-    return [
-        Cell(words.signed(interval.value), view.label, [words.limits(interval)], SIGNS[verdict_of(interval)])
-        for view, interval in found.items()
-        if interval
-    ]
+def _view_cells(
+    analysis: Analysis, entry: Entry, splits: Sequence[str], change: Callable[[View], Interval | None]
+) -> list[Cell]:
+    """How each view of an entry changes from split to split."""
+    cells = []
+    for view in analysis.asked(analysis.home):
+        level = analysis.level([entry], splits, view.decoding, view.measure)
+        if level:
+            cells.append(Cell("0.0", view.label, [words.constant(MEASURES[level.measure], level.value)]))
+        elif found := change(view):
+            cells.append(Cell(words.signed(found.value), view.label, [words.limits(found)], SIGNS[verdict_of(found)]))
+    return cells
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
@@ -188,6 +196,8 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
     if difference is None:
         return Cell("", head)
     found = difference.interval
+    if difference.level:
+        return Cell("0.0", head, [words.compared(difference)])
     small = [words.limits(found)]
     if len(found.each) > 1:
         small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
@@ -197,8 +207,10 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
 def _cell(measure: Measure[Any], found: Interval | None, head: str) -> Cell:
     if found is None:
         return Cell("n/a", head)
+    # The bootstrap interval of answers that are all alike has no width.
+    alike = found.low == found.high
     limits = f"{words.told(measure, found.low)} to {words.told(measure, found.high)}"
-    return Cell(words.told(measure, found.value), head, [limits])
+    return Cell(words.told(measure, found.value), head, [words.constant(measure, found.value) if alike else limits])
 
 
 def reading_measures(analysis: Analysis, split: str) -> list[Measure[Diagnosed]]:
