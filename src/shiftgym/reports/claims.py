@@ -14,6 +14,7 @@ from shiftgym.evaluation.measures import MEASURES, MeasureName
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.cautions import cautions
 from shiftgym.reports.comparison import Verdict, at_least_wilson, verdict_of
 from shiftgym.reports.runs import START
 
@@ -140,6 +141,7 @@ def claims_page(
         lines += [f"## {study}", "", analysis.first.study["title"], ""]
         lines += [note, ""] if (note := analysis.first.note) else []
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
+        lines += [f"{caution}\n" for caution in cautions(analysis)]
         # The rungs of a ladder are shown by its figure instead.
         rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}
         lines += [

@@ -23,6 +23,7 @@ from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
 from shiftgym.reports import panels, tables, words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.cautions import cautions
 from shiftgym.reports.comparison import View
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
@@ -58,6 +59,7 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
     analysis = Analysis(_load(run_folder, others))
     warning = words.unfinished(analysis)
     parts: list[Any] = [Text(warning), ""] if warning else []
+    parts += [Text(f"{line}\n") for line in cautions(analysis)]
     for split in analysis.shifted:
         parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
     parts += [_primary_table(analysis, split) for split in analysis.judged_first]
@@ -227,6 +229,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
         singles=list(zip(singles, drawings, strict=True)),
         words=words,
+        cautions=cautions(pooled),
         measures=MEASURES,
         probes=PROBES,
         primary_rows=tables.primary_rows,

@@ -84,8 +84,9 @@ def headline(analysis: Comparison, split: str) -> str:
         return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
     first, *second = moves
     if effect.level:
-        names = join([analysis.start.label, *(move.a.label for move in moves)]) if analysis.start else ""
-        return f"{_nothing_differs(effect.level, names, split)}: they cannot be told apart {what}"
+        names = join([first.b.label, *(move.a.label for move in moves)])
+        told = _nothing_differs(effect.level, names, f"on {split}", analysis.compare.decoding)
+        return f"{told}, so they cannot be told apart by {primary(analysis, split)}"
     if not second:
         return f"On {split}, {first.a.label} {_moved(first)} {what}"
     (other,) = second
@@ -94,11 +95,11 @@ def headline(analysis: Comparison, split: str) -> str:
     return f"{ruling}: {outcome}{_remainder(effect)}"
 
 
-def _nothing_differs(of: Level, names: str, split: str) -> str:
-    """`No answer of start, SFT and PPO was ever right on id`"""
+def _nothing_differs(of: Level, names: str, where: str, decoding: str) -> str:
+    """`No sampled answer of start, SFT and PPO was right on id`"""
     if of.measure in RIGHT and of.value == 0:
-        return f"No {RIGHT[of.measure]} of {names} was ever right on {split}"
-    return f"On {split}, {names} were {constant(MEASURES[of.measure], of.value)}"
+        return f"No {decoding} {RIGHT[of.measure]} of {names} was right {where}"
+    return f"{names[0].upper()}{names[1:]} are {constant(MEASURES[of.measure], of.value)} {where}"
 
 
 def _moved(difference: Difference) -> str:

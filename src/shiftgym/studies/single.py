@@ -9,7 +9,7 @@ from rich.table import Table
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Decoding, evaluate
-from shiftgym.files import write_lines, write_text
+from shiftgym.files import read_lines, write_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.base import Policy
@@ -19,10 +19,14 @@ from shiftgym.studies.config import Study, Training, read
 from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.check import Finding, check_task
 from shiftgym.tasks.registry import SHIPPED
+from shiftgym.training.idle import ALIKE, idleness
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 
-OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
+BESIDE = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
+
+ENDS = ("cut", "empty", "too_long")
+"""Measures that it prints where one of them is above zero."""
 
 
 def train_model(
@@ -62,6 +66,8 @@ def train_model(
         steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
     )
+    if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
+        console.print(f"{idle}.", highlight=False, soft_wrap=True)
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
@@ -98,6 +104,7 @@ def evaluate_model(
     from shiftgym.evaluation.measures import MEASURES
     from shiftgym.evaluation.rows import SCHEMA
     from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.cautions import never_right, unanswered
     from shiftgym.reports.words import told
 
     task = study.build_task()
@@ -112,9 +119,11 @@ def evaluate_model(
         seed=seed,
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )
-    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), OF_FIRST_ANSWERS))
+    summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
+    ends = ENDS if any(of.means[name] for of in summaries for name in ENDS) else ()
+    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
     table = Table("split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)], box=None)
-    for of in summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
+    for of in summaries:
         rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
         table.add_row(
             of.split,
@@ -125,6 +134,10 @@ def evaluate_model(
     console = Console()
     console.print(table)
     console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
+    lines = [line] if (line := never_right(summaries)) else []
+    lines += unanswered({f"{of.split}, {of.decoding}": [of] for of in summaries}, settings.max_new_tokens)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
     if out is not None:
         folder = BranchFolder(out)
         write_lines(folder.results, found.rows)
@@ -147,5 +160,5 @@ def _policy(name: str, served: str | None, settings: EvaluationTable) -> str | C
 
 
 def _step(metrics: dict[str, Any]) -> str:
-    shown = ("loss", "grad_norm", "kl", "reward", "success")
+    shown = ("loss", "grad_norm", "kl", "reward", ALIKE, "success")
     return f"step {metrics['step']}  " + "  ".join(f"{name} {metrics[name]:.3g}" for name in shown if name in metrics)
