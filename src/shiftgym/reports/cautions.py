@@ -12,6 +12,9 @@ from shiftgym.reports.analysis import Analysis
 NOTICEABLE = 0.05
 """From this share of answers on it is told that they were cut off, empty or too long, or what was wrong with them."""
 
+ENDS = ("cut", "empty", "too_long")
+"""Measures of how answers ended."""
+
 LISTED = 4
 """So many places are named in one line."""
 
@@ -42,22 +45,23 @@ def never_right(summaries: Sequence[Summary]) -> str | None:
         return None
     there = [of for of in summaries if of.split in wrong]
     outcomes = sorted(pool(there, "first").items(), key=lambda item: -item[1])
-    told = [f"{words.percent(share)} % were {name}" for name, share in outcomes if share >= NOTICEABLE]
-    told += [
-        f"{words.percent(share)} % of all answers were {MEASURES[name].label}"
-        for name in ("cut", "empty", "too_long")
-        if (share := _share(there, name)) >= NOTICEABLE
+    ended = [(MEASURES[name].label, _share(there, name)) for name in ENDS]
+    told = [
+        f" Of {which} there, {words.join(found)}."
+        for which, shares in (("the first answers", outcomes), ("all answers", ended))
+        if (found := [f"{_percent(of)} were {name.replace('_', ' ')}" for name, of in shares if of >= NOTICEABLE])
     ]
     where = "on any split" if len(wrong) == len(splits) > 1 else f"on {words.join(wrong)}"
-    return f"No answer was ever right {where}. Of the first answers there {words.join(told)}."
+    return f"No answer was ever right {where}.{''.join(told)}"
 
 
-def unanswered(places: Mapping[str, Sequence[Summary]], longest: int) -> list[str]:
-    """A line for each way in which a noticeable share of answers was never given, with the setting to change.
+def unanswered(places: Mapping[str, Sequence[Summary]], longest: int, least: float = NOTICEABLE) -> list[str]:
+    """A line for each way in which answers were not given in full, with the setting to change.
 
     Args:
         places: what answered where, as in `SFT on id, sampled` -> its results.
         longest: `evaluation.max_new_tokens`.
+        least: places with a smaller share of such answers, or with none, are left out.
     """
     setting = f"evaluation.max_new_tokens (now {longest})"
     cut = {place: _share(of, "cut") for place, of in places.items()}
@@ -68,7 +72,7 @@ def unanswered(places: Mapping[str, Sequence[Summary]], longest: int) -> list[st
         (cut, f"Answers were cut off: {{}}. Raise {setting}."),
         (
             empty,
-            f"Answers were empty: {{}}. If they were cut off too, as thinking may be, raise {setting}; if not, the model "
+            f"Answers were empty: {{}}. If they were cut off too, as thinking may be, raise {setting}; else the model "
             "ended them at once.",
         ),
         (
@@ -77,14 +81,21 @@ def unanswered(places: Mapping[str, Sequence[Summary]], longest: int) -> list[st
             f"{setting}, or take a model with a longer context.",
         ),
     )
-    return [line.format(_places(shares)) for shares, line in lines if max(shares.values(), default=0) >= NOTICEABLE]
+    return [line.format(told) for shares, line in lines if (told := _places(shares, least))]
 
 
-def _places(shares: Mapping[str, float]) -> str:
+def _places(shares: Mapping[str, float], least: float) -> str:
     """`95.0 % of start on id, sampled; 12.0 % of SFT on id, sampled`, the largest first."""
-    found = sorted(((share, place) for place, share in shares.items() if share >= NOTICEABLE), key=lambda one: -one[0])
-    told = [f"{words.percent(share)} % of {place}" for share, place in found[:LISTED]]
-    return "; ".join(told) + (f"; and {len(found) - LISTED} more places" if len(found) > LISTED else "")
+    found = sorted(((share, place) for place, share in shares.items() if share and share >= least), reverse=True)
+    told = [f"{_percent(share)} of {place}" for share, place in found[:LISTED]]
+    if len(found) > LISTED:
+        everywhere = ", and not less than " + _percent(found[-1][0]) + " anywhere"
+        told.append(f"and {len(found) - LISTED} more{everywhere if len(found) == len(shares) else ''}")
+    return "; ".join(told)
+
+
+def _percent(share: float) -> str:
+    return f"{words.percent(share)} %"
 
 
 def _share(summaries: Sequence[Summary], measure: str) -> float:

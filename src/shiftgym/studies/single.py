@@ -25,9 +25,6 @@ from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 BESIDE = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
 
-ENDS = ("cut", "empty", "too_long")
-"""Measures that it prints where one of them is above zero."""
-
 
 def train_model(
     model: str, recipe: str, *, task: str, steps: int, seed: int, overrides: Sequence[str], out: Path
@@ -104,7 +101,7 @@ def evaluate_model(
     from shiftgym.evaluation.measures import MEASURES
     from shiftgym.evaluation.rows import SCHEMA
     from shiftgym.evaluation.summaries import summarise
-    from shiftgym.reports.cautions import never_right, unanswered
+    from shiftgym.reports.cautions import ENDS, never_right, unanswered
     from shiftgym.reports.words import told
 
     task = study.build_task()
@@ -120,9 +117,13 @@ def evaluate_model(
         origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
     )
     summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
-    ends = ENDS if any(of.means[name] for of in summaries for name in ENDS) else ()
+    ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
     rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
-    table = Table("split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)], box=None)
+    heads = ["split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)]]
+    if ends:
+        # Further columns fit into 80 characters only if all are narrow.
+        heads = [head.replace(" ", "\n") for head in heads]
+    table = Table(*heads, box=None, collapse_padding=bool(ends))
     for of in summaries:
         rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
         table.add_row(
@@ -135,7 +136,8 @@ def evaluate_model(
     console.print(table)
     console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
     lines = [line] if (line := never_right(summaries)) else []
-    lines += unanswered({f"{of.split}, {of.decoding}": [of] for of in summaries}, settings.max_new_tokens)
+    places = {f"{of.split}, {of.decoding}": [of] for of in summaries}
+    lines += unanswered(places, settings.max_new_tokens, least=0)
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
     if out is not None:
