@@ -86,7 +86,7 @@ def unanswered(places: Mapping[str, Sequence[Summary]], longest: int, least: flo
 
 def _places(shares: Mapping[str, float], least: float) -> str:
     """`95.0 % of start on id, sampled; 12.0 % of SFT on id, sampled`, the largest first."""
-    found = sorted(((share, place) for place, share in shares.items() if share and share >= least), reverse=True)
+    found = sorted(((of, place) for place, of in shares.items() if of and of >= least), key=lambda one: -one[0])
     told = [f"{_percent(share)} of {place}" for share, place in found[:LISTED]]
     if len(found) > LISTED:
         everywhere = ", and not less than " + _percent(found[-1][0]) + " anywhere"
