@@ -12,6 +12,7 @@ from shiftgym.evaluation.summaries import Summary
 from shiftgym.reports import page, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions, never_right, unanswered
+from shiftgym.reports.claims import Claim, hold
 from shiftgym.reports.page import build_report, result_table
 from shiftgym.reports.runs import load_run
 from shiftgym.reports.tables import change_rows, gap_rows, primary_rows, rate_rows, slope_rows
@@ -56,6 +57,8 @@ def test_a_study_in_which_nothing_was_right_says_so_and_why(small: Path) -> None
     )
     assert "(ties: both never right)" in words.match(found, "rule_ood")
     assert words.measured_power(found, "rule_ood") is None
+    claim = Claim(text="t", paper="p", study="synthetic", a="ppo", b="init", split="rule_ood", expect="rise")
+    assert hold(claim, found).alike == "both never right"
     cells = [cell for _, row in primary_rows(found, "rule_ood") for cell in row if cell.text]
     assert {(cell.text, cell.small[0], cell.verdict) for cell in cells} == {
         ("0.0", "never right", ""),

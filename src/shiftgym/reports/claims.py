@@ -56,6 +56,8 @@ class Tested:
     """The difference, or the rate of `a` where the claim has a bound."""
     start: float | None = None
     """The measure of `b`."""
+    alike: str = ""
+    """What all answers of both branches were, where none differs: `both never right`."""
 
 
 def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = None) -> Tested:
@@ -97,7 +99,9 @@ def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = No
     if difference is None or start is None:
         return nothing
     wanted: Verdict = "rose" if claim.expect == "rise" else "fell"
-    return Tested(claim, measure, _judgement(difference.verdict, wanted), difference.interval, start.value)
+    judgement = _judgement(difference.verdict, wanted)
+    alike = words.compared(difference) if difference.level else ""
+    return Tested(claim, measure, judgement, difference.interval, start.value, alike)
 
 
 def _judgement(verdict: Verdict, wanted: Verdict) -> Judgement:
@@ -184,6 +188,8 @@ def _value(one: Tested) -> str:
 def _limits(one: Tested) -> str:
     found = one.found
     assert found is not None
+    if one.alike:
+        return one.alike
     if one.claim.below is None:
         return words.limits(found)
     return f"[{words.percent(found.low)},\u00a0{words.percent(found.high)}]"
