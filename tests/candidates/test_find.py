@@ -90,7 +90,7 @@ def test_an_endpoint_is_a_url_with_a_model() -> None:
         "http://localhost:2/v1#c",
     ]
     assert (one.label, two.label) == ("a/b", "c")
-    with pytest.raises(ConfigError, match="name the model that the endpoint serves, as in http://localhost:2/v1#MODEL"):
+    with pytest.raises(ConfigError, match="an endpoint needs the name of the model that is to answer"):
         find_candidates(["points-0", "http://localhost:2/v1"])
 
 

@@ -71,11 +71,11 @@ class Compared:
         return self._exported().export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
     def _exported(self) -> Console:
-        from shiftgym.reports.compared import comparison_table
+        from shiftgym.reports.terminal import result_table
 
         with Path("/dev/null").open("w") as nowhere:
             console = Console(record=True, width=100, file=nowhere)
-            console.print(comparison_table(self.folder), highlight=False)
+            console.print(result_table(self.folder), highlight=False)
         return console
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shiftgym.models.chat import ChatFormat
 
 PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
-"""A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or anything that `load_policy`
+"""A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy`
 takes."""
 
 

@@ -22,9 +22,10 @@ from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.check import Finding, check_task
 from shiftgym.tasks.registry import SHIPPED
+from shiftgym.training.idle import ALIKE, idleness
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 
-OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
+BESIDE = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
 
 
@@ -65,6 +66,8 @@ def train_model(
         steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
     )
+    if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
+        console.print(f"{idle}.", highlight=False, soft_wrap=True)
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
@@ -110,6 +113,7 @@ def evaluate_model(
     from shiftgym.evaluation.measures import MEASURES
     from shiftgym.evaluation.rows import SCHEMA
     from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.cautions import ENDS, never_right, unanswered
     from shiftgym.reports.words import told
 
     task, settings = study.build_task(), study.evaluation
@@ -124,9 +128,15 @@ def evaluate_model(
         _evaluate(folder, given, task, asked, seed=seed, endpoint=endpoint)
         whole = [row for row in read_lines(folder.results) if row["split"] in asked.splits]
     found = Evaluation([row for row in whole if row["problem"] < asked.problems])
-    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), OF_FIRST_ANSWERS))
-    table = Table("split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)], box=None)
-    for of in summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
+    summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
+    ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
+    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
+    heads = ["split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)]]
+    if ends:
+        # Further columns fit into 80 characters only if all are narrow.
+        heads = [head.replace(" ", "\n") for head in heads]
+    table = Table(*heads, box=None, collapse_padding=bool(ends))
+    for of in summaries:
         rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
         table.add_row(
             of.split,
@@ -137,6 +147,11 @@ def evaluate_model(
     console = Console()
     console.print(table)
     console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
+    lines = [line] if (line := never_right(summaries)) else []
+    places = {f"{of.split}, {of.decoding}": [of] for of in summaries}
+    lines += unanswered(places, settings.max_new_tokens, least=0)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
     if out is not None:
         console.print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
 
@@ -160,5 +175,5 @@ def _evaluate(
 
 
 def _step(metrics: dict[str, Any]) -> str:
-    shown = ("loss", "grad_norm", "kl", "reward", "success")
+    shown = ("loss", "grad_norm", "kl", "reward", ALIKE, "success")
     return f"step {metrics['step']}  " + "  ".join(f"{name} {metrics[name]:.3g}" for name in shown if name in metrics)
