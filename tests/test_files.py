@@ -9,7 +9,7 @@ import time
 import pytest
 
 from shiftgym.errors import DataError
-from shiftgym.files import append_lines, read_json, read_lines, replacing, write_lines, write_text
+from shiftgym.files import append_lines, read_json, read_lines, read_log, replacing, write_lines, write_text
 
 KILLED = """
 import sys, time
@@ -85,3 +85,13 @@ def test_what_is_no_json_is_named_with_its_line(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(DataError, match=rf"rows\.jsonl: {message}"):
         read_json(path)
+
+
+def test_half_a_line_at_the_end_of_a_log_is_left_out(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert list(read_log(path)) == []
+    path.write_text('{"a": 1}\n{"a": 2}\n{"a":')
+    assert list(read_log(path)) == [{"a": 1}, {"a": 2}]
+    path.write_text('{"a": 1}\n{"a":\n{"a": 3}\n')
+    with pytest.raises(DataError, match="log.jsonl:2"):
+        list(read_log(path))

@@ -69,6 +69,18 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield _parse(line, f"{path}:{number}")
 
 
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a log that may still be written to; none if there is no such file. Half a line at its end is left
+    out.
+
+    Raises:
+        DataError: a whole line is no JSON object. The message gives its number.
+    """
+    if path.is_file():
+        *whole, _ = path.read_text(encoding="utf-8").split("\n")
+        yield from (_parse(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The one JSON object of a file.
 

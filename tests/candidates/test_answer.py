@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.answer import answer, answered, origin
 from shiftgym.candidates.find import Candidate, Checkpoint
 from shiftgym.candidates.run import prepare
 from shiftgym.layout import RunFolder
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 
 def test_an_answer_is_whole_once_everything_was_asked(tmp_path: Path, task: Task) -> None:

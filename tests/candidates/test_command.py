@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.command import compare_models
 from shiftgym.candidates.run import prepare
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 MANY = ("evaluation.problems=48", *SMALL[1:])
 

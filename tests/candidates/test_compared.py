@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.candidates.conftest import SMALL, Coin
 
 import shiftgym
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 MANY = ("evaluation.problems=64", *SMALL[1:])
 
@@ -53,9 +53,9 @@ def test_the_report_opens_with_the_verdict(tmp_path: Path, task: Task) -> None:
 def test_noise_alone_is_rarely_judged(task: Task) -> None:
     """Of 200 comparisons of policies that are equally good, at most 5 % get any verdict."""
     words = [
-        shiftgym.compare(Coin(task, 0.4, seed), Coin(task, 0.4, 1000 + seed), overrides=MANY).verdicts["Coin-2"][
-            "rule_ood"
-        ].word
+        shiftgym.compare(Coin(task, 0.4, seed), Coin(task, 0.4, 1000 + seed), overrides=MANY)
+        .verdicts["Coin-2"]["rule_ood"]
+        .word
         for seed in range(200)
     ]
     assert np.mean([word != "undecided" for word in words]) <= 0.05

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import make_model
 
 from shiftgym.candidates.find import BASE, Checkpoint, find_candidates, fingerprint
 from shiftgym.errors import ConfigError
-from tests.candidates.conftest import make_model
 
 
 def found(*given: str | Path, **settings: object) -> list[tuple[str, list[int]]]:
@@ -90,7 +90,7 @@ def test_an_endpoint_is_a_url_with_a_model() -> None:
         "http://localhost:2/v1#c",
     ]
     assert (one.label, two.label) == ("a/b", "c")
-    with pytest.raises(ConfigError, match="name the model that the endpoint serves, as in http://localhost:2/v1#MODEL"):
+    with pytest.raises(ConfigError, match="an endpoint needs the name of the model that is to answer"):
         find_candidates(["points-0", "http://localhost:2/v1"])
 
 

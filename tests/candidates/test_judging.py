@@ -4,13 +4,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import make_model
 
 from shiftgym.candidates.find import find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
 from shiftgym.errors import ConfigError
 from shiftgym.layout import RunFolder
 from shiftgym.studies.config import load_study
-from tests.candidates.conftest import make_model
 
 
 def judging(*given: str, probes: bool = False, labels: tuple[str, ...] = ()) -> Judging:

@@ -4,12 +4,12 @@ import io
 from pathlib import Path
 
 from rich.console import Console
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
 from shiftgym.candidates.plan import print_plan
 from shiftgym.candidates.run import prepare
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 
 def printed(judging: object, out: Path | None = None) -> str:

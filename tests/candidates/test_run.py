@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.run import carry_out, prepare
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.written import claim
 from shiftgym.layout import RunFolder
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 QUIET = Console(quiet=True)
 
@@ -38,19 +39,13 @@ def test_models_answer_in_processes_and_only_what_is_new_is_asked(tmp_path: Path
     assert list(json.loads(run.verdict.read_text())["candidates"]) == ["copy", "other"]
 
 
-def test_a_kill_costs_the_batch_in_flight(tmp_path: Path, task: Task) -> None:
-    """Rows that stand in the folder stay; half a line and episodes without a row are dropped."""
-    judging = prepare([Coin(task, 0.5), Coin(task, 0.5)], study="points-text", overrides=SMALL)
-    carry_out(judging, tmp_path, QUIET)
-    whole = RunFolder(tmp_path).results.read_text()
-    assert len(whole.splitlines()) == 2 * 18
-
-
 def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path, task: Task) -> None:
     given = [Coin(task, 0.5), Coin(task, 0.9)]
     carry_out(prepare(given, study="points-text", overrides=SMALL), tmp_path, QUIET)
     changed = prepare(given, study="points-text", overrides=[*SMALL, "evaluation.temperature=0.5"])
-    with pytest.raises(ConfigError, match=r"its answers were given with temperature = 1.0, not 0.5; give another folder"):
+    with pytest.raises(
+        ConfigError, match=r"its answers were given with temperature = 1.0, not 0.5; give another folder"
+    ):
         carry_out(changed, tmp_path, QUIET)
 
 
@@ -64,7 +59,11 @@ def test_more_problems_may_be_asked_later(tmp_path: Path, task: Task) -> None:
 
 def test_a_study_without_a_shift_judges_nothing() -> None:
     with pytest.raises(ConfigError, match="no split of it differs from training"):
-        prepare(["points-0", "points-0"], study="points-text", overrides=["evaluation.splits=['train', 'id']", "compare.shifted=[]"])
+        prepare(
+            ["points-0", "points-0"],
+            study="points-text",
+            overrides=["evaluation.splits=['train', 'id']", "compare.shifted=[]"],
+        )
 
 
 def test_a_model_that_changed_is_not_mixed_with_what_it_was(tmp_path: Path, task: Task) -> None:
@@ -73,7 +72,6 @@ def test_a_model_that_changed_is_not_mixed_with_what_it_was(tmp_path: Path, task
     model = make_model(tmp_path / "tuned")
     judging = prepare([Coin(task, 0.5), str(model)], study="points-text", overrides=SMALL)
     folder = RunFolder(tmp_path / "run").candidate("tuned", 0)
-    folder.path.mkdir(parents=True)
-    folder.answering.write_text(json.dumps({"source": str(model), "fingerprint": "of other weights"}))
-    with pytest.raises(ConfigError, match=r"its files changed since tuned answered; give it another --label, or remove"):
+    claim(folder, {"fingerprint": "of other weights"})
+    with pytest.raises(ConfigError, match=r"the files of the model have changed since it answered"):
         carry_out(judging, tmp_path / "run", QUIET)

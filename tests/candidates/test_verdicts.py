@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
 from shiftgym.layout import RunFolder
 from shiftgym.reports.runs import load_run
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,9 @@ def test_an_expert_is_right_at_once(task: Task) -> None:
         "perseverated": row["perseverated"],
         "recognised": None,
         "tokens": 0,
+        "cut": 0,
+        "empty": 0,
+        "too_long": 0,
         "decisions": [{"outcomes": ["correct"], "right": 1, "style": "worked", "kinds": []}],
     }
 

@@ -10,14 +10,15 @@ from pydantic import BaseModel, ConfigDict
 
 from shiftgym.episodes import Attempt, DecisionRecord, Episode
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.measures import MEASURES, Diagnosed, MeasureName, require_measure
+from shiftgym.evaluation.measures import MEASURES, Diagnosed, MeasureName, Where, require_measure
+from shiftgym.policies.base import StopReason
 from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
 
 
-def record(*right: bool, tokens: int = 10) -> DecisionRecord:
-    attempts = [Attempt("", Verdict("", 5.0 if each else -1.0, "", each), tokens, "end") for each in right]
+def record(*right: bool, tokens: int = 10, text: str = "answer", stop: StopReason = "end") -> DecisionRecord:
+    attempts = [Attempt(text, Verdict("", 5.0 if each else -1.0, "", each), tokens, stop) for each in right]
     return DecisionRecord(decision=None, attempts=attempts)  # type: ignore[arg-type]
 
 
@@ -50,13 +51,27 @@ def test_measures_of_a_route_are_those_counted_by_hand() -> None:
         "perseverated": 0.5,
         "recognised": None,
         "tokens": 12.5,
+        "cut": 0,
+        "empty": 0,
+        "too_long": 0,
     }
+
+
+def test_ends_are_counted_over_all_answers_of_an_episode() -> None:
+    records = [
+        record(False, True),
+        record(False, False, text=" \n", stop="length"),
+        record(False, stop="too_long", text=""),
+    ]
+    found = measured(records, [diagnosis()] * 3)
+    assert (found["cut"], found["empty"], found["too_long"]) == (2 / 5, 3 / 5, 1 / 5)
 
 
 def test_only_what_may_be_null_is_declared_so() -> None:
     found = measured([record(True)], [diagnosis()])
+    # Ends of answers are null only in rows that were written before they were recorded.
     assert {name for name, value in found.items() if value is None} == {
-        name for name, measure in MEASURES.items() if measure.nullable
+        name for name, measure in MEASURES.items() if measure.nullable and measure.where != Where.ENDS
     }
 
 

@@ -52,6 +52,13 @@ def test_a_broken_results_file_is_named_in_one_line(tmp_path: Path, hand: Any, b
     assert "\n" not in str(caught.value)
 
 
+def test_rows_without_the_ends_of_answers_are_read_beside_those_with_them(hand: Any) -> None:
+    rows = hand.read(hand.row(problem=0), hand.row(problem=1, cut=0.25, empty=0.0, too_long=0.0))
+    assert rows["cut"].to_pylist() == [None, 0.25]
+    np.testing.assert_array_equal(Cube.of(rows).answers("cut", "sft", 1.0, "id", "greedy"), [[np.nan, 0.25]])
+    assert hand.read(hand.row())["empty"].to_pylist() == [None]
+
+
 def test_every_measure_is_a_column_and_has_an_axis_of_the_cube(hand: Any) -> None:
     assert [name for name in SCHEMA.names if name in MEASURES] == list(MEASURES)
     assert list(Cube.of(hand.read(hand.row())).values) == list(MEASURES)

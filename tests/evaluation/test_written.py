@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.evaluation.written import evaluate_into
+from shiftgym.evaluation.written import claim, evaluate_into
 from shiftgym.files import read_lines
 from shiftgym.layout import BranchFolder
 from shiftgym.policies.expert import ExpertPolicy
@@ -18,6 +19,8 @@ from shiftgym.tasks.registry import build_task
 
 ORIGIN = {"branch": "x", "seed": 0, "step": 7, "fraction": 1.0, "flops": 0.0, "flops_paper": 0.0}
 ASKED = {"splits": ["train"], "problems": 6, "samples": 1, "decodings": ["sampled", "greedy"]}
+
+OF = {"temperature": 1.0, "max_new_tokens": 9, "seed": 0}
 
 
 class Counting(ExpertPolicy):
@@ -41,7 +44,7 @@ def task() -> Task:
 
 
 def run(folder: BranchFolder, task: Task, policy: Counting, **changes: object) -> None:
-    evaluate_into(folder, lambda _: policy, task, **(ASKED | changes), origin=ORIGIN, batch=2)  # type: ignore[arg-type]
+    evaluate_into(folder, policy, task, **(ASKED | changes), **OF, origin=ORIGIN, batch=2)  # type: ignore[arg-type]
 
 
 def test_the_rows_are_those_of_evaluate(tmp_path: Path, task: Task) -> None:
@@ -77,12 +80,20 @@ def test_more_problems_cost_only_those(tmp_path: Path, task: Task) -> None:
     run(folder, task, more, problems=8)
     assert more.asked == 2 * 2
     told: list[int] = []
-    evaluate_into(folder, lambda _: more, task, **(ASKED | {"problems": 8}), origin=ORIGIN, on_batch=told.append)
-    assert told == [16] and more.asked == 4
+    evaluate_into(folder, more, task, **(ASKED | {"problems": 8}), **OF, origin=ORIGIN, on_batch=lambda: told.append(1))
+    assert told == [] and more.asked == 4
 
 
 def test_rows_of_another_step_are_left_alone(tmp_path: Path, task: Task) -> None:
     folder = BranchFolder(tmp_path)
     run(folder, task, Counting(task))
-    evaluate_into(folder, lambda _: ExpertPolicy(task), task, **ASKED, origin=ORIGIN | {"step": 9})  # type: ignore[arg-type]
+    evaluate_into(folder, ExpertPolicy(task), task, **ASKED, **OF, origin=ORIGIN | {"step": 9})  # type: ignore[arg-type]
     assert [row["step"] for row in read_lines(folder.results)] == [7] * 12 + [9] * 12
+
+
+def test_answers_of_two_models_are_never_mixed(tmp_path: Path) -> None:
+    folder = BranchFolder(tmp_path / "new")
+    claim(folder, {"source": "a", "splits": ("x",)})
+    claim(folder, {"source": "a", "splits": ("x",)})
+    with pytest.raises(ConfigError, match="its answers were given with source = 'a', not 'b'; give another folder"):
+        claim(folder, {"source": "b", "splits": ("x",)})

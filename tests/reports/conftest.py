@@ -47,6 +47,7 @@ decoding = "{decoding}"
 [evaluation]
 splits = {splits}
 problems = {problems}
+max_new_tokens = 96
 decodings = {decodings}
 
 [budget]

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import pytest
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.runs import load_run
 from shiftgym.tasks.base import Task
-from tests.candidates.conftest import SMALL, Coin
 
 
 def test_without_a_course_of_training_rates_are_drawn_at_the_end(tmp_path: Path) -> None:

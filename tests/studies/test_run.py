@@ -56,6 +56,8 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
     branch = whole.folder / "branches" / "ppo-seed0"
     assert json.loads((branch / "done.json").read_text()) == {"state": "done", "message": ""}
+    # A model of random weights is never right.
+    assert "had nothing to learn from: all rewards were alike" in (branch / "log.txt").read_text()
     episodes = (branch / "evaluation_episodes.jsonl").read_text().splitlines()
     assert len(episodes) == 2 * 2 * 2 * 3
     assert json.loads(episodes[0])["decisions"]

@@ -26,6 +26,30 @@ def test_a_model_is_trained_and_measured(faulty_file: Path, tmp_path: Path, caps
         train(3)
 
     evaluate_model(str(model), study, splits=None, served=None, seed=0, out=tmp_path)
-    assert "rule_ood" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "No answer was ever right on any split. Of the first answers there, " in printed
+    assert "Answers were cut off: " in printed
+    assert f"Raise evaluation.max_new_tokens (now {study.evaluation.max_new_tokens})." in printed
+    table = printed.partition("Percent of")[0]
+    assert {"rule_ood", "cut", "off"} <= {*table.split()}
+    assert "long" not in table, "no conversation was too long for the model"
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 2 * study.evaluation.problems
+
+
+def test_a_training_whose_rewards_are_all_alike_says_so(
+    faulty_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model of random weights whose answers are cut off after two tokens never forms an answer."""
+    train_model(
+        load_study(faulty_file).model,
+        "grpo",
+        task="points",
+        steps=1,
+        seed=0,
+        overrides=["recipe.episodes_per_iteration=2", "recipe.group_size=2", "recipe.max_new_tokens=2"],
+        out=tmp_path,
+    )
+    step, idle, _ = capsys.readouterr().out.splitlines()
+    assert "rewards_alike 1" in step
+    assert idle == "1 of 1 steps had nothing to learn from: all rewards were alike."

@@ -102,7 +102,8 @@ def test_every_step_says_what_the_issue_asks_for(run: Train, tmp_path: Path) -> 
     (line,) = lines(tmp_path)
     wanted = (
         "step flops flops_paper tokens_trained tokens_generated learning_rate loss policy_loss value_loss grad_norm kl "
-        "entropy clip_fraction explained_variance reward success success_1 attempts answer_tokens"
+        "entropy clip_fraction explained_variance reward success success_1 attempts answer_tokens "
+        "rewards_alike"
     )
     assert set(line) == set(wanted.split())
 

@@ -1,19 +1,15 @@
 """One candidate at one checkpoint answers everything that is asked. This runs in a process of its own."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftgym.candidates.find import Candidate, Checkpoint, fingerprint
 from shiftgym.candidates.judging import Judging
-from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import BATCH, Decoding, by_decoding
-from shiftgym.evaluation.written import evaluate_into
+from shiftgym.evaluation.written import FINGERPRINT, check_claim, claim, evaluate_into
 from shiftgym.files import read_json, write_lines, write_text
 from shiftgym.layout import RunFolder
-from shiftgym.policies.base import Policy
-from shiftgym.policies.openai import endpoint_policy, is_endpoint
+from shiftgym.policies.endpoint import is_endpoint
 from shiftgym.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -25,17 +21,11 @@ def answered(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run
     """Whether it has answered everything that is asked now.
 
     Raises:
-        ConfigError: its files have changed since it answered.
+        ConfigError: what answers or what is asked has changed since.
     """
     folder = RunFolder(run).candidate(candidate.key, checkpoint.step)
-    if not folder.answering.is_file():
-        return False
-    if read_json(folder.answering)["fingerprint"] != fingerprint(checkpoint):
-        raise ConfigError(
-            f"{checkpoint.source}: its files changed since {candidate.label} answered; give it another --label, or "
-            f"remove {folder.path}"
-        )
-    return folder.done.is_file() and read_json(folder.done)["asked"] == judging.asked()
+    claimed = check_claim(folder, _answering(judging, checkpoint))
+    return claimed and folder.done.is_file() and read_json(folder.done)["asked"] == judging.asked()
 
 
 def answer(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: Path) -> None:
@@ -47,23 +37,35 @@ def answer(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: 
     folder = RunFolder(run).candidate(candidate.key, checkpoint.step)
     task, study = judging.study.build_task(), judging.study
     given = loaded(judging, candidate, checkpoint)
-    write_text(folder.answering, json.dumps({"source": checkpoint.source, "fingerprint": fingerprint(checkpoint)}))
+    claim(folder, _answering(judging, checkpoint))
+    place = origin(judging, candidate, checkpoint)
     evaluate_into(
         folder,
-        _policy_for(judging, given, task),
+        given,
         task,
-        **study.evaluation.model_dump(include={"splits", "problems", "samples", "decodings"}),
-        origin=origin(judging, candidate, checkpoint),
-        batch=4 * judging.endpoint.parallel if isinstance(given, str) and is_endpoint(given) else BATCH,
+        **study.evaluation.model_dump(),
+        seed=judging.seed,
+        origin=place,
+        endpoint=judging.endpoint,
     )
     ended: dict[str, Any] = {"asked": judging.asked()}
     if study.probes is not None:
         probe = _probe(judging, candidate, task, run)
         ended["solved"] = probe.solved
-        place = origin(judging, candidate, checkpoint)
         write_lines(folder.probes, [{**place, **row} for row in probe.measure(_subject(judging, given, task))])
     ended["chat_template"] = given[1].template if isinstance(given, tuple) else None
     write_text(folder.done, json.dumps(ended))
+
+
+def _answering(judging: Judging, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the answers of a checkpoint follow from."""
+    return {
+        "source": checkpoint.source,
+        FINGERPRINT: fingerprint(checkpoint),
+        "seed": judging.seed,
+        "chat_template": judging.chat_template,
+        **judging.study.questions(),
+    }
 
 
 def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "PolicyLike":
@@ -88,21 +90,6 @@ def origin(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> di
         "flops": checkpoint.flops or 0.0,
         "flops_paper": 0.0,
     }
-
-
-def _policy_for(judging: Judging, given: "PolicyLike", task: Task) -> Callable[[Decoding], Policy]:
-    of = judging.study.evaluation
-    if isinstance(given, str) and is_endpoint(given):
-        at = _endpoint(judging, given)
-        return lambda decoding: at(of.temperature if decoding == "sampled" else 0.0)
-    return by_decoding(given, task, of.temperature, of.max_new_tokens, judging.seed)
-
-
-def _endpoint(judging: Judging, source: str) -> Callable[[float], Policy]:
-    settings = judging.endpoint
-    return lambda temperature: endpoint_policy(
-        source, settings, temperature=temperature, max_tokens=judging.study.evaluation.max_new_tokens
-    )
 
 
 def _probe(judging: Judging, candidate: Candidate, task: Task, run: Path) -> "Probe":
@@ -131,6 +118,5 @@ def _subject(judging: Judging, given: "PolicyLike", task: Task) -> "Subject":
     of = judging.study.evaluation
     if isinstance(given, tuple):
         return Subject.local(*given, task, seed=judging.seed, max_new_tokens=of.max_new_tokens)
-    if isinstance(given, str) and is_endpoint(given):
-        return Subject(_endpoint(judging, given))
-    return Subject(resolve_policy(given, task, max_new_tokens=of.max_new_tokens, seed=judging.seed))
+    at = resolve_policy(given, task, max_new_tokens=of.max_new_tokens, seed=judging.seed, endpoint=judging.endpoint)
+    return Subject(at)

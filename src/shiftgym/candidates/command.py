@@ -10,9 +10,7 @@ from shiftgym.candidates.judging import Judging
 from shiftgym.candidates.plan import print_plan
 from shiftgym.candidates.run import carry_out
 from shiftgym.layout import RunFolder
-from shiftgym.reports.compared import comparison_table
-from shiftgym.reports.judgement import template_warning
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.terminal import result_table
 from shiftgym.studies.run import new_folder
 
 
@@ -34,9 +32,7 @@ def compare_models(
         raise
     found = Compared(folder, failed)
     report = found.report()
-    console.print(comparison_table(folder), highlight=False)
-    if warning := template_warning(load_run(folder)):
-        console.print(warning, highlight=False, soft_wrap=True)
+    console.print(result_table(folder), highlight=False)
     for title, reason in failed.items():
         console.print(f"{title} could not answer: {reason}", highlight=False, soft_wrap=True)
     console.print(f"Verdicts: {RunFolder(folder).verdict}\nReport: {report}", highlight=False, soft_wrap=True)

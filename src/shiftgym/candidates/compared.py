@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from shiftgym.candidates.run import carry_out, prepare
-from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.judgement import Judgement, judge_all, judged_entries
 from shiftgym.reports.runs import load_run
@@ -71,11 +71,11 @@ class Compared:
         return self._exported().export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
     def _exported(self) -> Console:
-        from shiftgym.reports.compared import comparison_table
+        from shiftgym.reports.terminal import result_table
 
         with Path("/dev/null").open("w") as nowhere:
             console = Console(record=True, width=100, file=nowhere)
-            console.print(comparison_table(self.folder), highlight=False)
+            console.print(result_table(self.folder), highlight=False)
         return console
 
 
@@ -91,7 +91,7 @@ def compare(
     chat_template: str | None = None,
     served: str | None = None,
     flops_per_step: float | None = None,
-    endpoint: EndpointSettings = DEFAULTS,
+    endpoint: EndpointSettings = DEFAULT_SETTINGS,
     workers: int | None = None,
 ) -> Compared:
     """Judge models that anyone trained: did they memorise or generalise, compared with the model they came from?

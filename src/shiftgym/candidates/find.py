@@ -12,7 +12,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
 from shiftgym.layout import CheckpointFolder
 from shiftgym.models.shipped import shipped
-from shiftgym.policies.openai import is_endpoint
+from shiftgym.policies.endpoint import endpoint_address, is_endpoint
 from shiftgym.reading import nearest
 
 if TYPE_CHECKING:
@@ -106,10 +106,9 @@ def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None)
         return Candidate("", called, (Checkpoint(called),), policy=given)
     name = str(given)
     if is_endpoint(name):
-        if "#" not in name and served is None:
-            raise ConfigError(f"{name}: name the model that the endpoint serves, as in {name}#MODEL")
-        source = name if "#" in name else f"{name}#{served}"
-        return Candidate("", source.rpartition("#")[2], (Checkpoint(source),))
+        url, model = endpoint_address(name, served if "#" not in name else None)
+        source = f"{url}#{model}"
+        return Candidate("", model, (Checkpoint(source),))
     if Path(name).is_dir():
         checkpoints = _in_directory(Path(name).resolve(), flops_per_step)
         return Candidate("", str(Path(name).resolve()), tuple(checkpoints))

@@ -9,7 +9,7 @@ import tomli_w
 from shiftgym.candidates.find import Candidate, Checkpoint
 from shiftgym.errors import ConfigError
 from shiftgym.layout import RunFolder
-from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import Study
 from shiftgym.studies.tables import Probes
 
@@ -29,7 +29,7 @@ class Judging:
     """Seed of sampled answers."""
     chat_template: str | None = None
     """The chat template that is forced on every local model."""
-    endpoint: EndpointSettings = DEFAULTS
+    endpoint: EndpointSettings = DEFAULT_SETTINGS
     """How endpoints are asked. No answer depends on it."""
 
     @property
@@ -76,18 +76,13 @@ def with_recorded(judging: Judging, run: RunFolder) -> Judging:
     """The same with the candidates that `run` has already, if it is the run folder of a comparison.
 
     Raises:
-        ConfigError: its answers were given to other questions, or one of its candidates has the same name.
+        ConfigError: it is the run folder of a study, or one of its candidates is another model of the same name.
     """
     if not run.study.is_file():
         return judging
-    recorded, wanted = tomllib.loads(run.study.read_text(encoding="utf-8")), judging.record()
+    recorded = tomllib.loads(run.study.read_text(encoding="utf-8"))
     if "candidates" not in recorded:
         raise ConfigError(f"{run.path}: holds a study that was run, not a comparison; give another folder")
-    for key, here, there in zip(IDENTITY, _identity(recorded), _identity(wanted), strict=True):
-        if here != there:
-            raise ConfigError(
-                f"{run.path}: its answers were given with {key} = {here!r}, not {there!r}; give another folder"
-            )
     candidates = {candidate.key: candidate for candidate in judging.candidates}
     for old in recorded_candidates(run):
         candidates[old.key] = _joined(old, candidates[old.key], run) if old.key in candidates else old
@@ -102,15 +97,6 @@ def recorded_candidates(run: RunFolder) -> tuple[Candidate, ...]:
         Candidate(key, record["label"], tuple(Checkpoint(**each) for each in record["checkpoints"]))
         for key, record in tomllib.loads(run.study.read_text(encoding="utf-8")).get("candidates", {}).items()
     )
-
-
-IDENTITY = ("seeds", "data_seed", "chat_template", "task", "splits", "temperature", "samples", "max_new_tokens")
-"""What an answer depends on. How many problems are asked, on which splits, may change from call to call."""
-
-
-def _identity(record: dict[str, Any]) -> list[Any]:
-    flat = record | record["evaluation"] | {"splits": record["splits"]}
-    return [flat.get(key) for key in IDENTITY]
 
 
 def _joined(old: Candidate, new: Candidate, run: RunFolder) -> Candidate:

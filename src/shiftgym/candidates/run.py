@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from shiftgym.candidates.answer import answer, answered
+from shiftgym.candidates.answering import Answering
 from shiftgym.candidates.find import find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
-from shiftgym.candidates.progress import Answering, Progress
 from shiftgym.candidates.verdicts import finish
 from shiftgym.engines.base import Engine, Job
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
-from shiftgym.policies.openai import DEFAULTS, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import load_study
 from shiftgym.studies.run import engine, environment, last_words, only_one
 
@@ -37,7 +38,7 @@ def prepare(
     chat_template: str | None = None,
     served: str | None = None,
     flops_per_step: float | None = None,
-    endpoint: EndpointSettings = DEFAULTS,
+    endpoint: EndpointSettings = DEFAULT_SETTINGS,
 ) -> Judging:
     """What is to be asked of whom; the arguments are those of `compare`.
 
@@ -82,9 +83,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
     return failed
 
 
-def _ask(
-    judging: Judging, todo: Sequence[Answering], folder: Path, where: Engine, console: Console
-) -> dict[str, str]:
+def _ask(judging: Judging, todo: Sequence[Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:
     """Let everything answer that has to: what was given as an object here, the rest in processes of their own."""
     probes, base = judging.study.probes is not None, judging.base
     here = [one for one in todo if one.candidate.policy is not None or (probes and base.policy is not None)]
@@ -118,8 +117,11 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
         )
         for title, one in todo.items()
     ]
-    with Progress(todo, judging, folder, console) as progress:
-        states = where.run(jobs, watch=progress.show)
+    of = judging.study.evaluation
+    total = len(of.splits) * len(of.decodings) * of.problems
+    files = {title: one.folder(folder).results for title, one in todo.items()}
+    with AnsweredDisplay(files, total, console) as shown:
+        states = where.run(jobs, watch=shown.show)
     return {
         job.name: "BASE could not answer" if states[job.name] == "skipped" else last_words(job.log)
         for job in jobs

@@ -4,10 +4,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from shiftgym.candidates.answer import answer
+from shiftgym.candidates.answer import answer, answered
 from shiftgym.candidates.compared import Compared
 from shiftgym.candidates.find import BASE, Candidate, Checkpoint
-from shiftgym.candidates.judging import Judging, recorded_candidates, with_recorded
+from shiftgym.candidates.judging import Judging, recorded_candidates
 from shiftgym.candidates.verdicts import finish
 from shiftgym.evaluation.evaluate import Evaluation
 from shiftgym.files import read_lines
@@ -40,13 +40,12 @@ class Trajectory:
         self.folder, self.study, self.label = folder, study, label
         if not begun:
             shutil.rmtree(folder, ignore_errors=True)
+        self._candidates: dict[str, Candidate] = {}
         before = recorded_candidates(RunFolder(folder))
-        if before:
-            with_recorded(Judging(study, before), RunFolder(folder))
-        kept = [
-            replace(each, checkpoints=tuple(one for one in each.checkpoints if one.step <= begun)) for each in before
-        ]
-        self._candidates = {each.key: each for each in kept if each.checkpoints}
+        for each in before:
+            there = [one for one in each.checkpoints if one.step <= begun]
+            if kept := tuple(one for one in there if answered(Judging(study, before), each, one, folder)):
+                self._candidates[each.key] = replace(each, checkpoints=kept)
 
     @property
     def steps(self) -> list[int]:

@@ -173,6 +173,7 @@ def compare(
     dry_run: bool = False,
     out: Path | None = None,
     served: str | None = None,
+    endpoint: EndpointOptions = DEFAULT_SETTINGS,
     chat_template: Path | None = None,
     flops_per_step: float | None = None,
     seed: Index = 0,
@@ -233,6 +234,7 @@ def compare(
         chat_template=chat_template.read_text(encoding="utf-8") if chat_template else None,
         served=served,
         flops_per_step=flops_per_step,
+        endpoint=endpoint,
     )
     return compare_models(judging, out=out, runs=runs, workers=workers, fail_on=fail_on or (), dry_run=dry_run)
 

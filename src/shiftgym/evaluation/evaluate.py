@@ -14,6 +14,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.measures import measure_episode
 from shiftgym.models.resolve import resolve_policy
 from shiftgym.policies.base import Policy
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.reading import nearest
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, require_split
@@ -112,7 +113,8 @@ def evaluate(
         found.estimate("success", split="rule_ood")
 
     Args:
-        policy: the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, or `expert`;
+        policy: the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, an
+            endpoint as `URL#MODEL`, or `expert`;
             a function from the decoding to a policy; or a policy, which answers in its own way under every decoding.
         task: a task, or its name: `points`, `navigation`, or `package.module:Class`. A task given by name has one
             split, `train`; that of a study has the splits of the study.
@@ -198,10 +200,15 @@ def evaluate_batches(
 
 
 def by_decoding(
-    policy: "PolicyLike", task: Task, temperature: float, max_new_tokens: int, seed: int
+    policy: "PolicyLike",
+    task: Task,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+    endpoint: EndpointSettings = DEFAULT_SETTINGS,
 ) -> Callable[[Decoding], Policy]:
     """What answers `task` under each decoding; greedy answers have no temperature."""
-    at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed)
+    at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed, endpoint=endpoint)
     return lambda decoding: at(temperature if decoding == "sampled" else 0.0)
 
 

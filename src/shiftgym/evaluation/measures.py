@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator
 
-from shiftgym.episodes import DecisionRecord, Episode
+from shiftgym.episodes import Attempt, DecisionRecord, Episode
 from shiftgym.errors import ConfigError
 from shiftgym.reading import nearest
 from shiftgym.tasks.base import Diagnosis, Task
@@ -33,6 +33,7 @@ class Where(StrEnum):
     SOLVED = "problems in which the start solved a decision"
     LEARNS_EXPERT = "branches that learn from a fixed set of the expert's answers"
     NEIGHBOURS = "tasks that can change a problem a little"
+    ENDS = "evaluations that recorded how answers ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Measure(Generic[Subject]):
 
     @property
     def nullable(self) -> bool:
-        """Whether a row may hold null. What depends on the task alone has a value in every row."""
+        """Whether a row may hold null. What depends on the task alone has a value in every row. Rows that were written
+        before the ends of answers were recorded have no value of `Where.ENDS`."""
         return self.where not in (Where.EVERYWHERE, Where.REVISION, Where.SEVERAL)
 
     def called(self, variant: Any) -> str:
@@ -80,6 +82,11 @@ class Diagnosed:
     @property
     def records(self) -> Sequence[DecisionRecord]:
         return self.episode.decisions
+
+    @property
+    def answers(self) -> Sequence[Attempt]:
+        """Every answer to every decision."""
+        return [attempt for record in self.records for attempt in record.attempts]
 
 
 def success_1(of: Diagnosed) -> float:
@@ -100,7 +107,7 @@ def per_step(of: Diagnosed) -> float:
 
 
 def attempts(of: Diagnosed) -> float:
-    return float(sum(len(record.attempts) for record in of.records))
+    return float(len(of.answers))
 
 
 def reward(of: Diagnosed) -> float:
@@ -125,6 +132,18 @@ def recognised(of: Diagnosed) -> float | None:
 
 def tokens(of: Diagnosed) -> float:
     return fmean(record.attempts[0].tokens for record in of.records)
+
+
+def cut(of: Diagnosed) -> float:
+    return fmean(attempt.stop == "length" for attempt in of.answers)
+
+
+def empty(of: Diagnosed) -> float:
+    return fmean(not attempt.answer.strip() for attempt in of.answers)
+
+
+def too_long(of: Diagnosed) -> float:
+    return fmean(attempt.stop == "too_long" for attempt in of.answers)
 
 
 def _share(values: Sequence[bool | None]) -> float | None:
@@ -230,6 +249,30 @@ MEASURES = table(
         phrase="length in tokens",
         better=0,
         share=False,
+    ),
+    Measure(
+        "cut",
+        "cut off",
+        "Share of all answers, later attempts too, that were cut off at the longest answer allowed",
+        cut,
+        better=-1,
+        where=Where.ENDS,
+    ),
+    Measure(
+        "empty",
+        "empty",
+        "Share of all answers, later attempts too, that have no text but blanks",
+        empty,
+        better=-1,
+        where=Where.ENDS,
+    ),
+    Measure(
+        "too_long",
+        "too long",
+        "Share of all answers, later attempts too, for which the conversation left no room in the model's context",
+        too_long,
+        better=-1,
+        where=Where.ENDS,
     ),
 )
 """The measures of `results.jsonl`."""

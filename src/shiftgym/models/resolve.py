@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from shiftgym.policies.base import Policy
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
 from shiftgym.policies.expert import ExpertPolicy
+from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -14,17 +16,26 @@ if TYPE_CHECKING:
     from shiftgym.models.chat import ChatFormat
 
 PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
-"""A policy, the pair from `load_policy`, or a name: `expert`, or anything that `load_policy` takes."""
+"""A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy`
+takes."""
 
 
-def resolve_policy(given: PolicyLike, task: Task, *, max_new_tokens: int, seed: int) -> Callable[[float], Policy]:
+def resolve_policy(
+    given: PolicyLike, task: Task, *, max_new_tokens: int, seed: int, endpoint: EndpointSettings = DEFAULT_SETTINGS
+) -> Callable[[float], Policy]:
     """What answers `task`, as a function of the temperature. A policy object keeps its own.
+
+    Args:
+        endpoint: how an endpoint is asked.
 
     Raises:
         ConfigError: there is no such model, or it cannot be used.
     """
     if given == "expert":
         given = ExpertPolicy(task)
+    if isinstance(given, str) and is_endpoint(given):
+        url, model = endpoint_address(given)
+        return OpenAIPolicy(model, base_url=url, max_tokens=max_new_tokens, settings=endpoint).at
     if isinstance(given, str | Path):
         from shiftgym.models.load import load_policy
 
@@ -34,7 +45,7 @@ def resolve_policy(given: PolicyLike, task: Task, *, max_new_tokens: int, seed: 
         return lambda _: policy
     from shiftgym.models.generate import ModelPolicy
 
-    model, chat_format = given
+    loaded, chat_format = given
     return lambda temperature: ModelPolicy(
-        model, chat_format, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed
+        loaded, chat_format, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed
     )

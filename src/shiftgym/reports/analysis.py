@@ -92,12 +92,13 @@ class Analysis(Comparison):
 
     def applies(self, measure: Measure[Diagnosed], split: str) -> bool:
         """Whether a measure applies to a split. Measures of several decisions or attempts have values also
-        where there is only one of them, but then add no information."""
+        where there is only one of them, but then add no information, as do ends of answers that never came."""
         if measure.where == Where.REVISION:
             return self.first.limit > 1
         if measure.where == Where.SEVERAL:
             return self.several
-        return any(of.means[measure.name] is not None for of in self.first.summaries if of.split == split)
+        means = [of.means[measure.name] for of in self.first.summaries if of.split == split]
+        return any(means) if measure.where == Where.ENDS else any(mean is not None for mean in means)
 
     @property
     def comparisons(self) -> list[tuple[Entry, Entry]]:

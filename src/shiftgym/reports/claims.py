@@ -14,6 +14,7 @@ from shiftgym.evaluation.measures import MEASURES, MeasureName
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.cautions import cautions
 from shiftgym.reports.comparison import Verdict, at_least_wilson, verdict_of
 from shiftgym.reports.runs import START
 
@@ -55,6 +56,8 @@ class Tested:
     """The difference, or the rate of `a` where the claim has a bound."""
     start: float | None = None
     """The measure of `b`."""
+    alike: str = ""
+    """What all answers of both branches were, where none differs: `both never right`."""
 
 
 def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = None) -> Tested:
@@ -96,7 +99,9 @@ def hold(claim: Claim, analysis: Analysis | None, decoding: Decoding | None = No
     if difference is None or start is None:
         return nothing
     wanted: Verdict = "rose" if claim.expect == "rise" else "fell"
-    return Tested(claim, measure, _judgement(difference.verdict, wanted), difference.interval, start.value)
+    judgement = _judgement(difference.verdict, wanted)
+    alike = words.compared(difference) if difference.level else ""
+    return Tested(claim, measure, judgement, difference.interval, start.value, alike)
 
 
 def _judgement(verdict: Verdict, wanted: Verdict) -> Judgement:
@@ -140,6 +145,7 @@ def claims_page(
         lines += [f"## {study}", "", analysis.first.study["title"], ""]
         lines += [note, ""] if (note := analysis.first.note) else []
         lines += [warning, ""] if (warning := words.unfinished(analysis)) else []
+        lines += [f"{caution}\n" for caution in cautions(analysis)]
         # The rungs of a ladder are shown by its figure instead.
         rungs = {split for ladder in analysis.first.ladders.values() for split in ladder}
         lines += [
@@ -182,6 +188,8 @@ def _value(one: Tested) -> str:
 def _limits(one: Tested) -> str:
     found = one.found
     assert found is not None
+    if one.alike:
+        return one.alike
     if one.claim.below is None:
         return words.limits(found)
     return f"[{words.percent(found.low)},\u00a0{words.percent(found.high)}]"

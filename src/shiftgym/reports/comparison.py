@@ -40,6 +40,14 @@ class View(NamedTuple):
     label: str
 
 
+class Level(NamedTuple):
+    """A value that a measure has in every answer. Resampling such answers gives an interval without width, which says
+    nothing about how sure the value is."""
+
+    measure: str
+    value: float
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One entry minus another on one split by one measure, paired by seed and problem."""
@@ -47,6 +55,8 @@ class Difference:
     a: Entry
     b: Entry
     interval: Interval
+    level: Level | None = None
+    """The value of every answer on both sides, where all are equal: nothing can then be told from the difference."""
 
     @property
     def verdict(self) -> Verdict:
@@ -72,6 +82,12 @@ class Effect:
     conditions: tuple[Condition, ...]
     """The supervised branch fell, the reinforced one rose, the reinforced one ends above the supervised one: all three,
     or fewer where a branch is missing."""
+
+    @property
+    def level(self) -> Level | None:
+        """The value of every answer of all these branches, where all are equal."""
+        levels = {condition.difference.level for condition in self.conditions}
+        return levels.pop() if len(levels) == 1 else None
 
     @property
     def verdict(self) -> Literal["appeared", "did not appear", "undecided"]:
@@ -143,7 +159,16 @@ class Comparison:
     def difference(self, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> Difference | None:
         """`a` minus `b` over the seeds that both have done; None where there is no such seed."""
         found = self.interval(self.answers(a, split, decoding, measure), self.answers(b, split, decoding, measure))
-        return Difference(a, b, found) if found else None
+        return Difference(a, b, found, self.level([a, b], [split], decoding, measure)) if found else None
+
+    def level(self, entries: Sequence[Entry], splits: Sequence[str], decoding: str, measure: str) -> Level | None:
+        """The value of every answer of some entries on some splits; None where they differ, or the measure applies to
+        none of them."""
+        values = np.concatenate(
+            [self.answers(entry, split, decoding, measure).ravel() for entry in entries for split in splits]
+        )
+        values = values[~np.isnan(values)]
+        return Level(measure, float(values[0])) if values.size and (values == values[0]).all() else None
 
     def judged(self, a: Entry, b: Entry, split: str) -> Difference | None:
         """`a` minus `b` by the primary measure."""

@@ -10,10 +10,6 @@ import jinja2
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
-from rich.box import SIMPLE_HEAD
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from shiftgym.evaluation.measures import MEASURES
 from shiftgym.evaluation.probed import PROBES
@@ -22,11 +18,12 @@ from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
 from shiftgym.reports import judgement, panels, tables, words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.cautions import cautions
 from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.judgement import judge_all, judged_entries
-from shiftgym.reports.runs import Run, check_poolable, load_run
+from shiftgym.reports.runs import load_runs
 
 
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
@@ -39,7 +36,7 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     Raises:
         DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
     """
-    runs = _load(run_folder, others)
+    runs = load_runs([run_folder, *others])
     pooled = Analysis(runs)
     singles = [Analysis([run]) for run in runs]
     layout = RunFolder(run_folder)
@@ -51,49 +48,6 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
             save(PaperFigure(prefix + figure.name, figure.panels, figure.columns), folder)
     write_text(layout.report, _render(pooled, singles))
     return layout.report
-
-
-def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
-    """The headline, the primary measure and the secondary ones, for a terminal of 80 columns; a rich renderable."""
-    analysis = Analysis(_load(run_folder, others))
-    warning = words.unfinished(analysis)
-    parts: list[Any] = [Text(warning), ""] if warning else []
-    for split in analysis.shifted:
-        parts += [Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n")]
-    parts += [_primary_table(analysis, split) for split in analysis.judged_first]
-    parts += ["Secondary measures, in percent. No verdict above depends on them:", ""]
-    parts += [_secondary_table(analysis, split) for split in analysis.judged_first]
-    return Group(*parts, words.scope(analysis))
-
-
-def _primary_table(analysis: Analysis, split: str) -> Table:
-    rows = tables.primary_rows(analysis, split)
-    title = f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
-    table = Table("branch", *[cell.head for cell in rows[0][1]], title=title, box=SIMPLE_HEAD, pad_edge=False)
-    for entry, (rate, *differences) in rows:
-        told = [f"{cell.text} {cell.verdict}\n{cell.small[0]}" if cell.text else "" for cell in differences]
-        table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
-    return table
-
-
-def _secondary_table(analysis: Analysis, split: str) -> Table:
-    views, decoding = analysis.secondary(split), analysis.compare.decoding
-    heads = [view.label.replace(", ", "\n") for view in views]
-    used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.entries}
-    told = split in analysis.shifted and any(used.values())
-    heads += ["trained\nrule used"] if told else []
-    table = Table("branch", *heads, title=split, box=SIMPLE_HEAD, pad_edge=False)
-    for entry in analysis.entries:
-        rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
-        rates += [used[entry]] if told else []
-        table.add_row(Text(entry.label), *[words.percent(rate.value if rate else None) for rate in rates])
-    return table
-
-
-def _load(run_folder: Path, others: Sequence[Path]) -> list[Run]:
-    runs = [load_run(folder) for folder in (run_folder, *others)]
-    check_poolable(runs)
-    return runs
 
 
 class Drawing(NamedTuple):
@@ -136,6 +90,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         signs=judgement.SIGNS,
         beyond=judgement.SCOPE,
         template_warning=judgement.template_warning(first),
+        cautions=cautions(pooled),
         measures=MEASURES,
         probes=PROBES,
         primary_rows=tables.primary_rows,

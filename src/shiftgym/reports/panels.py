@@ -132,12 +132,20 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
         axes.set_xlabel(f"{across.label}, %")
         axes.set_ylabel(f"{up.label}, %")
         axes.margins(0.16, 0.12)
+        _widen(axes)
         axes.set_xticks(
             [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= min(axes.get_xlim()[1], 100)]
         )
         label_points(axes, drawn, PANEL[1])
 
     return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
+
+
+def _widen(axes: Axes) -> None:
+    """Show at least ten points of an axis on which all branches stand in one place, as where nothing was ever right."""
+    for (low, high), set_limits in ((axes.get_xlim(), axes.set_xlim), (axes.get_ylim(), axes.set_ylim)):
+        if high - low < 1:
+            set_limits((low + high) / 2 - 5, (low + high) / 2 + 5)
 
 
 def pareto(analysis: Analysis, split: str) -> Panel:

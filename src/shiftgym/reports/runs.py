@@ -15,12 +15,13 @@ from shiftgym.errors import DataError
 from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.rows import Cube, read_rows
 from shiftgym.evaluation.summaries import Summary, summarise
-from shiftgym.files import read_json, read_lines
+from shiftgym.files import read_json, read_lines, read_log
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.models.shipped import WEIGHTS
 from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
+from shiftgym.training.idle import idleness
 from shiftgym.training.settings import FLOPS
 
 EXPECTED = ("name", "title", "model", "seeds", "data_seed", "task", "compare", "evaluation")
@@ -138,6 +139,11 @@ class Run:
         return int(self.study["evaluation"].get("samples", 1))
 
     @property
+    def max_new_tokens(self) -> int:
+        """Longest answer, in tokens."""
+        return int(self.study["evaluation"]["max_new_tokens"])
+
+    @property
     def seeds(self) -> list[int]:
         return list(self.study["seeds"])
 
@@ -171,6 +177,12 @@ class Run:
             for seed in self.seeds
             if (branch.name, seed) not in done
         ]
+
+    @cached_property
+    def idle(self) -> dict[str, str]:
+        """Branch with its seed -> that it had nothing to learn from in many of its steps, of those where it is so."""
+        found = {folder.path.name: idleness(read_log(folder.metrics)) for folder in self._branch_folders}
+        return {title: told for title, told in found.items() if told}
 
     def probes(self, branch: str, fraction: float, split: str) -> list[dict[str, Any]]:
         """The measures of memorisation and forgetting of one checkpoint, one a seed and problem; none if not taken."""
@@ -286,8 +298,19 @@ class ComparisonRun(Run):
     def _probes(self) -> list[dict[str, Any]]:
         return list(read_lines(RunFolder(self.folder).probes))
 
+    @property
+    def idle(self) -> dict[str, str]:
+        return {}
+
     def episodes(self) -> Iterator[dict[str, Any]]:
         return read_lines(RunFolder(self.folder).episodes)
+
+
+def load_runs(folders: Sequence[Path]) -> list[Run]:
+    """Runs of one study on different backbones; DataError if they cannot be pooled, or as for `load_run`."""
+    runs = [load_run(folder) for folder in folders]
+    check_poolable(runs)
+    return runs
 
 
 def check_poolable(runs: Sequence[Run]) -> None:

@@ -1,7 +1,8 @@
 """The tables of the page as rows of cells: an entry, or a difference of two entries, and its numbers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.ticker import EngFormatter
@@ -41,33 +42,33 @@ class Cell(NamedTuple):
 
 def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with the primary measure of a split, and its differences to the start and the reinforced branch."""
-    decoding, measure, _ = analysis.primary(split)
-    against = [entry for entry in (analysis.start, analysis.reinforced) if entry]
-    found = []
-    for entry in analysis.entries:
-        cells = [_cell(MEASURES[measure], analysis.rate(entry, split, decoding, measure), "percent")]
-        for other in against:
-            # The start minus the reinforced branch would repeat what stands in that branch's row.
-            needed = entry not in (other, analysis.start)
-            difference = analysis.judged(entry, other, split) if needed else None
-            cell = _difference_cell(difference, f"minus {other.label}")
-            cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
-        found.append((entry, cells))
-    return found
+    heads = [entry for entry in (analysis.start, analysis.reinforced) if entry]
+    # The start minus the reinforced branch would repeat what stands in that branch's row.
+    return [
+        (entry, _primary_cells(analysis, split, entry, heads, [] if entry == analysis.start else heads))
+        for entry in analysis.entries
+    ]
 
 
 def pair_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the primary measure of a split, and its difference to the start and to every entry before it."""
-    view, entries = analysis.primary(split), analysis.entries
-    found = []
-    for at, entry in enumerate(entries):
-        cells = [_cell(MEASURES[view.measure], analysis.rate(entry, split, view.decoding, view.measure), "percent")]
-        for other in entries[:-1]:
-            difference = analysis.judged(entry, other, split) if other in entries[:at] else None
-            cell = _difference_cell(difference, f"minus {other.label}")
-            cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
-        found.append((entry, cells))
-    return found
+    """Every entry with the primary measure of a split, and its difference to every entry above it."""
+    entries = analysis.entries
+    return [
+        (entry, _primary_cells(analysis, split, entry, entries[:-1], entries[:at])) for at, entry in enumerate(entries)
+    ]
+
+
+def _primary_cells(
+    analysis: Analysis, split: str, entry: Entry, heads: Sequence[Entry], against: Sequence[Entry]
+) -> list[Cell]:
+    """The primary measure of an entry, and a column for each of `heads`, filled for those that it is compared with."""
+    decoding, measure, _ = analysis.primary(split)
+    cells = [_cell(MEASURES[measure], analysis.rate(entry, split, decoding, measure), "percent")]
+    for other in heads:
+        difference = analysis.judged(entry, other, split) if other in against and other != entry else None
+        cell = _difference_cell(difference, f"minus {other.label}")
+        cells.append(cell._replace(verdict=words.verdict(difference)) if difference else cell)
+    return cells
 
 
 def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
@@ -127,8 +128,9 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry that learns from the trained split, with its success there minus that at home."""
+    sides = (analysis.compare.train, analysis.home)
     return [
-        (entry, _view_cells({view: analysis.gap(entry, view) for view in analysis.asked(analysis.home)}))
+        (entry, _view_cells(analysis, entry, sides, partial(analysis.gap, entry)))
         for entry in analysis.entries
         if analysis.first.trains(entry.branch)
     ]
@@ -137,17 +139,23 @@ def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
     """Every entry with its change of success from rung to rung."""
     return [
-        (entry, _view_cells({view: analysis.slope(entry, rungs, view) for view in analysis.asked(analysis.home)}))
+        (entry, _view_cells(analysis, entry, rungs, partial(analysis.slope, entry, rungs)))
         for entry in analysis.entries
     ]
 
 
-def _view_cells(found: Mapping[View, Interval | None]) -> list[Cell]:
-    return [
-        Cell(words.signed(interval.value), view.label, [words.limits(interval)], SIGNS[verdict_of(interval)])
-        for view, interval in found.items()
-        if interval
-    ]
+def _view_cells(
+    analysis: Analysis, entry: Entry, splits: Sequence[str], change: Callable[[View], Interval | None]
+) -> list[Cell]:
+    """How each view of an entry changes from split to split."""
+    cells = []
+    for view in analysis.asked(analysis.home):
+        level = analysis.level([entry], splits, view.decoding, view.measure)
+        if level:
+            cells.append(Cell("0.0", view.label, [words.constant(MEASURES[level.measure], level.value)]))
+        elif found := change(view):
+            cells.append(Cell(words.signed(found.value), view.label, [words.limits(found)], SIGNS[verdict_of(found)]))
+    return cells
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
@@ -202,6 +210,8 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
     if difference is None:
         return Cell("", head)
     found = difference.interval
+    if difference.level:
+        return Cell("0.0", head, [words.compared(difference)])
     small = [words.limits(found)]
     if len(found.each) > 1:
         small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
@@ -211,8 +221,10 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
 def _cell(measure: Measure[Any], found: Interval | None, head: str) -> Cell:
     if found is None:
         return Cell("not available" if measure.where is Where.ONE_TOKENIZER else "n/a", head)
+    # The bootstrap interval of answers that are all alike has no width.
+    alike = found.low == found.high
     limits = f"{words.told(measure, found.low)} to {words.told(measure, found.high)}"
-    return Cell(words.told(measure, found.value), head, [limits])
+    return Cell(words.told(measure, found.value), head, [words.constant(measure, found.value) if alike else limits])
 
 
 def reading_measures(analysis: Analysis, split: str) -> list[Measure[Diagnosed]]:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 from shiftgym.evaluation.measures import MEASURES, Measure
 from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect
+from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect, Level
 from shiftgym.reports.entries import EARLY
 from shiftgym.reports.runs import ComparisonRun
 
 if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
+
+RIGHT = {"success_1": "first answer", "success": "answer", "whole": "whole problem"}
+"""Measure -> what was never right where its value is always 0."""
 
 
 def percent(value: float | None) -> str:
@@ -33,6 +36,24 @@ def signed(value: float) -> str:
 def change(interval: Interval) -> str:
     """A difference with its interval, in points."""
     return f"{signed(interval.value)} [{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def constant(measure: Measure[Any], value: float) -> str:
+    """A value that a measure has in every answer: `never right`, `always 2.50`"""
+    if measure.name in RIGHT and value in (0, 1):
+        return "always right" if value else "never right"
+    return f"always {with_unit(measure, value)}"
+
+
+def with_unit(measure: Measure[Any], value: float) -> str:
+    """`12.0 %`, `2.50`"""
+    return f"{told(measure, value)}{' %' if measure.share else ''}"
+
+
+def compared(difference: Difference) -> str:
+    """A difference with its interval; where no answer differs, what all of them are: `both never right`"""
+    level = difference.level
+    return f"both {constant(MEASURES[level.measure], level.value)}" if level else change(difference.interval)
 
 
 def limits(interval: Interval) -> str:
@@ -60,6 +81,10 @@ def headline(analysis: Comparison, split: str) -> str:
     if not moves:
         return f"Nothing to compare on {split} yet: the start and a branch that the study is about are needed"
     first, *second = moves
+    if effect.level:
+        names = join([first.b.label, *(move.a.label for move in moves)])
+        told = _nothing_differs(effect.level, names, f"on {split}", analysis.compare.decoding)
+        return f"{told}, so they cannot be told apart by {primary(analysis, split)}"
     if not second:
         return f"On {split}, {first.a.label} {moved(first)} {what}"
     (other,) = second
@@ -68,9 +93,18 @@ def headline(analysis: Comparison, split: str) -> str:
     return f"{ruling}: {outcome}{_remainder(effect)}"
 
 
+def _nothing_differs(of: Level, names: str, where: str, decoding: str) -> str:
+    """`No sampled answer of start, SFT and PPO was right on id`"""
+    if of.measure in RIGHT and of.value == 0:
+        return f"No {decoding} {RIGHT[of.measure]} of {names} was right {where}"
+    return f"{names[0].upper()}{names[1:]} are {constant(MEASURES[of.measure], of.value)} {where}"
+
+
 def moved(difference: Difference) -> str:
     """How an entry changed, as in `rose by 9.4 points [3.1, 16.4]`."""
     found = difference.interval
+    if difference.level:
+        return f"stayed at {with_unit(MEASURES[difference.level.measure], difference.level.value)}"
     if difference.verdict == "undecided":
         return f"changed by {signed(found.value)} points {limits(found)}"
     return f"{difference.verdict} by {_size(found)}"
@@ -97,7 +131,10 @@ def _remainder(effect: Effect) -> str:
 
 
 def verdict(difference: Difference) -> str:
-    """A branch rose or fell from the start; beside another branch it ended above or below."""
+    """A branch rose or fell from the start; beside another branch it ended above or below. Where all answers are alike,
+    there is none."""
+    if difference.level:
+        return ""
     said = difference.verdict
     return said if difference.b.part == "start" else {"rose": "above", "fell": "below"}.get(said, said)
 
@@ -129,7 +166,7 @@ def match(analysis: Comparison, split: str) -> str:
     if not analysis.others:
         return f"There is no control or further branch to compare with {reinforced.label}."
     named = [
-        f"{one.a.label} ({'ties: ' + change(one.interval) if one.verdict == 'undecided' else _apart(one) + ' it'})"
+        f"{one.a.label} ({'ties: ' + compared(one) if one.verdict == 'undecided' else _apart(one) + ' it'})"
         for one in analysis.rivals(split)
     ]
     if not named:
@@ -174,8 +211,8 @@ def scope(analysis: Comparison) -> str:
     """How much evidence there is."""
     if isinstance(analysis.first, ComparisonRun):
         return (
-            f"{count(analysis.first.problems, 'problem')} a split and {count(analysis.first.samples, 'answer')} a problem "
-            "where answers are sampled, the same problems for every model."
+            f"{count(analysis.first.problems, 'problem')} a split, the same for every model, with "
+            f"{count(analysis.first.samples, 'answer')} a problem where answers are sampled."
         )
     seeds = len(analysis.first.seeds)
     backbones = len(analysis.runs)
@@ -202,7 +239,10 @@ def planned_power(seeds: int, problems: int, samples: int) -> str:
 def measured_power(analysis: "Analysis", split: str) -> str | None:
     """The smallest difference that a run can detect in the primary measure of a split, by the spreads in its own rows;
     None where nothing is compared."""
-    found = [analysis.detected(a, b, split) for a, b in analysis.comparisons]
+    decoding, measure, _ = analysis.primary(split)
+    # Answers that are all alike have no spread to go by.
+    pairs = [(a, b) for a, b in analysis.comparisons if not analysis.level([a, b], [split], decoding, measure)]
+    found = [analysis.detected(a, b, split) for a, b in pairs]
     known = [100 * value for value in found if value is not None]
     if not known:
         return None

@@ -18,6 +18,7 @@ from shiftgym.studies.plan import START, PlannedBranch
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
+from shiftgym.training.idle import idleness
 from shiftgym.training.registry import load_recipe
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
+    if (idle := idleness(read_lines(folder.metrics))) is not None:
+        print(f"{branch.title}: {idle}")
     write_text(folder.done, json.dumps(done))
 
 

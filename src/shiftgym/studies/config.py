@@ -156,6 +156,12 @@ class Study(_Setup):
         compare = completed(self, families, population_field(load_task(self.task.name)))
         return self.model_copy(update={"compare": compare})
 
+    def questions(self) -> dict[str, Any]:
+        """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
+        is no part of it."""
+        asked = self.model_dump(mode="json", include={"data_seed", "task", "splits"}, exclude_none=True)
+        return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
+
     def _check_start(self, name: str, branch: BranchTable) -> None:
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:

@@ -147,7 +147,8 @@ def last_words(log: Path) -> str:
 
 def _tell(finished: Finished, console: Console) -> None:
     """Print the results, the path of the report, and every branch that was stopped or failed."""
-    from shiftgym.reports.page import build_report, result_table
+    from shiftgym.reports.page import build_report
+    from shiftgym.reports.terminal import result_table
 
     if RunFolder(finished.folder).results.stat().st_size:
         report = build_report(finished.folder)

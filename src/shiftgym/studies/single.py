@@ -1,6 +1,7 @@
 """Outside a study: one recipe on one model, and one policy on some splits."""
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,23 @@ from rich.console import Console
 from rich.table import Table
 
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import Decoding, evaluate
-from shiftgym.files import write_lines, write_text
+from shiftgym.evaluation.evaluate import Evaluation
+from shiftgym.evaluation.progress import AnsweredDisplay
+from shiftgym.evaluation.written import claim, evaluate_into
+from shiftgym.files import read_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
-from shiftgym.policies.base import Policy
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
-from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, Training, read
 from shiftgym.studies.tables import EvaluationTable
+from shiftgym.tasks.base import Task
 from shiftgym.tasks.check import Finding, check_task
 from shiftgym.tasks.registry import SHIPPED
+from shiftgym.training.idle import ALIKE, idleness
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 
-OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
+BESIDE = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
 
 
@@ -63,6 +66,8 @@ def train_model(
         steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
     )
+    if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
+        console.print(f"{idle}.", highlight=False, soft_wrap=True)
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
@@ -94,7 +99,8 @@ def evaluate_model(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Print the success of `policy` on splits of `study`, and write its rows into the folder `out`, if any.
+    """Print the success of `policy` on splits of `study`. Its rows are written into the folder `out`, if any, as they
+    come, and what is there already is not asked again.
 
     Args:
         policy: `expert`, an OpenAI-compatible endpoint (`URL#MODEL`, or its URL), or what `load_policy` takes.
@@ -107,23 +113,30 @@ def evaluate_model(
     from shiftgym.evaluation.measures import MEASURES
     from shiftgym.evaluation.rows import SCHEMA
     from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.cautions import ENDS, never_right, unanswered
     from shiftgym.reports.words import told
 
-    task = study.build_task()
-    settings = study.evaluation
+    task, settings = study.build_task(), study.evaluation
     for split in splits or ():
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
-    found = evaluate(
-        _policy(policy, served, endpoint, settings),
-        task,
-        **(settings.model_dump() | {"splits": splits or settings.splits}),
-        seed=seed,
-        origin={"branch": policy, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
-    )
-    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), OF_FIRST_ANSWERS))
-    table = Table("split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)], box=None)
-    for of in summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA)):
+    asked = settings.model_copy(update={"splits": splits or settings.splits})
+    given = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
+    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
+        folder = BranchFolder(out or Path(scratch))
+        claim(folder, {"source": given, "seed": seed, **study.questions()})
+        _evaluate(folder, given, task, asked, seed=seed, endpoint=endpoint)
+        whole = [row for row in read_lines(folder.results) if row["split"] in asked.splits]
+    found = Evaluation([row for row in whole if row["problem"] < asked.problems])
+    summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
+    ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
+    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
+    heads = ["split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)]]
+    if ends:
+        # Further columns fit into 80 characters only if all are narrow.
+        heads = [head.replace(" ", "\n") for head in heads]
+    table = Table(*heads, box=None, collapse_padding=bool(ends))
+    for of in summaries:
         rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
         table.add_row(
             of.split,
@@ -134,24 +147,33 @@ def evaluate_model(
     console = Console()
     console.print(table)
     console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
+    lines = [line] if (line := never_right(summaries)) else []
+    places = {f"{of.split}, {of.decoding}": [of] for of in summaries}
+    lines += unanswered(places, settings.max_new_tokens, least=0)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
     if out is not None:
-        folder = BranchFolder(out)
-        write_lines(folder.results, found.rows)
-        write_lines(folder.evaluation_episodes, found.episodes)
-        console.print(f"Rows: {folder.results}", highlight=False, soft_wrap=True)
+        console.print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
 
 
-def _policy(
-    name: str, served: str | None, endpoint: EndpointSettings, settings: EvaluationTable
-) -> str | Callable[[Decoding], Policy]:
-    """What `evaluate` takes: the endpoint, or the name as it is."""
-    if not is_endpoint(name):
-        return name
-    url, model = endpoint_address(name, served)
-    policy = OpenAIPolicy(model, base_url=url, max_tokens=settings.max_new_tokens, settings=endpoint)
-    return lambda decoding: policy.at(settings.temperature if decoding == "sampled" else 0.0)
+def _evaluate(
+    folder: BranchFolder, given: str, task: Task, asked: EvaluationTable, *, seed: int, endpoint: EndpointSettings
+) -> None:
+    """Let `given` answer what it has not answered in `folder` yet, with progress on stderr."""
+    total = len(asked.splits) * len(asked.decodings) * asked.problems
+    with AnsweredDisplay({given: folder.results}, total, Console(stderr=True)) as shown:
+        evaluate_into(
+            folder,
+            given,
+            task,
+            **asked.model_dump(),
+            seed=seed,
+            origin={"branch": given, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
+            endpoint=endpoint,
+            on_batch=lambda: shown.show({given: "running"}),
+        )
 
 
 def _step(metrics: dict[str, Any]) -> str:
-    shown = ("loss", "grad_norm", "kl", "reward", "success")
+    shown = ("loss", "grad_norm", "kl", "reward", ALIKE, "success")
     return f"step {metrics['step']}  " + "  ".join(f"{name} {metrics[name]:.3g}" for name in shown if name in metrics)

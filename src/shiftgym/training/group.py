@@ -5,6 +5,7 @@ from abc import abstractmethod
 from pydantic import Field, model_validator
 
 from shiftgym.episodes import by_episode
+from shiftgym.training.idle import ALIKE, alike
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary, weighted
 from shiftgym.training.settings import RolloutSettings
@@ -42,15 +43,14 @@ class Group(PolicyGradient):
         settings = self.settings
         groups, size = settings.episodes_per_iteration // settings.group_size, settings.group_size
         played = self.play([problem for problem in self.problems(step, groups) for _ in range(size)], step)
+        returns: list[list[float]] = []
         weights: list[list[float]] = []
         for start in range(0, len(played), size):
             # Episodes of one problem meet the same decisions, and each decision is compared with itself.
-            alike = zip(*(episode.decisions for episode in played[start : start + size]), strict=True)
-            compared = [
-                self.advantages([sum(record.rewards) * settings.reward_scale for record in records])
-                for records in alike
-            ]
-            weights += map(list, zip(*compared, strict=True))
+            same = zip(*(episode.decisions for episode in played[start : start + size]), strict=True)
+            compared = [[sum(record.rewards) * settings.reward_scale for record in records] for records in same]
+            returns += compared
+            weights += map(list, zip(*map(self.advantages, compared), strict=True))
         of_attempts = [
             weight
             for episode, shares in zip(played, weights, strict=True)
@@ -58,4 +58,5 @@ class Group(PolicyGradient):
             for _ in record.attempts
         ]
         conversations = weighted(self.player.conversations(played), of_attempts)
-        return Collection(by_episode(conversations, played), summary(played), played)
+        metrics = {**summary(played), ALIKE: alike(returns)}
+        return Collection(by_episode(conversations, played), metrics, played)

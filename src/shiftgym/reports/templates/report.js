@@ -132,8 +132,8 @@
     attempts.forEach(([answer, outcome, reward, feedback, tokens, stop], index) => {
       const part = element("div", "", "attempt");
       const head = element("p");
-      const cut = stop === "length" ? ", cut off" : "";
-      head.append(`Attempt ${index + 1} `, tag(outcome, reward > 0), element("span", ` reward ${reward}, ${tokens} tokens${cut}`, "where"));
+      const ended = { length: ", cut off", too_long: ", too long for the model" }[stop] ?? "";
+      head.append(`Attempt ${index + 1} `, tag(outcome, reward > 0), element("span", ` reward ${reward}, ${tokens} tokens${ended}`, "where"));
       part.append(head, element("pre", texts[answer]), element("p", `Verifier: ${texts[feedback]}`, "where"));
       parts.push(part);
     });

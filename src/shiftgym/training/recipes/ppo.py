@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shiftgym.episodes import by_episode
 from shiftgym.training import advantages
+from shiftgym.training.idle import ALIKE, alike
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary, weighted
 from shiftgym.training.settings import RolloutSettings
@@ -44,7 +45,8 @@ class PPO(PolicyGradient):
         # One entry an attempt, over all decisions. No answer changes the next decision, so decisions are independent.
         estimates: list[float] = []
         numbers: list[int] = []
-        for record in (record for episode in played for record in episode.decisions):
+        records = [record for episode in played for record in episode.decisions]
+        for record in records:
             rewards = [reward * settings.reward_scale for reward in record.rewards]
             start = len(estimates)
             known = values[start : start + len(rewards)]
@@ -52,8 +54,9 @@ class PPO(PolicyGradient):
             numbers += range(len(rewards))
         returns = [estimate + value for estimate, value in zip(estimates, values, strict=True)]
         weights = advantages.scaled(advantages.less_attempt_mean(estimates, numbers))
-        return Collection(
-            by_episode(weighted(conversations, weights, returns), played),
-            {**summary(played), "explained_variance": advantages.explained_variance(values, returns)},
-            played,
-        )
+        metrics = {
+            **summary(played),
+            ALIKE: alike([[record.rewards for record in records]]),
+            "explained_variance": advantages.explained_variance(values, returns),
+        }
+        return Collection(by_episode(weighted(conversations, weights, returns), played), metrics, played)

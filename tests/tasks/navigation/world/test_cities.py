@@ -1,8 +1,10 @@
 """Nine cities, the same on every machine."""
 
+import gzip
+
 import pytest
 
-from shiftgym.errors import ConfigError
+from shiftgym.errors import ConfigError, DataError
 from shiftgym.tasks.navigation.world.cities import MAKERS, load_city
 
 FINGERPRINTS = {
@@ -47,3 +49,10 @@ def test_new_york_is_rotated_by_29_degrees():
 def test_an_unknown_city_is_refused():
     with pytest.raises(ConfigError, match="did you mean 'london'"):
         load_city("londn")
+
+
+def test_a_file_in_the_working_folder_is_no_misspelt_city(tmp_path, monkeypatch):
+    (tmp_path / "town.osm.gz").write_bytes(gzip.compress(b"<osm/>"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"town.osm.gz.*packed \(gzip\); unpack it first"):
+        load_city("town.osm.gz")

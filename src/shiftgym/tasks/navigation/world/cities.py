@@ -246,7 +246,7 @@ def known_city(name: str) -> str:
     if name.removeprefix(ALL_BUT) in MAKERS:
         return name
     path = Path(name)
-    if path.exists():
+    if path.is_file():
         return name
     if path.suffix not in READERS and path.name == name:
         near = get_close_matches(name, MAKERS, n=1, cutoff=0.0)[0]

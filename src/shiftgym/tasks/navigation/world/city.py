@@ -125,20 +125,24 @@ def beside_streets(graph: "nx.DiGraph", sites: Sites) -> tuple[Landmark, ...]:
         return ()
     from scipy.spatial import KDTree
 
-    tree = KDTree([at for _, at in sites])
+    pairs = sorted(pair for pair in graph.edges if pair[0] < pair[1])
+    starts = [graph.nodes[u] for u, _ in pairs]
+    lengths = [graph.edges[pair]["length"] for pair in pairs]
+    angles = [math.radians(graph.edges[pair]["heading"]) for pair in pairs]
+    directions = [(math.sin(angle), math.cos(angle)) for angle in angles]
+    segments = list(zip(pairs, starts, lengths, directions, strict=True))
+    near = KDTree([at for _, at in sites]).query_ball_point(
+        [(at["x"] + length / 2 * sine, at["y"] + length / 2 * cosine) for _, at, length, (sine, cosine) in segments],
+        [length / 2 + REACH for length in lengths],
+    )
     best: list[tuple[float, Segment, float, float]] = [(REACH, (0, 0), 0.0, 0.0)] * len(sites)
-    for u, v in sorted(pair for pair in graph.edges if pair[0] < pair[1]):
-        length, start = graph.edges[u, v]["length"], graph.nodes[u]
-        angle = math.radians(graph.edges[u, v]["heading"])
-        sine, cosine = math.sin(angle), math.cos(angle)
-        centre = start["x"] + length / 2 * sine, start["y"] + length / 2 * cosine
-        for index in tree.query_ball_point(centre, length / 2 + REACH):
-            x, y = sites[index][1]
-            east, north = x - start["x"], y - start["y"]
+    for (pair, start, length, (sine, cosine)), indices in zip(segments, near, strict=True):
+        for index in indices:
+            east, north = sites[index][1][0] - start["x"], sites[index][1][1] - start["y"]
             along = east * sine + north * cosine
             right = east * cosine - north * sine
             if 0 <= along <= length and abs(right) < best[index][0]:
-                best[index] = (abs(right), (u, v), round(along, 1), right)
+                best[index] = (abs(right), pair, round(along, 1), right)
     found: dict[str, Landmark] = {}
     for (name, _), (away, segment, along, right) in zip(sites, best, strict=True):
         if away < REACH and name not in found:

@@ -18,7 +18,7 @@ COORDINATES = (("lon", "lat"), ("x", "y"))
 MISSING = ("", "nan", "None")
 """Values that stand for none."""
 APART = 100.0
-"""Metres that the ends of a geometry may lie from the nodes of its edge, which a graph of merged junctions has moved."""
+"""Metres that the ends of a geometry may lie from the nodes of its edge, which a graph of merged junctions moves."""
 
 _LINE = re.compile(r"(?:SRID=\d+;)?\s*(?:MULTI)?LINESTRING\s*(?:ZM?|M)?\s*(?:EMPTY|\((.*)\))", re.I | re.S)
 

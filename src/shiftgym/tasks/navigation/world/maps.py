@@ -38,11 +38,11 @@ def _read(path: Path) -> Plan:
             refuse_other_kinds(file.read(HEAD))
         raise DataError(f"maps are files that end in {' or '.join(READERS)}")
     nodes, streets, sites = READERS[path.suffix](path)
-    if not streets:
-        raise DataError("there is no street in it")
-    origin = middle(list(nodes.values()))
+    origin = middle(list(nodes.values())) if nodes else (0.0, 0.0)
     points = {node: project(at, origin) for node, at in nodes.items()}
     streets = simplified(points, streets)
+    if not streets:
+        raise DataError("there is no street in it")
     number = {node: index for index, node in enumerate(sorted({node for pair in streets for node in pair}))}
     return (
         [points[node] for node in number],

@@ -56,9 +56,11 @@ def parse(
     try:
         with path.open("rb") as file:
             parser.ParseFile(file)
-    # Python's part of the parser raises the last two for encodings that it does not know.
-    except (expat.ExpatError, LookupError, ValueError) as error:
+    except expat.ExpatError as error:
         raise DataError(f"its XML cannot be read: {error}") from None
+    # Python's part of the parser raises these for encodings that it does not know.
+    except (LookupError, ValueError) as error:
+        raise DataError(f"its XML cannot be read: {error}; save it as UTF-8") from None
 
 
 def refuse_other_kinds(head: bytes) -> None:

@@ -91,31 +91,27 @@ def prepare(city: City) -> Streets:
             and abs(turn_angle(here, there)) <= BEND
         ]
 
-    def walks(nodes: tuple[int, ...], headings: tuple[float, ...], walked: float) -> list[Leg]:
-        """Every leg that begins with `nodes` and has these headings between them."""
-        *_, before, last = nodes
-        before_last = walked - length[before, last]
-        legs = []
+    legs: list[Leg] = []
+
+    def walk(nodes: tuple[int, ...], headings: tuple[float, ...], walked: float) -> None:
+        """Append every leg that begins with `nodes` and has these headings between them."""
+        before, last = nodes[-2:]
         if crossing[last] and walked >= SHORTEST_LEG:
+            before_last = walked - length[before, last]
             stops = [(index, before_last + along) for index, along in beside.get((before, last), ())]
             kept = tuple(stop for stop in stops if FIRST_STOP <= stop[1] <= walked)
-            legs = [Leg(nodes, headings, kept)]
+            legs.append(Leg(nodes, headings, kept))
         if len(nodes) > MOST_SEGMENTS:
-            return legs
+            return
         for onward in straight_on(before, last):
             total = walked + length[last, onward]
             if total <= LONGEST_LEG and onward not in nodes:
-                legs += walks((*nodes, onward), (*headings, heading[last, onward]), total)
-        return legs
+                walk((*nodes, onward), (*headings, heading[last, onward]), total)
 
-    legs = [
-        leg
-        for u in range(len(points))
-        if crossing[u]
-        for v in around[u]
-        if is_clear(heading[u, v]) and length[u, v] <= LONGEST_LEG
-        for leg in walks((u, v), (heading[u, v],), length[u, v])
-    ]
+    for u in range(len(points)):
+        for v in around[u] if crossing[u] else ():
+            if is_clear(heading[u, v]) and length[u, v] <= LONGEST_LEG:
+                walk((u, v), (heading[u, v],), length[u, v])
     first: dict[tuple[int, int], list[int]] = {}
     for index, leg in enumerate(legs):
         first.setdefault((leg.nodes[0], leg.nodes[1]), []).append(index)

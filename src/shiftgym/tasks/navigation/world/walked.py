@@ -13,9 +13,11 @@ WALKED = frozenset(
 )  # fmt: skip
 """Values of `highway`. Any other is no street (`platform`), is not for walkers (`motorway`), or is not there
 (`construction`, `razed`)."""
-NOT_THERE = ("abandoned", "construction", "demolished", "disused", "proposed", "razed", "removed")
+NOT_THERE = frozenset(("abandoned", "construction", "demolished", "disused", "proposed", "razed", "removed"))
 """Keys that say, with the value `yes`, that all of a way is only planned or is gone."""
 FORBIDDEN = frozenset(("no", "private"))
+
+_VALUE = re.compile(r"[^][(){}'\";,\s]+")
 
 
 def is_walked(tags: Mapping[str, str]) -> bool:
@@ -29,10 +31,10 @@ def is_walked(tags: Mapping[str, str]) -> bool:
         bool(highway)
         and highway <= WALKED
         and "yes" not in _values(tags, "area")
-        and not any("yes" in _values(tags, key) for key in NOT_THERE)
+        and not any("yes" in _values(tags, key) for key in NOT_THERE & tags.keys())
         and not (foot or access) & FORBIDDEN
     )
 
 
 def _values(tags: Mapping[str, str], key: str) -> set[str]:
-    return set(re.findall(r"[^][(){}'\";,\s]+", tags.get(key, "")))
+    return set(_VALUE.findall(tags[key])) if key in tags else set()

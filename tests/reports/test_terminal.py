@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from rich.console import Console
+from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
-from shiftgym.reports.compared import comparison_table
+from shiftgym.reports.terminal import result_table
 from shiftgym.studies.config import load_study
-from tests.candidates.conftest import SMALL, Coin
 
 
 def test_three_models_fit_80_columns(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_three_models_fit_80_columns(tmp_path: Path) -> None:
     policies = [Coin(task, chance, seed) for seed, chance in enumerate((0.2, 0.9, 0.5))]
     compare(*policies, overrides=SMALL, folder=tmp_path, labels=["base", "a long name", "another"])
     with (tmp_path / "out.txt").open("w") as file:
-        Console(file=file, width=80).print(comparison_table(tmp_path), highlight=False)
+        Console(file=file, width=80).print(result_table(tmp_path), highlight=False)
     lines = (tmp_path / "out.txt").read_text().splitlines()
     assert max(map(len, lines)) <= 80
     text = " ".join(" ".join(lines).split())
