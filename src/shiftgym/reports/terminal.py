@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -58,8 +59,9 @@ def _comparison(analysis: Analysis) -> list[Any]:
 
 def _primary(analysis: Analysis, split: str, rows: Rows) -> Table:
     title = f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
-    heads = [cell.head for cell in rows[0][1]]
-    table = Table(analysis.first.noun, *map(Text, heads), title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        analysis.first.noun, *[escape(cell.head) for cell in rows[0][1]], title=title, box=SIMPLE_HEAD, pad_edge=False
+    )
     for entry, (rate, *differences) in rows:
         told = [f"{cell.text} {cell.verdict}\n{cell.small[0]}" if cell.text else "" for cell in differences]
         table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
