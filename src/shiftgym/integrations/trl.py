@@ -43,12 +43,13 @@ LOGGED = ("valid", "perseverated")
 
 
 class ShiftCallback(TrainerCallback):
-    """Measures a model on the splits of a study before the first step, every `every` optimizer steps, and at the end.
+    """Measures a model on the splits of a study before the first step, every `every` steps, and after the last.
 
     Logged are `shift/SPLIT/MEASURE` for the primary measure of each split under the study's primary decoding, for
     validity and for perseveration, and `shift/SPLIT/MEASURE_change`: the paired difference to the first measurement,
     with the ends of its 95 % interval, `..._change_low` and `..._change_high`. All rows, the verdicts and at the end
-    report.html are in the folder `shift` of the Trainer's `output_dir`, as those of `shiftgym compare`.
+    report.html are in the folder `shift` of the Trainer's `output_dir`, as those of `shiftgym compare`. Verdicts speak
+    of the weights after the last step, also where the Trainer then loads its best checkpoint.
 
     Training is left as it would be without the callback: weights, random states, modes of the modules and the order of
     the data are the same bit for bit. The model answers as it would after saving and loading: in the format of its
@@ -105,9 +106,10 @@ class ShiftCallback(TrainerCallback):
     ) -> None:
         if not state.is_world_process_zero:
             return
-        # Training may stop early after the last step has ended, and the best weights may have been loaded since.
-        best = state.best_global_step if args.load_best_model_at_end else None
-        self._measure(state, best or state.global_step)
+        # Training may have stopped after its last step had ended. Where the Trainer has loaded its best checkpoint
+        # since, the weights of that step are gone.
+        if not args.load_best_model_at_end:
+            self._measure(state, state.global_step)
         compared = self.trajectory.compared
         for split, judgement in compared.verdicts.get(self.label, {}).items():
             print(f"{self.label}, {split}: {judgement.sentence}.")
@@ -140,7 +142,7 @@ class ShiftCallback(TrainerCallback):
                 values = now.values(measure, split=split, decoding=compare.decoding)
                 if not np.isnan(values).all():
                     logged[f"shift/{split}/{measure}"] = float(np.nanmean(values))
-            if step != first:
+            if step != first and f"shift/{split}/{primary}" in logged:
                 pair = [each.values(primary, split=split, decoding=compare.decoding) for each in (now, start)]
                 change = difference(pair[0], pair[1])
                 for end, value in (("", change.value), ("_low", change.low), ("_high", change.high)):
