@@ -34,6 +34,9 @@ class _Setup(Table):
 
     model: str = "points-0"
     """A shipped backbone, a model directory, or a hub id `owner/name`."""
+    template_variables: dict[str, Any] = Field(default_factory=dict)
+    """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
+    thinking."""
     data_seed: int = Field(0, ge=0)
     """Seed of the problems, which depend on no other seed."""
     task: TaskTable

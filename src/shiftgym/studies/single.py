@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +16,12 @@ from shiftgym.policies.base import Policy
 from shiftgym.policies.openai import OpenAIPolicy
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, Training, read
-from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.check import Finding, check_task
 from shiftgym.tasks.registry import SHIPPED
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
+
+if TYPE_CHECKING:
+    from shiftgym.models.resolve import PolicyLike
 
 OF_FIRST_ANSWERS = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
@@ -49,7 +51,7 @@ def train_model(
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    policy = load_policy(training.model)
+    policy = load_policy(training.model, template_variables=training.template_variables)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
@@ -106,7 +108,7 @@ def evaluate_model(
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     found = evaluate(
-        _policy(policy, served, settings),
+        _policy(policy, served, study),
         task,
         **(settings.model_dump() | {"splits": splits or settings.splits}),
         seed=seed,
@@ -132,10 +134,17 @@ def evaluate_model(
         console.print(f"Rows: {folder.results}", highlight=False, soft_wrap=True)
 
 
-def _policy(name: str, served: str | None, settings: EvaluationTable) -> str | Callable[[Decoding], Policy]:
-    """What `evaluate` takes: the endpoint, or the name as it is."""
-    if not name.startswith(("http://", "https://")):
+def _policy(name: str, served: str | None, study: Study) -> "PolicyLike | Callable[[Decoding], Policy]":
+    """What `evaluate` takes: the endpoint, the expert, or the model as the study would load it."""
+    settings, variables = study.evaluation, study.template_variables
+    if name == "expert":
         return name
+    if not name.startswith(("http://", "https://")):
+        from shiftgym.models.load import load_policy
+
+        return load_policy(name, template_variables=variables)
+    if variables:
+        raise ConfigError(f"template_variables: {name} fills its own chat template; give them to the server instead")
     if served is None:
         raise ConfigError(f"{name}: an endpoint needs --served, the name of the model that it is to answer with")
     return lambda decoding: OpenAIPolicy(
