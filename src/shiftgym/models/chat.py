@@ -12,16 +12,17 @@ would change the tokens that answers were sampled behind.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import takewhile
 from typing import Any
 
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Messages, Picture, assistant, parts, user
+from shiftgym.models.decode import AnswerText
+from shiftgym.models.ends import find_ends
 from shiftgym.models.pictures import Pictures
 from shiftgym.models.template import Template
-from shiftgym.models.turn import ANSWER, QUESTION, common_beginning, common_end, read_turn, thinking_tag
+from shiftgym.models.turn import ANSWER, QUESTION, read_turn
 
 
 class ChatFormat:
@@ -64,18 +65,15 @@ class ChatFormat:
         self.chat_template = self._template.text
         if chat_template is not None:
             reader.chat_template = chat_template
-        added = tokenizer.added_tokens_decoder
-        self._special = {*tokenizer.all_special_ids, *added}
-        skipped = {*tokenizer.all_special_ids, *(token for token, known in added.items() if known.special)}
-        names = {token: str(tokenizer.convert_ids_to_tokens(token)) for token in skipped}
-        self._tags = {token: tag for token, name in names.items() if (tag := thinking_tag(name)) is not None}
         # Feedback texts are few and repeat thousands of times; prompts repeat within a group.
         self._cached_prompt = lru_cache(4096)(self._prompt)
         self._cached_reply = lru_cache(4096)(self._reply)
         self._turn = read_turn(self._template, self._plain(user(QUESTION)), self._plain(assistant(ANSWER)))
-        self.opening = self._decode(self._tokens(self._turn.opening))
-        self._find_channel()
-        self._find_ends(generation_config)
+        self._text = AnswerText(tokenizer, self._turn)
+        self.opening = self._text.opening
+        stops = generation_config.eos_token_id if generation_config is not None else None
+        self._ends = find_ends(tokenizer, self._turn, channel=bool(self._text.channel), stops=stops)
+        self.end_id, self.end_ids = self._ends.answer[-1], self._ends.stops
 
     @classmethod
     def of(
@@ -110,10 +108,11 @@ class ChatFormat:
         Args:
             last: the last token that was generated. What it has ended is not ended again.
         """
-        tokens = self._cached_reply(_key(messages))
-        if last is not None and last in self._closing:
-            return tokens[self._closing.index(last) + 1 :]
-        return tokens[len(self._closing) if last in self.end_ids else 0 :]
+        end = self._ends.history
+        written = len(end) if last in self.end_ids else 0
+        if last is not None and last in end:
+            written = end.index(last) + 1
+        return list(self._cached_reply(_key(messages))[written:])
 
     def answer(self, text: str) -> list[int]:
         """The tokens of an answer as the model should have generated it: what the template writes before it (see the
@@ -123,80 +122,20 @@ class ChatFormat:
         vocabularies the first token of a text depends on what stands before it.
         """
         text = self._turn.header + text
-        for before in (QUESTION + self._turn.tail + self._turn.closing, self._end_text):
+        end = str(self.tokenizer.convert_ids_to_tokens(self.end_id))
+        for before in (QUESTION + self._turn.tail + self._turn.closing, end):
             start, both = self._tokens(before), self._tokens(before + text)
             if both[: len(start)] == start:
-                return [*both[len(start) :], *self._end]
-        return [*self._tokens(text), *self._end]
+                return [*both[len(start) :], *self._ends.answer]
+        return [*self._tokens(text), *self._ends.answer]
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of generated tokens, special ones left out. A message that only leads to the answer, and tokens that
-        open and close thinking, stand between `<think>` and `</think>`."""
-        ids = list(ids)
-        begin = "" if self.opening else "<think>"
-        size = len(self._channel)
-        starts = [at for at in range(len(ids) - size + 1) if ids[at : at + size] == self._channel] if size else []
-        if not starts:
-            return (begin if self._thought in ids else "") + self._decode(ids)
-        thought, answer = self._decode(ids[: starts[-1]]), self._decode(ids[starts[-1] + size :])
-        if "</think>" in thought or not (thought.strip() or self.opening):
-            return thought + answer
-        return f"{begin}{thought}</think>{answer}"
+        """The text of generated tokens, special ones left out; see `AnswerText`. It follows `opening`."""
+        return self._text.read(list(ids))
 
     def flops(self, shown: Sequence[int]) -> int:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
-
-    def _find_channel(self) -> None:
-        """What begins the message that holds the answer, where messages of thinking may stand before it.
-
-        `_channel` is empty where there is no such thing, or only tags that are known to be of thinking."""
-        before, between = self._turn.thought or ("", "")
-        header = self._turn.header
-        begins = (common_end(header, between) or header or between).strip()
-        tokens = self._tokens(begins)
-        marks = self._special.intersection(tokens)
-        named = [thinking_tag(str(name)) for name in self.tokenizer.convert_ids_to_tokens(tokens)]
-        self._channel = tokens if marks and not any(named) else []
-        leads = self._tokens(before.strip() or begins) if self._channel else []
-        self._thought = next((token for token in leads if token in self._special), None)
-
-    def _find_ends(self, generation_config: GenerationConfig | None) -> None:
-        """What ends an answer (`_end`, `end_id`, `end_ids`), and what ends it in the template's history (`_closing`).
-
-        The two differ in templates that end a conversation in a way of their own, and a template may leave either
-        out."""
-        own, past, question = map(self._leading, (self._turn.after, self._turn.followed, self._turn.tail))
-        common = common_beginning(own, past)
-        self._end = common or own[:1] or past[:1]
-        # Special tokens that only history has behind an answer may as well begin the next message.
-        self._closing = common or (past[:1] if not own or past[:1] == question[:1] else [])
-        name = self.tokenizer.name_or_path
-        if not self._end:
-            raise ConfigError(f"the chat template of {name!r} ends an answer with no special token; it must")
-        _, between = self._turn.thought or ("", "")
-        inner = self._special.intersection(self._tokens(between))
-        if self._channel and self._closing != self._end:
-            inner |= set(self._closing)
-        stops = generation_config.eos_token_id if generation_config is not None else None
-        eos = self.tokenizer.eos_token_id
-        others = [eos, *([stops] if isinstance(stops, int) else stops or [])]
-        self.end_ids = {token for token in (self._end[-1], *others) if token is not None and token not in inner}
-        if self._end[-1] in inner:
-            if not self.end_ids:
-                raise ConfigError(
-                    f"the chat template of {name!r} ends thinking and an answer with the same token; give a "
-                    "template or an eos_token that ends the answer only"
-                )
-            self._end = [next(token for token in others if token in self.end_ids)]
-        self.end_id = self._end[-1]
-        self._end_text = str(self.tokenizer.convert_ids_to_tokens(self.end_id))
-
-    def _leading(self, text: str) -> list[int]:
-        """The special tokens that a text begins with.
-
-        Some templates put a blank between an answer and its end token. It was not generated, so it is left out."""
-        return list(takewhile(lambda token: token in self._special, self._tokens(text.lstrip())))
 
     def _prompt(self, key: "_Key", closed: bool) -> list[int]:
         messages = _messages(key)
@@ -206,7 +145,7 @@ class ChatFormat:
     def _reply(self, key: "_Key") -> list[int]:
         messages = _messages(key)
         following = self._render([user("."), assistant(ANSWER), *messages]).partition(ANSWER)[2]
-        return self._shown(self._tokens(following.lstrip() if self._closing else following), messages)
+        return self._shown(self._tokens(following.lstrip() if self._ends.history else following), messages)
 
     def _render(self, messages: Messages) -> str:
         return self._template.render([self._plain(each) for each in messages], prompt=True) + self._turn.lead
@@ -214,17 +153,6 @@ class ChatFormat:
     def _tokens(self, text: str) -> list[int]:
         """A template writes its own special tokens, so none are added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _decode(self, ids: list[int]) -> str:
-        """The text of tokens. Special tokens are left out, but for those of thinking, which become plain tags."""
-        pieces: list[str] = []
-        start = 0
-        for end in [*(at for at, token in enumerate(ids) if token in self._tags), len(ids)]:
-            piece = self.tokenizer.decode(ids[start:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            assert isinstance(piece, str)
-            pieces += [piece, *(self._tags[token] for token in ids[end : end + 1])]
-            start = end + 1
-        return "".join(pieces)
 
     def _plain(self, message: Message) -> dict[str, Any]:
         """A message as the template reads it: a vision-language model takes its content in parts."""

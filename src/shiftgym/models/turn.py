@@ -11,7 +11,7 @@ from shiftgym.models.template import Template
 QUESTION, ANSWER, THOUGHT = "@question@", "@answer@", "@thought@"
 """Texts that are looked for in what the template writes."""
 
-_NAME = r"((?:\w+[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection))"
+_NAME = r"((?!begin|start|end)(?:\w+[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection))"
 _FORMS = (
     ("<", ">", "</", ">"),
     ("[", "]", "[/", "]"),
