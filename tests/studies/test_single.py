@@ -29,3 +29,17 @@ def test_a_model_is_trained_and_measured(faulty_file: Path, tmp_path: Path, caps
     assert "rule_ood" in capsys.readouterr().out
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 2 * study.evaluation.problems
+
+
+def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
+    study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
+    unknown = "template_variables: the chat template of .* takes no 'enable_thinking'"
+    with pytest.raises(ConfigError, match=unknown):
+        train_model(
+            "points-0", "sft", task="points", steps=1, seed=0, out=tmp_path,
+            overrides=["template_variables.enable_thinking=false"],
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match=unknown):
+        evaluate_model("points-0", study, splits=None, served=None, seed=0, out=None)
+    with pytest.raises(ConfigError, match="http://127.0.0.1:9 fills its own chat template"):
+        evaluate_model("http://127.0.0.1:9", study, splits=None, served="m", seed=0, out=None)
