@@ -43,10 +43,10 @@ BLOCKS = """{% for m in messages %}<|turn|>{{ m.role }}<|says|>{% if m.role == '
 
 THOUGHTS = """{% for m in messages %}{{ '<|turn>' + m.role + '\\n' }}
 {%- if m.reasoning_content and loop.last %}
-{{- '<|channel>thought\\n' + m.reasoning_content + '\\n<channel|>' }}{% endif %}
+{{- '<|aside>\\n' + m.reasoning_content + '\\n<aside|>' }}{% endif %}
 {{- m.content | trim + '<turn|>\\n' }}{% endfor %}
 {%- if add_generation_prompt %}{{ '<|turn>assistant\\n' }}
-{%- if open is defined %}{{ '<|channel>thought\\n' }}{% endif %}{% endif %}"""
+{%- if open is defined %}{{ '<|aside>\\n' }}{% endif %}{% endif %}"""
 """Thinking between special tokens whose names do not tell."""
 
 SPACED = """<s>{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST]' }}
@@ -67,7 +67,7 @@ BLOCK = [
     "<|done|>",
     *(f"<|{at}_{of}|>" for at in ("START", "END") for of in ("THINKING", "RESPONSE")),
 ]
-TURN = ["<|turn>", "<turn|>", "<|channel>", "<channel|>"]
+TURN = ["<|turn>", "<turn|>", "<|aside>", "<aside|>"]
 
 
 @dataclass
@@ -146,9 +146,15 @@ KINDS = {
         variables={"open": True},
     ),
     "thinking between tokens of no name": Kind(
-        THOUGHTS, TURN, "<turn|>", "<|turn>user\nQ<turn|>\n<|turn>assistant\n<|channel>thought\n", "42<turn|>",
-        "\n<|turn>user\nF<turn|>\n<|turn>assistant\n<|channel>thought\n", closing="\n<channel|>",
+        THOUGHTS, TURN, "<turn|>", "<|turn>user\nQ<turn|>\n<|turn>assistant\n<|aside>\n", "42<turn|>",
+        "\n<|turn>user\nF<turn|>\n<|turn>assistant\n<|aside>\n", closing="\n<aside|>",
         variables={"open": True},
+    ),
+    "tokens that are known to be of thinking": Kind(
+        "{% for m in messages %}<|turn>{{ m.role }}: {{ m.content }}<turn|>{% endfor %}"
+        "{% if add_generation_prompt %}<|turn>assistant:{% endif %}",
+        ["<|turn>", "<turn|>", "<|channel>", "<channel|>"], "<turn|>", "<|turn>user: Q<turn|><|turn>assistant:",
+        " 42<turn|>", "<|turn>user: F<turn|><|turn>assistant:",
     ),
     "no beginning of an answer": Kind(
         CHATML.partition("{%- if")[0], IM, "<|im_end|>", "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n",

@@ -36,9 +36,15 @@ from shiftgym.tasks.registry import build_task
             "<think>{0}</think>{1}",
         ),
         ("thinking between tokens of no name", "{0}", "<think>{0}"),
-        ("thinking between tokens of no name", "{0}\n<channel|>{1}", "<think>{0}</think>{1}"),
+        ("thinking between tokens of no name", "{0}\n<aside|>{1}", "<think>{0}</think>{1}"),
         ("a prompt inside thinking, stripped from history", "{0}", "<think>\n{0}"),
         ("a prompt inside thinking, stripped from history", "{0}\n</think>\n\n{1}", "<think>\n{0}\n</think>\n\n{1}"),
+        ("tokens that are known to be of thinking", "<|channel>thought\n{0}", "<think>thought\n{0}"),
+        (
+            "tokens that are known to be of thinking",
+            "<|channel>thought\n{0}<channel|>{1}",
+            "<think>thought\n{0}</think>{1}",
+        ),
         ("thinking that the model opens", "<think>{0}</think>{1}", "<think>{0}</think>{1}"),
     ],
 )

@@ -65,6 +65,7 @@ def test_a_variable_that_the_template_does_not_take_is_named(make_reader: Callab
     [
         ("{{ raise_exception('Only\\nusers, please') }}", "roles user: Only users, please; give a template that takes"),
         ("{{ settings.style }}", "'settings' is undefined; set it in template_variables$"),
+        ("{{ messages[0].content.text.style }}", "has no attribute 'text'; give a template that takes them$"),
         ("{{ messages[0].content + 1 }}", "roles user: TypeError: can only concatenate str"),
         ("{{ messages[0].content | int // 0 }}", "ZeroDivisionError"),
         ("{{ ''.__class__.mro() }}", "unsafe|undefined"),

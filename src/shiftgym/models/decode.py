@@ -23,7 +23,8 @@ class AnswerText:
         added = tokenizer.added_tokens_decoder
         special = {*tokenizer.all_special_ids, *added}
         skipped = {*tokenizer.all_special_ids, *(token for token, known in added.items() if known.special)}
-        names = {token: str(tokenizer.convert_ids_to_tokens(token)) for token in skipped}
+        # A token that the vocabulary lacks has no number.
+        names = {token: str(tokenizer.convert_ids_to_tokens(token)) for token in skipped if token is not None}
         self._tags = {token: tag for token, name in names.items() if (tag := thinking_tag(name)) is not None}
         self.opening = self._decode(self._tokens(turn.opening))
 

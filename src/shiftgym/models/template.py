@@ -81,7 +81,7 @@ class Template:
             said = " ".join(str(error).split())
             if not isinstance(error, TemplateError):
                 said = f"{type(error).__name__}: {said}"
-            missing = isinstance(error, UndefinedError)
+            missing = isinstance(error, UndefinedError) and said.endswith("is undefined")
             way = "set it in template_variables" if missing else "give a template that takes them"
             raise ConfigError(
                 f"the chat template of {self.name!r} refuses messages of the roles {roles}: {said}; {way}"

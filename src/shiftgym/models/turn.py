@@ -27,6 +27,9 @@ _OPENING, _CLOSING = (
     for at in (0, 2)
 )
 
+_TOKENS = {"<|channel>": "<think>", "<channel|>": "</think>"}
+"""Tokens of thinking whose names do not tell (Gemma 4)."""
+
 Text = TypeVar("Text", str, list[int])
 
 
@@ -92,9 +95,9 @@ def read_turn(template: Template, question: Mapping[str, Any], answer: Mapping[s
 
 def thinking_tag(token: str) -> str | None:
     """The plain tag for a token that opens or closes thinking; None for any other token."""
-    if any(form.fullmatch(token) for form in _OPENING):
-        return "<think>"
-    return "</think>" if any(form.fullmatch(token) for form in _CLOSING) else None
+    if any(form.fullmatch(token) for form in _CLOSING):
+        return "</think>"
+    return "<think>" if any(form.fullmatch(token) for form in _OPENING) else _TOKENS.get(token)
 
 
 def common_beginning(one: Text, other: Text) -> Text:
