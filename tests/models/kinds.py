@@ -156,6 +156,13 @@ KINDS = {
         ["<|turn>", "<turn|>", "<|channel>", "<channel|>"], "<turn|>", "<|turn>user: Q<turn|><|turn>assistant:",
         " 42<turn|>", "<|turn>user: F<turn|><|turn>assistant:",
     ),
+    "thinking in a turn of its own, to which a prompt does not lead": Kind(
+        "{% for m in messages %}{% if m.reasoning_content %}<|im_start|>thinking: {{ m.reasoning_content }}<|im_end|>"
+        "{% endif %}<|im_start|>{{ m.role }}: {{ m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant: {% endif %}",
+        IM, "<|im_end|>", "<|im_start|>user: Q<|im_end|><|im_start|>assistant: ", "42<|im_end|>",
+        "<|im_start|>user: F<|im_end|><|im_start|>assistant: ",
+    ),
     "no beginning of an answer": Kind(
         CHATML.partition("{%- if")[0], IM, "<|im_end|>", "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n",
         "42<|im_end|>", "\n<|im_start|>user\nF<|im_end|>\n<|im_start|>assistant\n",

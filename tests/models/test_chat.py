@@ -10,7 +10,6 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import assistant, user
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.load import load_policy
 from shiftgym.models.player import Player
 from shiftgym.tasks.registry import build_task
 
@@ -101,9 +100,10 @@ def test_the_tokens_of_every_kind(kind: Kind, make_reader: Callable[..., Any]) -
     assert chat_format.end_id == trained[-1]
 
 
-def test_an_expert_is_trained_behind_closed_thinking(kind: Kind, make_reader: Callable[..., Any]) -> None:
-    chat_format, task = kind.chat_format(make_reader), build_task("points")
-    model, _ = load_policy("points-0")
+def test_an_expert_is_trained_behind_closed_thinking(
+    kind: Kind, make_reader: Callable[..., Any], tiny_llama: Any
+) -> None:
+    chat_format, task, model = kind.chat_format(make_reader), build_task("points"), tiny_llama[0]
     player = Player(model, chat_format, task, seed=0, ledger=Ledger(ModelShape.of(model)))
     (conversation,) = player.expert("train", 0)
     ((start, stop),) = conversation.spans

@@ -62,7 +62,6 @@ def played(chat_format: ChatFormat, script: list[int], model: Any, monkeypatch: 
     """The answer of a policy that generates the tokens of `script` and would go on with zeros."""
     rest = iter([*script, *[0] * 9])
     monkeypatch.setattr(generate, "_sample", lambda scores, *_: (scores.argmax(-1).fill_(next(rest)), scores.amax(-1)))
-    model.resize_token_embeddings(max(len(chat_format.tokenizer), model.config.vocab_size))
     policy = ModelPolicy(model, chat_format, temperature=0.0, max_new_tokens=len(script) + 9, seed=0)
     decision = build_task("points").start(build_task("points").problem("train", 0))
     chat = policy.start([decision], [["test"]])

@@ -29,7 +29,7 @@ class AnswerText:
         self.opening = self._decode(self._tokens(turn.opening))
 
         before, between = turn.thought or ("", "")
-        begins = (common_end(turn.header, between) or turn.header or between).strip()
+        begins = (common_end(turn.header, between) or turn.header or between).strip("\n")
         tokens = self._tokens(begins)
         named = any(thinking_tag(str(name)) for name in tokenizer.convert_ids_to_tokens(tokens))
         self.channel = tokens if special.intersection(tokens) and not named else []

@@ -146,11 +146,11 @@ def _with_thought(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _thought(whole: str | None, base: str) -> tuple[str, str] | None:
-    """What stands around a thought in `whole`, a conversation that begins with `base`."""
-    if whole is None or not 0 <= whole.find(THOUGHT) < whole.find(ANSWER):
+    """What stands around a thought in `whole`, if that begins with `base`. Else a prompt does not lead to thoughts."""
+    if whole is None or not whole.startswith(base) or not 0 <= whole.find(THOUGHT) < whole.find(ANSWER):
         return None
-    before, _, rest = whole.partition(THOUGHT)
-    return before.removeprefix(base), rest.partition(ANSWER)[0]
+    before, _, rest = whole.removeprefix(base).partition(THOUGHT)
+    return before, rest.partition(ANSWER)[0]
 
 
 def _allowed(template: Template, messages: Sequence[Mapping[str, Any]]) -> str | None:
