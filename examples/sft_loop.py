@@ -54,7 +54,7 @@ def train(model_name: str, steps: int, seed: int, out: Path) -> None:
         for index in indices:
             decision = task.start(task.problem("train", index))
             while decision is not None:
-                prompt = chat_format.prompt(decision.prompt)
+                prompt = chat_format.prompt(decision.prompt, closed=True)
                 answer = chat_format.answer(task.expert(decision))
                 conversations.append((prompt, answer))
                 decision = decision.next()

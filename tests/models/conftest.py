@@ -116,6 +116,27 @@ def tiny_tokenizer(family: Family) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+@pytest.fixture(scope="session")
+def make_reader() -> Callable[..., PreTrainedTokenizerFast]:
+    """Makes a tokenizer of single bytes with a chat template. `special` tokens are left out of decoded text, those in
+    `added` are not."""
+
+    def make(
+        template: Any, special: list[str], eos: str | None = None, added: tuple[str, ...] = ()
+    ) -> PreTrainedTokenizerFast:
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        core = Tokenizer(models.BPE(vocab={letter: at for at, letter in enumerate(letters)}, merges=[]))
+        core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        core.decoder = decoders.ByteLevel()
+        core.add_special_tokens(special)
+        core.add_tokens(list(added))
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token=eos)
+        tokenizer.chat_template = template
+        return tokenizer
+
+    return make
+
+
 def tiny_model(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """A model of random weights, large enough to give sharply different answers to different prompts."""
     family = FAMILIES[name]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.estimate import Estimate, estimate, makespan, print_plan
+from shiftgym.studies.estimate import Estimate, _measure, estimate, makespan, print_plan
 from shiftgym.studies.plan import plan
 
 
@@ -55,3 +56,9 @@ def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) 
     plans = {each.branch.name: each for each in estimate(load_study(faulty_file, given))}
     assert (plans["few"].steps, plans["many"].steps) == (1, 1)
     assert plans["many"].flops > 1.3 * plans["few"].flops
+
+
+def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
+    study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
+    with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
+        _measure(study, tmp_path, tmp_path / "measured.json")

@@ -53,3 +53,17 @@ def test_a_training_whose_rewards_are_all_alike_says_so(
     step, idle, _ = capsys.readouterr().out.splitlines()
     assert "rewards_alike 1" in step
     assert idle == "1 of 1 steps had nothing to learn from: all rewards were alike."
+
+
+def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
+    study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
+    unknown = "template_variables: the chat template of .* takes no 'enable_thinking'"
+    with pytest.raises(ConfigError, match=unknown):
+        train_model(
+            "points-0", "sft", task="points", steps=1, seed=0, out=tmp_path,
+            overrides=["template_variables.enable_thinking=false"],
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match=unknown):
+        evaluate_model("points-0", study, splits=None, served=None, seed=0, out=None)
+    with pytest.raises(ConfigError, match="http://127.0.0.1:9#m fills its own chat template"):
+        evaluate_model("http://127.0.0.1:9", study, splits=None, served="m", seed=0, out=None)

@@ -9,7 +9,7 @@ from shiftgym.candidates.judging import Judging
 from shiftgym.evaluation.written import FINGERPRINT, check_claim, claim, evaluate_into
 from shiftgym.files import read_json, write_lines, write_text
 from shiftgym.layout import RunFolder
-from shiftgym.policies.endpoint import is_endpoint
+from shiftgym.models.resolve import load_named, resolve_policy
 from shiftgym.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def answer(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: 
         probe = _probe(judging, candidate, task, run)
         ended["solved"] = probe.solved
         write_lines(folder.probes, [{**place, **row} for row in probe.measure(_subject(judging, given, task))])
-    ended["chat_template"] = given[1].template if isinstance(given, tuple) else None
+    ended["chat_template"] = given[1].chat_template if isinstance(given, tuple) else None
     write_text(folder.done, json.dumps(ended))
 
 
@@ -72,11 +72,8 @@ def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "P
     """What answers: a model with its chat format, or the endpoint, policy or `expert` as it was given."""
     if candidate.policy is not None:
         return candidate.policy
-    if checkpoint.source == "expert" or is_endpoint(checkpoint.source):
-        return checkpoint.source
-    from shiftgym.models.load import load_policy
-
-    return load_policy(checkpoint.source)
+    variables = judging.study.template_variables
+    return load_named(checkpoint.source, chat_template=judging.chat_template, template_variables=variables)
 
 
 def origin(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -113,7 +110,6 @@ def _probe(judging: Judging, candidate: Candidate, task: Task, run: Path) -> "Pr
 
 def _subject(judging: Judging, given: "PolicyLike", task: Task) -> "Subject":
     from shiftgym.evaluation.probes import Subject
-    from shiftgym.models.resolve import resolve_policy
 
     of = judging.study.evaluation
     if isinstance(given, tuple):

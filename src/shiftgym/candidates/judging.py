@@ -13,7 +13,18 @@ from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import Study
 from shiftgym.studies.tables import Probes
 
-TAKEN = ("name", "note", "data_seed", "task", "splits", "compare", "evaluation", "probes", "ladders")
+TAKEN = (
+    "name",
+    "note",
+    "template_variables",
+    "data_seed",
+    "task",
+    "splits",
+    "compare",
+    "evaluation",
+    "probes",
+    "ladders",
+)
 """The keys that a comparison takes over from its study. The rest is about training."""
 
 

@@ -1,21 +1,28 @@
-"""Messages to tokens and back, by the model's own chat template. Nothing that was generated is ever tokenised again."""
+"""Messages to tokens and back, by the model's own chat template. Nothing that was generated is ever tokenised again.
 
-from collections.abc import Sequence
+**Thinking.** Some templates end a prompt inside an open block of thinking. The model answers such a prompt as it is,
+and may think. The expert does not think, so its answer stands behind a closed block: `prompt(..., closed=True)`. The
+closing tag is part of the prompt and is not trained. What a template writes by itself before an answer, such as the
+name of a channel or an empty block of thinking, is what the model should generate, so it is trained with the answer.
+
+**History.** A later attempt is asked for behind the tokens of the earlier ones as they were generated, thinking and end
+token included. Many templates would leave old thinking out, and some end an old answer in another way. Following them
+would change the tokens that answers were sampled behind.
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from jinja2.exceptions import TemplateError
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Messages, Picture, assistant, parts, user
+from shiftgym.models.decode import AnswerText
+from shiftgym.models.ends import find_ends
 from shiftgym.models.pictures import Pictures
-
-_ANSWER = "@answer@"
-"""Placeholder for an answer, used to find what the template writes after one."""
-
-_DATE = "26 Jul 2024"
-"""Llama 3 templates print today's date. It is pinned, or the same study would differ from day to day."""
+from shiftgym.models.template import Template
+from shiftgym.models.turn import ANSWER, QUESTION, read_turn
 
 
 class ChatFormat:
@@ -24,109 +31,137 @@ class ChatFormat:
     Args:
         reader: the model's tokenizer, or the processor of a vision-language model.
         pictures: those that the model is shown; None for a text model.
+        chat_template: the text of a template that replaces the model's own, also where the model is saved.
+        template_variables: values of the template's variables, such as `{"enable_thinking": False}`.
 
     Raises:
-        ConfigError: there is no chat template, or one that does not end an answer with a special token.
+        ConfigError: there is no chat template, or one that does not end an answer with a special token, refuses a
+            conversation of questions and answers, or does not know a variable.
     """
 
+    chat_template: str
+    """The text of the template that is used."""
+    opening: str
+    """The end of a prompt from the tag on that opens thinking; empty where a prompt does not end inside thinking."""
     end_id: int
-    """The token that ends an answer in the template; an expert's answer ends with it."""
+    """The token that ends an answer; an expert's answer ends with it."""
     end_ids: set[int]
-    """Every token that stops generation."""
+    """Every token that stops generation. Those that only end a message of thinking before the answer are not among
+    them."""
 
     def __init__(
         self,
         reader: PreTrainedTokenizerBase | ProcessorMixin,
         generation_config: GenerationConfig | None = None,
         pictures: Pictures | None = None,
+        *,
+        chat_template: str | None = None,
+        template_variables: Mapping[str, Any] | None = None,
     ) -> None:
         self.reader, self.pictures = reader, pictures
         tokenizer: PreTrainedTokenizerBase = reader.tokenizer if isinstance(reader, ProcessorMixin) else reader
         self.tokenizer = tokenizer
-        if reader.chat_template is None:
-            raise ConfigError(f"the tokenizer of {tokenizer.name_or_path!r} has no chat template; give it one")
-        self._special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+        self._template = Template(reader, chat_template, template_variables)
+        self.chat_template = self._template.text
+        if chat_template is not None:
+            reader.chat_template = chat_template
         # Feedback texts are few and repeat thousands of times; prompts repeat within a group.
         self._cached_prompt = lru_cache(4096)(self._prompt)
         self._cached_reply = lru_cache(4096)(self._reply)
-        self.end_id = self.reply([user(".")])[0]
+        self._turn = read_turn(self._template, self._plain(user(QUESTION)), self._plain(assistant(ANSWER)))
+        self._text = AnswerText(tokenizer, self._turn)
+        self.opening = self._text.opening
         stops = generation_config.eos_token_id if generation_config is not None else None
-        self.end_ids = {self.end_id, *([stops] if isinstance(stops, int) else stops or [])}
-        if tokenizer.eos_token_id is not None:
-            self.end_ids.add(tokenizer.eos_token_id)
+        self._ends = find_ends(tokenizer, self._turn, channel=bool(self._text.channel), stops=stops)
+        self.end_id, self.end_ids = self._ends.answer[-1], self._ends.stops
 
     @classmethod
-    def of(cls, model: PreTrainedModel, reader: PreTrainedTokenizerBase | ProcessorMixin) -> "ChatFormat":
+    def of(
+        cls,
+        model: PreTrainedModel,
+        reader: PreTrainedTokenizerBase | ProcessorMixin,
+        *,
+        chat_template: str | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+    ) -> "ChatFormat":
         """The format of a model and what it was saved with."""
         pictures = Pictures(reader, model) if isinstance(reader, ProcessorMixin) else None
-        return cls(reader, model.generation_config, pictures)
+        return cls(
+            reader,
+            model.generation_config,
+            pictures,
+            chat_template=chat_template,
+            template_variables=template_variables,
+        )
 
-    def prompt(self, messages: Messages) -> list[int]:
-        """The tokens of a conversation up to where the assistant is to answer."""
-        return list(self._cached_prompt(_key(messages)))
+    def prompt(self, messages: Messages, *, closed: bool = False) -> list[int]:
+        """The tokens of a conversation up to where the assistant is to answer.
 
-    def reply(self, messages: Messages) -> list[int]:
-        """The tokens that follow an answer: its end token, then `messages`, up to where the next answer begins."""
-        return list(self._cached_reply(_key(messages)))
+        Args:
+            closed: thinking that the template opens is closed, as an expert's answer needs it.
+        """
+        return list(self._cached_prompt(_key(messages), closed))
+
+    def reply(self, messages: Messages, last: int | None = None) -> list[int]:
+        """The tokens that follow an answer: its end, then `messages`, up to where the next answer begins.
+
+        Args:
+            last: the last token that was generated. What it has ended is not ended again.
+        """
+        end = self._ends.history
+        written = len(end) if last in self.end_ids else 0
+        if last is not None and last in end:
+            written = end.index(last) + 1
+        return list(self._cached_reply(_key(messages))[written:])
 
     def answer(self, text: str) -> list[int]:
-        """The tokens of an answer as the model should have generated it, its end token included."""
-        return [*self._tokens(text), self.end_id]
+        """The tokens of an answer as the model should have generated it: what the template writes before it (see the
+        head of this file), the text, and its end.
+
+        It follows a prompt that is closed. The text is tokenised behind the end of such a prompt, since in many
+        vocabularies the first token of a text depends on what stands before it.
+        """
+        text = self._turn.header + text
+        end = str(self.tokenizer.convert_ids_to_tokens(self.end_id))
+        for before in (QUESTION + self._turn.tail + self._turn.closing, end):
+            start, both = self._tokens(before), self._tokens(before + text)
+            if both[: len(start)] == start:
+                return [*both[len(start) :], *self._ends.answer]
+        return [*self._tokens(text), *self._ends.answer]
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of generated tokens, special ones left out."""
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        assert isinstance(text, str)
-        return text
+        """The text of generated tokens, special ones left out; see `AnswerText`. It follows `opening`."""
+        return self._text.read(list(ids))
 
     def flops(self, shown: Sequence[int]) -> int:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
 
-    def _prompt(self, key: "_Key") -> list[int]:
+    def _prompt(self, key: "_Key", closed: bool) -> list[int]:
         messages = _messages(key)
-        return self._shown(self._tokens(self._render(messages)), messages)
+        text = self._render(messages) + (self._turn.closing if closed else "")
+        return self._shown(self._tokens(text), messages)
 
     def _reply(self, key: "_Key") -> list[int]:
         messages = _messages(key)
-        rendered = self._render([user("."), assistant(_ANSWER), *messages])
-        following = self._shown(self._tokens(rendered.partition(_ANSWER)[2]), messages)
-        # Some templates put a space between an answer and its end token. It was not generated, so it is left out.
-        end = next((i for i, token in enumerate(following) if token in self._special), None)
-        if end is None:
-            name = self.tokenizer.name_or_path
-            raise ConfigError(f"the chat template of {name!r} ends an answer with no special token; it must")
-        return following[end:]
+        following = self._render([user("."), assistant(ANSWER), *messages]).partition(ANSWER)[2]
+        return self._shown(self._tokens(following.lstrip() if self._ends.history else following), messages)
 
     def _render(self, messages: Messages) -> str:
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [{"role": message["role"], "content": self._content(message)} for message in messages],
-                chat_template=cast(str | None, self.reader.chat_template),
-                tokenize=False,
-                add_generation_prompt=True,
-                date_string=_DATE,
-            )
-        except TemplateError as error:
-            roles = ", ".join(message["role"] for message in messages)
-            raise ConfigError(
-                f"the chat template of {self.tokenizer.name_or_path!r} refuses messages of the roles {roles}: {error}"
-            ) from error
-        assert isinstance(text, str)
-        return text
+        return self._template.render([self._plain(each) for each in messages], prompt=True) + self._turn.lead
 
     def _tokens(self, text: str) -> list[int]:
         """A template writes its own special tokens, so none are added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _content(self, message: Message) -> Any:
-        """The content of a message, which a vision-language model takes in parts."""
+    def _plain(self, message: Message) -> dict[str, Any]:
+        """A message as the template reads it: a vision-language model takes its content in parts."""
         if self.pictures is None:
             if message.get("pictures"):
                 name = self.tokenizer.name_or_path
                 raise ConfigError(f"{name!r} cannot see, and this task shows pictures; give a vision-language model")
-            return message["content"]
-        return parts(message, lambda _: {"type": "image"})
+            return {"role": message["role"], "content": message["content"]}
+        return {"role": message["role"], "content": parts(message, lambda _: {"type": "image"})}
 
     def _shown(self, ids: list[int], messages: Messages) -> list[int]:
         """The placeholder of each picture replaced by its tokens."""

@@ -94,8 +94,7 @@ class ModelChat:
                 if chat_format.pictures is not None and self._policy.rotary:
                     talk.position_offset = int(chat_format.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
             else:
-                ended = talk.ids[-1] in chat_format.end_ids
-                talk.ids += chat_format.reply(new)[1 if ended else 0 :]
+                talk.ids += chat_format.reply(new, talk.ids[-1])
         with decoding(self._policy.model):
             tokens, logprobs = self._generate(rows, talks)
         answers = []
@@ -106,7 +105,8 @@ class ModelChat:
             talk.spans.append((start, len(talk.ids)))
             talk.logprobs.append(logs)
             ended = ids[-1] in chat_format.end_ids
-            answers.append(Answer(chat_format.text(ids[:-1] if ended else ids), len(ids), "end" if ended else "length"))
+            text = chat_format.opening + chat_format.text(ids[:-1] if ended else ids)
+            answers.append(Answer(text, len(ids), "end" if ended else "length"))
         return answers
 
     def transcripts(self) -> list[Transcript]:

@@ -2,7 +2,9 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -23,7 +25,12 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load_policy(
-    name_or_path: str, *, device: str = "cpu", dtype: str = "float32"
+    name_or_path: str,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    chat_template: str | None = None,
+    template_variables: Mapping[str, Any] | None = None,
 ) -> tuple[PreTrainedModel, ChatFormat]:
     """The model, in evaluation mode, and how its conversations are written in tokens.
 
@@ -31,9 +38,11 @@ def load_policy(
 
     Args:
         name_or_path: a shipped backbone, a model directory, or a hub id `owner/name`. Only a hub id may download.
+        chat_template, template_variables: see `ChatFormat`.
 
     Raises:
-        ConfigError: there is no such model, its files are not those of a supported model, or it has no chat template.
+        ConfigError: there is no such model, its files are not those of a supported model, or its chat template is
+            missing or cannot be used.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
@@ -53,7 +62,7 @@ def load_policy(
         raise ConfigError(f"model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     model.to(device)  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
-    return model, ChatFormat.of(model, reader)
+    return model, ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
 
 
 def _source(name: str) -> tuple[str, bool]:

@@ -123,7 +123,7 @@ class Player:
         """The expert's answer to each decision of a problem."""
         found = []
         for decision in decisions(self.task, self.task.problem(split, index)):
-            prompt = self.chat_format.prompt(decision.prompt)
+            prompt = self.chat_format.prompt(decision.prompt, closed=True)
             answer = self.chat_format.answer(self.task.expert(decision))
             found.append(Conversation(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
         return found

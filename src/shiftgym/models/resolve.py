@@ -1,9 +1,10 @@
 """Finds a policy, which may be given as such, as a model with its chat format, or by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from shiftgym.errors import ConfigError
 from shiftgym.policies.base import Policy
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
 from shiftgym.policies.expert import ExpertPolicy
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
 PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
 """A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy`
 takes."""
+
+
+def load_named(
+    name: str, *, chat_template: str | None = None, template_variables: Mapping[str, Any] | None = None
+) -> PolicyLike:
+    """What answers under that name: a model with its chat format, or the name itself where there is nothing to load.
+
+    Args:
+        name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy` takes.
+        chat_template, template_variables: see `ChatFormat`. `expert` and endpoints have no chat template here.
+
+    Raises:
+        ConfigError: there is no such model, or an endpoint is to fill in variables.
+    """
+    if is_endpoint(name) and template_variables:
+        raise ConfigError(f"template_variables: {name} fills its own chat template; give them to the server instead")
+    if name == "expert" or is_endpoint(name):
+        return name
+    from shiftgym.models.load import load_policy
+
+    return load_policy(name, chat_template=chat_template, template_variables=template_variables)
 
 
 def resolve_policy(
@@ -37,9 +59,7 @@ def resolve_policy(
         url, model = endpoint_address(given)
         return OpenAIPolicy(model, base_url=url, max_tokens=max_new_tokens, settings=endpoint).at
     if isinstance(given, str | Path):
-        from shiftgym.models.load import load_policy
-
-        given = load_policy(str(given))
+        given = load_named(str(given))
     if not isinstance(given, tuple):
         policy = given
         return lambda _: policy

@@ -49,7 +49,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
-    model, chat_format = load_policy(source)
+    model, chat_format = load_policy(source, template_variables=study.template_variables)
     task = study.build_task()
 
     probe = None

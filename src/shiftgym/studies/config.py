@@ -34,6 +34,9 @@ class _Setup(Table):
 
     model: str = "points-0"
     """A shipped backbone, a model directory, or a hub id `owner/name`."""
+    template_variables: dict[str, Any] = Field(default_factory=dict)
+    """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
+    thinking."""
     data_seed: int = Field(0, ge=0)
     """Seed of the problems, which depend on no other seed."""
     task: TaskTable
@@ -159,7 +162,9 @@ class Study(_Setup):
     def questions(self) -> dict[str, Any]:
         """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
         is no part of it."""
-        asked = self.model_dump(mode="json", include={"data_seed", "task", "splits"}, exclude_none=True)
+        asked = self.model_dump(
+            mode="json", include={"data_seed", "task", "splits", "template_variables"}, exclude_none=True
+        )
         return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
 
     def _check_start(self, name: str, branch: BranchTable) -> None:

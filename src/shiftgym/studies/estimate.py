@@ -112,7 +112,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    model, chat_format = load_policy(study.model)
+    model, chat_format = load_policy(study.model, template_variables=study.template_variables)
     measured = {"start": time.perf_counter() - began}
     began = time.perf_counter()
     evaluate((model, chat_format), task, **study.evaluation.model_dump())
@@ -125,7 +125,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
-        model, _ = load_policy(study.model)
+        model, _ = load_policy(study.model, template_variables=study.template_variables)
         folder = branch.folder(scratch)
         of = branch.table
         train((model, chat_format), load_recipe(of.recipe), task, settings=of.settings, folder=folder.path, steps=2)

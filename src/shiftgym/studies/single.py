@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +24,9 @@ from shiftgym.tasks.check import Finding, check_task
 from shiftgym.tasks.registry import SHIPPED
 from shiftgym.training.idle import ALIKE, idleness
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
+
+if TYPE_CHECKING:
+    from shiftgym.models.resolve import PolicyLike
 
 BESIDE = ("valid", "perseverated", "tokens")
 """Measures that `evaluate_model` prints beside success."""
@@ -53,7 +56,7 @@ def train_model(
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    policy = load_policy(training.model)
+    policy = load_policy(training.model, template_variables=training.template_variables)
     write_text(record, training.to_toml())
     console = Console()
     result = train(
@@ -113,6 +116,7 @@ def evaluate_model(
     from shiftgym.evaluation.measures import MEASURES
     from shiftgym.evaluation.rows import SCHEMA
     from shiftgym.evaluation.summaries import summarise
+    from shiftgym.models.resolve import load_named
     from shiftgym.reports.cautions import ENDS, never_right, unanswered
     from shiftgym.reports.words import told
 
@@ -121,11 +125,12 @@ def evaluate_model(
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     asked = settings.model_copy(update={"splits": splits or settings.splits})
-    given = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
+    name = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
+    given = load_named(name, template_variables=study.template_variables)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         folder = BranchFolder(out or Path(scratch))
-        claim(folder, {"source": given, "seed": seed, **study.questions()})
-        _evaluate(folder, given, task, asked, seed=seed, endpoint=endpoint)
+        claim(folder, {"source": name, "seed": seed, **study.questions()})
+        _evaluate(folder, name, given, task, asked, seed=seed, endpoint=endpoint)
         whole = [row for row in read_lines(folder.results) if row["split"] in asked.splits]
     found = Evaluation([row for row in whole if row["problem"] < asked.problems])
     summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
@@ -157,20 +162,27 @@ def evaluate_model(
 
 
 def _evaluate(
-    folder: BranchFolder, given: str, task: Task, asked: EvaluationTable, *, seed: int, endpoint: EndpointSettings
+    folder: BranchFolder,
+    name: str,
+    given: "PolicyLike",
+    task: Task,
+    asked: EvaluationTable,
+    *,
+    seed: int,
+    endpoint: EndpointSettings,
 ) -> None:
     """Let `given` answer what it has not answered in `folder` yet, with progress on stderr."""
     total = len(asked.splits) * len(asked.decodings) * asked.problems
-    with AnsweredDisplay({given: folder.results}, total, Console(stderr=True)) as shown:
+    with AnsweredDisplay({name: folder.results}, total, Console(stderr=True)) as shown:
         evaluate_into(
             folder,
             given,
             task,
             **asked.model_dump(),
             seed=seed,
-            origin={"branch": given, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
+            origin={"branch": name, "seed": seed, "step": 0, "fraction": 0.0, "flops": 0.0, "flops_paper": 0.0},
             endpoint=endpoint,
-            on_batch=lambda: shown.show({given: "running"}),
+            on_batch=lambda: shown.show({name: "running"}),
         )
 
 

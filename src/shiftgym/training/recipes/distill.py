@@ -50,6 +50,5 @@ class Distill(PolicyGradient):
         """The conversation, the feedback, and the same answer again, which alone is scored."""
         chat_format, ids = self.player.chat_format, conversation.ids
         ((start, stop),) = conversation.spans
-        told = chat_format.reply([user(feedback)])[1 if ids[-1] in chat_format.end_ids else 0 :]
-        context = [*ids, *told]
+        context = [*ids, *chat_format.reply([user(feedback)], ids[-1])]
         return Conversation([*context, *ids[start:stop]], [(len(context), len(context) + stop - start)])
