@@ -1,0 +1,35 @@
+"""Thinking in a model's text, which is no part of its answer.
+
+Models write their thinking between two tags. The tags that are known here are a name of thinking, in any case, in one
+of these forms:
+
+    <think> ... </think>                                also <|think|>, [THINK], ◁think▷ and <seed:think>
+    <|begin_of_thought|> ... <|end_of_thought|>         also <|START_THINKING|>, <|thought_end|> and the like
+    <|channel|>analysis ... <|channel|>final            also <|channel>thought ... <channel|>
+
+In plain square brackets only `think` and `thinking` open thinking, since a model may well write `[Analysis]` as a
+heading.
+"""
+
+import re
+
+_NAME = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratch[_ -]?pad|chain[_ -]of[_ -]thought|cot)"
+_ENDS = rf"/\s?(?=[a-z])(?:\w{{1,20}}:)?{_NAME}|end[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -]end"
+_OPENS = rf"(?:\w{{1,20}}:)?{_NAME}|(?:begin|start)[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -](?:begin|start)"
+_TAG = re.compile(
+    rf"(?:<[|｜]?|◁|\[(?=\s?(?:/|end|think)))\s?(?=[/a-z])(?:({_ENDS})|{_OPENS})\s?(?:[|｜]?>|▷|\])"
+    rf"|(<\|channel\|>\s?final\b|<channel\|>)|<\|?channel\|?>\s?{_NAME}\b",
+    re.IGNORECASE,
+)
+"""A tag of thinking. One that ends thinking has a group."""
+
+
+def without_thinking(text: str) -> str:
+    """What stands after the last tag that ends thinking, up to a tag that opens thinking again. Takes linear time."""
+    start, end = 0, None
+    for tag in _TAG.finditer(text):
+        if tag.lastindex:
+            start, end = tag.end(), None
+        elif end is None:
+            end = tag.start()
+    return text[start:end]
