@@ -15,7 +15,7 @@ on, and since such a beginning is at most `DEPTH` levels deep, no character is r
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -56,11 +56,16 @@ def read_object(text: str, field: str) -> dict[str, Any] | None:
         field: the field that makes an object the answer.
     """
     text = without_thinking(text)
+    last = text.rfind(field)
     filled = _filled(field)
-    spans = [span for span in _complete(text, text.rfind(field)) if filled.search(text, *span)]
-    for start, end in reversed(spans):
-        holders = list(_holders(_value(text[start:end]), field))
-        found = next((one for one in reversed(holders) if _counts(one, field)), None)
+    complete = []
+    for match in _COMPLETE.finditer(text):
+        if match.start() > last:
+            break
+        if filled.search(text, match.start(), match.end()):
+            complete.append(match[0])
+    for part in reversed(complete):
+        found = _last(_value(part), field)
         if found is not None:
             return found
     return None
@@ -112,27 +117,18 @@ _COMPLETE = re.compile(rf"(?![\[{{]\s*+[\]}}]|\[{{{DEPTH + 1}}}){_nested(DEPTH)}
 """What is empty, or clearly too deep, is passed over at once."""
 
 
-def _complete(text: str, last: int) -> Iterator[tuple[int, int]]:
-    """Where complete objects and arrays begin and end, up to those that begin before `last`."""
-    for match in _COMPLETE.finditer(text):
-        if match.start() > last:
-            return
-        yield match.span()
-
-
 @cache
 def _filled(field: str) -> re.Pattern[str]:
     """Finds where an object may hold the field with more than an ellipsis; thousands of templates are read at once."""
     return re.compile(rf"""{re.escape(field)}["']?\s*+:\s*+(?!(["']?)\s*+(?:\.\.\.|…)\s*+\1[,}}\s])""")
 
 
-def _holders(value: Any, field: str) -> Iterator[dict[str, Any]]:
-    """The objects in a value that have the field and stand in no other such, in order."""
+def _last(value: Any, field: str) -> dict[str, Any] | None:
+    """The last object in a value that is an answer and stands in no other object with the field."""
     if isinstance(value, dict) and field in value:
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _holders(inner, field)
+        return value if _counts(value, field) else None
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return next((found for one in reversed(inside) if (found := _last(one, field)) is not None), None)
 
 
 _JSON = json.JSONDecoder(strict=False)
@@ -143,9 +139,9 @@ _PART = re.compile(rf"({_SCALAR})\s*+(:)?+|,(?=\s*+[\]}}])|\s++", re.DOTALL)
 def _value(text: str) -> Any:
     """The value of a complete object or array."""
     try:
-        return _JSON.decode(text)
+        return _JSON.raw_decode(text)[0]
     except ValueError:
-        return _JSON.decode(_PART.sub(_mended, text))
+        return _JSON.raw_decode(_PART.sub(_mended, text))[0]
 
 
 _WORDS = {

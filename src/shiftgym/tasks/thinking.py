@@ -14,12 +14,13 @@ heading.
 import re
 
 _NAME = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratch[_ -]?pad|chain[_ -]of[_ -]thought|cot)"
-_ENDS = rf"/\s?(?=[a-z])(?:\w{{1,20}}:)?{_NAME}|end[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -]end"
+_ENDS = rf"/\s?(?:\w{{1,20}}:)?{_NAME}|end[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -]end"
 _OPENS = rf"(?:\w{{1,20}}:)?{_NAME}|(?:begin|start)[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -](?:begin|start)"
 _TAG = re.compile(
-    rf"(?:<[|｜]?|◁|\[(?=\s?(?:/|end|think)))\s?(?=[/a-z])(?:({_ENDS})|{_OPENS})\s?(?:[|｜]?>|▷|\])"
-    rf"|(<\|channel\|>\s?final\b|<channel\|>)|<\|?channel\|?>\s?{_NAME}\b",
-    re.IGNORECASE,
+    # The first character stands outside the part that ignores case, since only then is it searched for fast.
+    r"[<\[◁](?i:"
+    rf"(?:(?<!\[)|(?=\s?(?:/|end|think)))[|｜]?\s?(?=/?\s?[a-z])(?:({_ENDS})|{_OPENS})\s?(?:[|｜]?>|▷|\])"
+    rf"|(\|channel\|>\s?final\b|channel\|>)|\|?channel\|?>\s?{_NAME}\b)"
 )
 """A tag of thinking. One that ends thinking has a group."""
 
