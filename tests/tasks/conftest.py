@@ -27,7 +27,7 @@ def _scalar(text: str, at: int) -> tuple[Any, int] | None:
             read, at = read + text[at : at + 1], at + 1
         return None
     end = at
-    while end < len(text) and (text[end].isascii() and text[end].isalnum() or text[end] in "_.+-…"):
+    while end < len(text) and ((text[end].isascii() and text[end].isalnum()) or text[end] in "_.+-…"):
         end += 1
     word = text[at:end]
     if not word:
@@ -107,8 +107,8 @@ def independent_reader() -> Callable[[str, str], dict[str, Any] | None]:
 
 
 FRAGMENTS = (
-    *OPENING, *CLOSING, *'{}[]",:\\\'', "\n", " ", "```json\n", "```", "5", "null", "it's ", "…", "...", "So: ", '{"', "['",
-    '": "', '", "', "FIELD", '"FIELD": ', "'FIELD': ", '{"FIELD": "...", "a": [...]}', '{"steps": "{', '{"a": {"b": [',
+    *OPENING, *CLOSING, *'{}[]",:\\\'', "\n", " ", "```json\n", "```", "5", "null", "it's ", "…", "...", "So: ", '{"',
+    "['",     '": "', '", "', "FIELD", '"FIELD": ', "'FIELD': ", '{"FIELD": "...", "a": [...]}', '{"steps": "{', '{"a": {"b": [',
     '"}', '"}]}', "]}", '{"FIELD": null}', '{"FIELD": [1]}', '{"note": "{\'FIELD\': \'x\'}"}',
 )  # fmt: skip
 
@@ -129,16 +129,14 @@ def _texts(field: str, values: list[str], stream: random.Random, count: int) -> 
 def _long_texts(field: str, answer: str, stream: random.Random, count: int) -> Iterator[str]:
     """Texts of 100,000 characters that are hard to read, half of them with the answer at their end."""
     units = [
-        "{", "[", '"', "'", "\\", "{}", "[]", '{"', "{'", '{"a":', "{a:", "{a:{a:1}}", '{"a": 1}', '{"a": [', "[[1],", "[1,",
-        "[{", "[[[[[]]]]]", '{"FIELD": ', '{"FIELD": "..."}', '{"FIELD": "1"}', '{"FIELD": {}}', "{FIELD:...}", '{"\\', "FIELD",
-        '{"a":"{\'b\':\'', "{'a': '", "<think>", "</think>", "<", "</", "<|", "[/think", "◁", "<|channel|>", "<a:", "\n", " ",
-        "FIELD: ", "a: b\n", "a:  ", "FIELD: ...\n", '"FIELD": [[', "{a:[{FIELD:1}]}", "{8, ", '{"a": "x", ', "[/", "end_of_",
+        "{", "[", '"', "'", "\\", "{}", "[]", '{"', "{'", '{"a":', "{a:", "{a:{a:1}}", '{"a": 1}', '{"a": [', "[[1],",
+        "[1,",         "[{", "[[[[[]]]]]", '{"FIELD": ', '{"FIELD": "..."}', '{"FIELD": "1"}', '{"FIELD": {}}', "{FIELD:...}", '{"\\',
+        "FIELD",         '{"a":"{\'b\':\'', "{'a': '", "<think>", "</think>", "<", "</", "<|", "[/think", "◁", "<|channel|>", "<a:",
+        "\n", " ",         "FIELD: ", "a: b\n", "a:  ", "FIELD: ...\n", '"FIELD": [[', "{a:[{FIELD:1}]}", "{8, ", '{"a": "x", ', "[/",
+        "end_of_",
     ]  # fmt: skip
     for number in range(count):
-        if number < len(units):
-            unit = units[number]
-        else:
-            unit = "".join(stream.choices(units, k=stream.randint(2, 6)))
+        unit = units[number] if number < len(units) else "".join(stream.choices(units, k=stream.randint(2, 6)))
         end = answer if number % 2 else ""
         yield (unit.replace("FIELD", field) * 100_000)[: 100_000 - len(end)] + end
 

@@ -76,7 +76,9 @@ def test_a_square_bracket_with_a_slash_ends_thinking_whatever_its_name():
     assert without_thinking("[reasoning] x [/reasoning] y") == " y"
 
 
-@pytest.mark.parametrize("unit", ["<", "</", "<think", "</think>", "<think>", "<aaaaaaaaaaaaaaaaaaaa", "[/end of ", "◁", "< "])
+@pytest.mark.parametrize(
+    "unit", ["<", "</", "<think", "</think>", "<think>", "<aaaaaaaaaaaaaaaaaaaa", "[/end of ", "◁", "< "]
+)
 def test_any_length_takes_linear_time(unit):
     text = (unit * 300_000)[:300_000]
     started = time.thread_time()

@@ -16,7 +16,7 @@ from shiftgym.policies.text_chat import Dialogue, TextChat
 from shiftgym.reading import override
 from shiftgym.seeds import Names
 from shiftgym.studies.config import load_study
-from shiftgym.tasks.answer import read_fields, write_fields
+from shiftgym.tasks.answer import Form, read_fields, write_fields
 from shiftgym.tasks.base import Decision, Drawn, Task
 from shiftgym.tasks.registry import SHIPPED, build_task, default_splits, load_task, require_split
 from shiftgym.tasks.walk import decisions
@@ -73,7 +73,8 @@ class HumanPolicy:
             text = self._console.input("[bold]> [/bold]")
         except EOFError:
             raise DataError("the input ended before an answer was given") from None
-        field, form = getattr(self._task, "field", None), getattr(self._task, "form", "json")
+        field: str | None = getattr(self._task, "field", None)
+        form: Form = getattr(self._task, "form", "json")
         if field is not None and read_fields(text, field, form) is None:
             text = write_fields({field: text}, form)
         return Answer(text, tokens=0, stop="end")
@@ -112,9 +113,7 @@ def play_in_terminal(task: Task, split: str | None, index: int, console: Console
     """A person plays one problem, with as many attempts as any policy has."""
     split = _split(task, split)
     console.print(
-        "[dim]Answer in the form that is asked for, or with the bare {}.[/dim]".format(
-            getattr(task, "field", "answer")
-        )
+        "[dim]Answer in the form that is asked for, or with the bare {}.[/dim]".format(getattr(task, "field", "answer"))
     )
     episode = play(HumanPolicy(console, task), task, [task.problem(split, index)])[0]
     last = episode.decisions[-1]

@@ -145,8 +145,15 @@ def _value(text: str) -> Any:
 
 
 _WORDS = {
-    **{"true": "true", "false": "false", "null": "null", "NaN": "NaN", "Infinity": "Infinity"},
-    **{"True": "true", "False": "false", "None": "null", "-Infinity": "-Infinity"},
+    "true": "true",
+    "false": "false",
+    "null": "null",
+    "NaN": "NaN",
+    "Infinity": "Infinity",
+    "True": "true",
+    "False": "false",
+    "None": "null",
+    "-Infinity": "-Infinity",
 }
 _NUMBER = re.compile(r"-?[0-9]++(\.[0-9]++)?+([eE][+-]?[0-9]++)?+")
 

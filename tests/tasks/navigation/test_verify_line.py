@@ -25,9 +25,7 @@ def test_without_a_turn_there_may_be_no_next_heading():
     assert verified(expected="stop", answer='{"action": "stop()"}', **there)["outcome"] == "correct_action"
     assert verified(expected="forward", answer='{"action": "forward()"}', **there)["outcome"] == "correct_action"
     assert verified(expected="forward", **there)["outcome"] == "wrong_action"
-    assert verified(next_heading=None) == {
-        "error": "next_heading: must be a number where a turn is expected, not null"
-    }
+    assert verified(next_heading=None) == {"error": "next_heading: must be a number where a turn is expected, not null"}
 
 
 def test_lines_are_judged():

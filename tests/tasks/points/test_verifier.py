@@ -126,7 +126,7 @@ def test_a_diagnosis_is_of_the_answer_that_was_judged():
     decision = task.start(task.problem("ood", 0))
     answer = json.loads(task.expert(decision))
     draft = {**answer, "number": [10 if number > 10 else number for number in answer["number"]], "steps": ""}
-    text = f"<think>{json.dumps(draft)}</think>{json.dumps(draft)} no: {json.dumps(answer)} {{\"number\": [1]}}"
+    text = f'<think>{json.dumps(draft)}</think>{json.dumps(draft)} no: {json.dumps(answer)} {{"number": [1]}}'
     assert decision.judge(text).correct
     found = task.diagnose(decision, text)
     assert (found.valid, found.style, found.translated, found.perseverated) == (True, "worked", True, False)
