@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -108,7 +109,8 @@ def independent_reader() -> Callable[[str, str], dict[str, Any] | None]:
 
 FRAGMENTS = (
     *OPENING, *CLOSING, *'{}[]",:\\\'', "\n", " ", "```json\n", "```", "5", "null", "it's ", "…", "...", "So: ", '{"',
-    "['",     '": "', '", "', "FIELD", '"FIELD": ', "'FIELD': ", '{"FIELD": "...", "a": [...]}', '{"steps": "{', '{"a": {"b": [',
+    "['",     '": "', '", "', "FIELD", '"FIELD": ', "'FIELD': ", '{"FIELD": "...", "a": [...]}', '{"steps": "{',
+    '{"a": {"b": [',
     '"}', '"}]}', "]}", '{"FIELD": null}', '{"FIELD": [1]}', '{"note": "{\'FIELD\': \'x\'}"}',
 )  # fmt: skip
 
@@ -130,9 +132,12 @@ def _long_texts(field: str, answer: str, stream: random.Random, count: int) -> I
     """Texts of 100,000 characters that are hard to read, half of them with the answer at their end."""
     units = [
         "{", "[", '"', "'", "\\", "{}", "[]", '{"', "{'", '{"a":', "{a:", "{a:{a:1}}", '{"a": 1}', '{"a": [', "[[1],",
-        "[1,",         "[{", "[[[[[]]]]]", '{"FIELD": ', '{"FIELD": "..."}', '{"FIELD": "1"}', '{"FIELD": {}}', "{FIELD:...}", '{"\\',
-        "FIELD",         '{"a":"{\'b\':\'', "{'a': '", "<think>", "</think>", "<", "</", "<|", "[/think", "◁", "<|channel|>", "<a:",
-        "\n", " ",         "FIELD: ", "a: b\n", "a:  ", "FIELD: ...\n", '"FIELD": [[', "{a:[{FIELD:1}]}", "{8, ", '{"a": "x", ', "[/",
+        "[1,",         "[{", "[[[[[]]]]]", '{"FIELD": ', '{"FIELD": "..."}', '{"FIELD": "1"}', '{"FIELD": {}}',
+        "{FIELD:...}", '{"\\',
+        "FIELD",         '{"a":"{\'b\':\'', "{'a': '", "<think>", "</think>", "<", "</", "<|", "[/think", "◁",
+        "<|channel|>", "<a:",
+        "\n", " ",         "FIELD: ", "a: b\n", "a:  ", "FIELD: ...\n", '"FIELD": [[', "{a:[{FIELD:1}]}", "{8, ",
+        '{"a": "x", ', "[/",
         "end_of_",
     ]  # fmt: skip
     for number in range(count):
@@ -149,3 +154,19 @@ def texts() -> Callable[[str, list[str], random.Random, int], Iterator[str]]:
 @pytest.fixture(scope="session")
 def long_texts() -> Callable[[str, str, random.Random, int], Iterator[str]]:
     return _long_texts
+
+
+def _soon(call: Callable[[], object]) -> bool:
+    """Whether a call takes under 50 ms of our own processor time; a busy machine gets three tries."""
+
+    def seconds() -> float:
+        started = time.thread_time()
+        call()
+        return time.thread_time() - started
+
+    return any(seconds() < 0.05 for _ in range(3))
+
+
+@pytest.fixture(scope="session")
+def soon() -> Callable[[Callable[[], object]], bool]:
+    return _soon

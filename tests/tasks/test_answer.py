@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -179,13 +178,11 @@ def test_the_reader_agrees_with_another_that_goes_by_the_letter(independent_read
         assert found > 500
 
 
-def test_hard_texts_are_read_soon(long_texts):
+def test_hard_texts_are_read_soon(long_texts, soon):
     for form in ("json", "lines"):
         answer = write_fields({"formula": "8*3*1"}, form)
         for text in long_texts("formula", answer, random.Random(1), 60):
-            started = time.thread_time()
-            read_fields(text, "formula", form)
-            assert time.thread_time() - started < 0.05, text[:50]
+            assert soon(lambda text=text, form=form: read_fields(text, "formula", form)), text[:50]
 
 
 LINES = Table(("8", "3", "A"), TEN, 24, vision=True, form="lines")

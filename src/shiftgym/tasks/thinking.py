@@ -14,15 +14,15 @@ heading.
 import re
 
 _NAME = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratch[_ -]?pad|chain[_ -]of[_ -]thought|cot)"
-_ENDS = rf"/\s?(?:\w{{1,20}}:)?{_NAME}|end[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -]end"
-_OPENS = rf"(?:\w{{1,20}}:)?{_NAME}|(?:begin|start)[_ -](?:of[_ -])?{_NAME}|{_NAME}[_ -](?:begin|start)"
 _TAG = re.compile(
     # The first character stands outside the part that ignores case, since only then is it searched for fast.
     r"[<\[◁](?i:"
-    rf"(?:(?<!\[)|(?=\s?(?:/|end|think)))[|｜]?\s?(?=/?\s?[a-z])(?:({_ENDS})|{_OPENS})\s?(?:[|｜]?>|▷|\])"
+    r"(?:(?<!\[)|(?=\s?(?:/|end|think)))[|｜]?\s?(?=/?\s?[a-z])"
+    rf"(?:(/\s?)?(?:\w{{1,20}}:)?{_NAME}(?:[_ -](?:begin|start|(end)))?|(?:begin|start|(end))[_ -](?:of[_ -])?{_NAME})"
+    r"\s?(?:[|｜]?>|▷|\])"
     rf"|(\|channel\|>\s?final\b|channel\|>)|\|?channel\|?>\s?{_NAME}\b)"
 )
-"""A tag of thinking. One that ends thinking has a group."""
+"""A tag of thinking. In one that ends thinking a group takes part."""
 
 
 def without_thinking(text: str) -> str:

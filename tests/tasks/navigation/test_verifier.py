@@ -220,15 +220,14 @@ def test_any_text_is_judged_soon_and_diagnosed(text):
         TASK.diagnose(decision, text)
 
 
-def _pays_only_what_another_reader_finds(texts, reader):
+def _pays_only_what_another_reader_finds(texts, reader, soon):
     """Over texts, for every answer that is judged right."""
     decision = STARTS[0]
     paid = 0
     for text in texts:
-        started = time.thread_time()
+        assert soon(lambda text=text: decision.judge(text)), text[:60]
+        assert soon(lambda text=text: TASK.diagnose(decision, text)), text[:60]
         verdict = decision.judge(text)
-        TASK.diagnose(decision, text)
-        assert time.thread_time() - started < 0.05, text[:60]
         assert verdict.outcome in TASK.outcomes
         if verdict.correct:
             paid += 1
@@ -241,17 +240,17 @@ RIGHT_ACTION = json.loads(TASK.expert(STARTS[0]))["action"]
 ACTIONS = [RIGHT_ACTION, RIGHT_ACTION, "forward()", "turn_direction(up)"]
 
 
-def test_nothing_wrong_is_paid(independent_reader, texts):
+def test_nothing_wrong_is_paid(independent_reader, texts, soon):
     few = texts("action", ACTIONS, random.Random(2), 1000)
-    assert _pays_only_what_another_reader_finds(few, independent_reader) > 100
+    assert _pays_only_what_another_reader_finds(few, independent_reader, soon) > 100
 
 
 @pytest.mark.slow
-def test_nothing_wrong_is_paid_in_many_texts(independent_reader, texts, long_texts):
+def test_nothing_wrong_is_paid_in_many_texts(independent_reader, texts, long_texts, soon):
     many = texts("action", ACTIONS, random.Random(3), 100_000)
-    assert _pays_only_what_another_reader_finds(many, independent_reader) > 10_000
+    assert _pays_only_what_another_reader_finds(many, independent_reader, soon) > 10_000
     long = long_texts("action", TASK.expert(STARTS[0]), random.Random(4), 200)
-    assert _pays_only_what_another_reader_finds(long, independent_reader) > 50
+    assert _pays_only_what_another_reader_finds(long, independent_reader, soon) > 50
 
 
 def test_thirty_thousand_answers_a_second():

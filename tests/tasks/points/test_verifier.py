@@ -87,17 +87,14 @@ def test_damaged_experts_are_paid_only_if_still_right(oracle, data):
 GLYPHS = str.maketrans("\u00d7\u00f7\u2212", "*/-")
 
 
-def _pays_only_what_another_reader_finds(texts, reader, oracle):
+def _pays_only_what_another_reader_finds(texts, reader, oracle, soon):
     """Over texts, for every answer that is judged right."""
     paid = 0
     for text in texts:
-        started = time.thread_time()
+        assert soon(lambda text=text: judge(text, EASY)), text[:60]
+        assert soon(lambda text=text: TASK.diagnose(DECISIONS[0], text)), text[:60]
         verdict = judge(text, EASY)
-        assert time.thread_time() - started < LIMIT, text[:60]
         assert verdict.outcome in TASK.outcomes
-        started = time.thread_time()
-        TASK.diagnose(DECISIONS[0], text)
-        assert time.thread_time() - started < LIMIT, text[:60]
         if verdict.correct:
             paid += 1
             assert oracle(reader(text, "formula")["formula"].translate(GLYPHS), NUMBERS, 24) == "correct", text
@@ -108,17 +105,17 @@ FORMULAS = ["8*3*1", "8*3/1=24", "8\u00d73\u00f71", "8+3\u22121", "(8*3", "8\u00
 ANSWER = '{"cards": ["3", "8", "A"], "number": [3, 8, 1], "formula": "8*3*1"}'
 
 
-def test_nothing_wrong_is_paid(independent_reader, oracle, texts):
+def test_nothing_wrong_is_paid(independent_reader, oracle, texts, soon):
     few = texts("formula", FORMULAS, random.Random(0), 1000)
-    assert _pays_only_what_another_reader_finds(few, independent_reader, oracle) > 50
+    assert _pays_only_what_another_reader_finds(few, independent_reader, oracle, soon) > 50
 
 
 @pytest.mark.slow
-def test_nothing_wrong_is_paid_in_many_texts(independent_reader, oracle, texts, long_texts):
+def test_nothing_wrong_is_paid_in_many_texts(independent_reader, oracle, texts, long_texts, soon):
     many = texts("formula", FORMULAS, random.Random(1), 100_000)
-    assert _pays_only_what_another_reader_finds(many, independent_reader, oracle) > 5_000
+    assert _pays_only_what_another_reader_finds(many, independent_reader, oracle, soon) > 5_000
     long = long_texts("formula", ANSWER, random.Random(2), 200)
-    assert _pays_only_what_another_reader_finds(long, independent_reader, oracle) > 50
+    assert _pays_only_what_another_reader_finds(long, independent_reader, oracle, soon) > 50
 
 
 def test_a_diagnosis_is_of_the_answer_that_was_judged():
