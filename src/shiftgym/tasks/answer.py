@@ -101,19 +101,19 @@ def _items(text: str) -> list[int | str]:
 
 # Objects: which parts of a text are complete, and what stands in them.
 
-_STRING = r"""(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')"""
-_SCALAR = rf"(?:{_STRING}|[A-Za-z0-9_.…+-]++)"
+_SCALAR = r""""[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+'|[A-Za-z0-9_.…+-]++"""
+"""A string, a number or a bare word."""
 _NEXT = r"\s*+(?:,\s*+|(?=[\]}]))"
 """After an item: the comma, which may also stand before the end."""
 
 
 def _nested(depth: int) -> str:
     """The pattern of a complete object or array with so many levels at most. Nothing in it is tried twice."""
-    value = rf"(?:{_SCALAR}|{_nested(depth - 1)})" if depth > 1 else _SCALAR
-    return rf"(?:{{\s*+(?:{_SCALAR}\s*+:\s*+{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\])"
+    value = f"(?:{_SCALAR}|{_nested(depth - 1)})" if depth > 1 else f"(?:{_SCALAR})"
+    return rf"{{\s*+(?:(?:{_SCALAR})\s*+:\s*+{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
 
 
-_COMPLETE = re.compile(rf"(?![\[{{]\s*+[\]}}]|\[{{{DEPTH + 1}}}){_nested(DEPTH)}", re.DOTALL)
+_COMPLETE = re.compile(rf"(?![\[{{]\s*+[\]}}]|\[{{{DEPTH + 1}}})(?:{_nested(DEPTH)})", re.DOTALL)
 """What is empty, or clearly too deep, is passed over at once."""
 
 
