@@ -26,8 +26,5 @@ def position_limit(model: PreTrainedModel) -> int:
 @cache
 def tell_limit(name: str, limit: int) -> None:
     """Say once on stderr that a conversation did not fit the model."""
-    print(
-        f"a conversation is longer than the {limit} tokens that {name} takes; such a decision ends as too long, with the "
-        "verdict of an empty answer",
-        file=sys.stderr,
-    )
+    ends = "its decision ends as too long, with the verdict of an empty answer"
+    print(f"a conversation is longer than the {limit} tokens that {name} takes: {ends}", file=sys.stderr)
