@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +75,16 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
     return Source(f"{name}@{revision}", base.path, local=False, revision=revision)
 
 
+@contextmanager
+def of_adapter(adapter: Adapter) -> Iterator[None]:
+    """Within: an error over the base says whose base it is."""
+    try:
+        yield
+    except ConfigError as error:
+        where = f"base_model_name_or_path of {CONFIG} says where it is"
+        raise ConfigError(f"{error} (it is the base of the adapter {adapter.source.name!r}; {where})") from None
+
+
 def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
     """The base with the adapter merged into its weights, in place.
 
@@ -90,10 +102,8 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
         tuned = get_peft_model(base, PeftConfig.from_pretrained(source.path, **at))
         missing = tuned.load_adapter(source.path, "default", torch_device="cpu", **at).missing_keys
         if missing:
-            cause = (
-                f"{len(missing)} weights are missing from its adapter's files ({listed(missing)}); copy or download "
-            )
-            raise broken(source, f"{cause}it again")
+            cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
+            raise broken(source, f"{cause}; copy or download it again")
         merged: PreTrainedModel = tuned.merge_and_unload()
     return merged
 
@@ -112,7 +122,8 @@ def _make_room(base: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
     if tables and max(tables) != len(embeddings.weight):
         base.resize_token_embeddings(max(tables), mean_resizing=False)
         embeddings, head = _embeddings(base)
-    if touched and head.weight is embeddings.weight:
+    # Single trained tokens are the exception: peft keeps them shared.
+    if any("trainable_tokens" not in name for name in touched) and head.weight is embeddings.weight:
         head.weight = torch.nn.Parameter(head.weight.detach().clone())
         base.config.tie_word_embeddings = base.config.get_text_config().tie_word_embeddings = False
 

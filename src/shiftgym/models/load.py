@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.adapters import Adapter, merge, read_adapter
+from shiftgym.models.adapters import Adapter, merge, of_adapter, read_adapter
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.checked import (
     check_architecture,
@@ -71,7 +71,8 @@ def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
     values = read_config(source)
     adapter = read_adapter(source)
     if adapter is not None:
-        base, reader = _load(adapter.base, dtype)
+        with of_adapter(adapter):
+            base, reader = _load(adapter.base, dtype)
         return merge(adapter, base), _reader_of(adapter, base.config, reader)
     check_config(source, values)
     with explained(source):

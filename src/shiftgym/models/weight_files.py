@@ -50,7 +50,7 @@ def _damaged(folder: Path) -> str | None:
     for path in sorted(folder.glob("pytorch_model*.bin")):
         try:
             torch.load(path, map_location="meta", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
             if "global" in str(error).lower():
                 return f"{path.name} is not opened, since it could run code; save the model as safetensors"
             return f"{path.name} is cut off or damaged; copy or download it again"
