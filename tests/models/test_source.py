@@ -52,3 +52,28 @@ def test_a_relative_path_may_start_beside_another_directory(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     assert Path(find_source("../b", tmp_path / "a").path).resolve() == tmp_path / "b"
     assert find_source("b", tmp_path / "a").path == "b", "else it starts here"
+
+
+@pytest.mark.parametrize(
+    ("raised", "reach", "found"),
+    [
+        ("owner/name does not appear to have a file named x.json. Checkout ...", True, None),
+        ("We couldn't connect to 'https://huggingface.co'", True, OSError),
+        (None, False, None),
+    ],
+)
+def test_a_file_that_the_hub_lacks_is_none_and_a_hub_that_is_not_reached_an_error(
+    monkeypatch: pytest.MonkeyPatch, raised: str | None, reach: bool, found: type[OSError] | None
+) -> None:
+    def cached(path: str, file: str, *, revision: str, _raise_exceptions_for_missing_entries: bool) -> None:
+        assert (path, file, revision, _raise_exceptions_for_missing_entries) == ("owner/name", "x.json", "v1", reach)
+        if raised:
+            raise OSError(raised)
+
+    monkeypatch.setattr("shiftgym.models.source.cached_file", cached)
+    source = find_source("owner/name@v1")
+    if found:
+        with pytest.raises(found, match="connect"):
+            source.find("x.json", reach=reach)
+    else:
+        assert source.find("x.json", reach=reach) is None

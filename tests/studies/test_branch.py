@@ -1,11 +1,15 @@
 """What a branch does besides training."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.models.load import load_policy
-from shiftgym.studies.branch import make_probe
+from shiftgym.studies.branch import make_probe, run_branch
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan
 
@@ -19,3 +23,23 @@ def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str
     probe = make_probe(study, planned, model, chat_format, study.build_task())
     assert (probe._learned is None) == (branch == "ppo")
     assert [row["copied"] is None for row in probe.measure(model)] == [branch == "ppo"]
+
+
+def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are finite and its logits are not, which only generation sees."""
+
+    def overflowing(asked: Any, *args: Any, **kwargs: Any) -> Any:
+        with torch.no_grad():
+            asked[0].model.norm.weight.fill_(3e38)
+        return evaluate(asked, *args, **kwargs)
+
+    monkeypatch.setattr("shiftgym.studies.branch.evaluate", overflowing)
+    study = load_study(faulty_file)
+    start = plan(study)[0]
+    run_branch(study, start, tmp_path)
+    done = json.loads(start.folder(tmp_path).done.read_text())
+    assert done["state"] == "stopped"
+    assert done["message"].startswith("step 1, evaluation: a logit is not finite")
+    assert not start.folder(tmp_path).results.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shiftgym.studies.config import load_study
-from shiftgym.studies.estimate import Estimate, estimate, makespan, print_plan
+from shiftgym.studies.estimate import FIRST_TOKENS, PATIENCE, Estimate, _costs, estimate, makespan, print_plan
 from shiftgym.studies.plan import plan
 
 
@@ -55,3 +55,19 @@ def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) 
     plans = {each.branch.name: each for each in estimate(load_study(faulty_file, given))}
     assert (plans["few"].steps, plans["many"].steps) == (1, 1)
     assert plans["many"].flops > 1.3 * plans["few"].flops
+
+
+@pytest.mark.parametrize("slow", [1.0, 1000.0])
+def test_a_whole_evaluation_follows_from_a_few_problems(monkeypatch: pytest.MonkeyPatch, slow: float) -> None:
+    """Of a slow model only first tokens are timed; where every answer is as long as it may be, both find the same."""
+    clock, asked = [0.0], []
+
+    def answer(problems: int, tokens: int) -> None:
+        asked.append((problems, tokens))
+        clock[0] += slow * (0.02 + 0.001 * problems) * (1 + 0.1 * (tokens - 1))
+
+    monkeypatch.setattr("shiftgym.studies.estimate.time.perf_counter", lambda: clock[0])
+    start, each = _costs(answer, 96)
+    assert (start, each) == pytest.approx((slow * 0.02 * 10.5, slow * 0.001 * 10.5))
+    assert max(tokens for _, tokens in asked) == (96 if slow * 0.021 * 10.5 < PATIENCE else FIRST_TOKENS)
+    assert max(problems for problems, _ in asked) == 8

@@ -27,7 +27,7 @@ def read_config(source: Source) -> dict[str, Any] | None:
         ConfigError: it is not what transformers writes.
     """
     with explained(source):
-        path = source.find("config.json")
+        path = source.find("config.json", reach=True)
     if path is None:
         return None
     with explained(source, "config.json is no JSON: "):
@@ -137,7 +137,7 @@ def _no_config(source: Source) -> ConfigError:
         return ConfigError(f"{start}: {GGUF}")
     inner = sorted(path.parent.name for path in folder.glob("*/*config.json"))
     if inner:
-        return ConfigError(f"{start}; give one of the models in it: {', '.join(dict.fromkeys(inner))}")
+        return ConfigError(f"{start}; give one of the models in it: {listed([*dict.fromkeys(inner)])}")
     return ConfigError(f"{start}; give one written by save_pretrained")
 
 

@@ -13,6 +13,9 @@ from shiftgym.models.shipped import WEIGHTS, shipped
 
 HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
+NO_FILE = "does not appear to have a file named"
+"""What transformers says of a model on the hub that lacks a file."""
+
 GGUF = (
     "GGUF weights are not read; give the checkpoint that they were made from, or serve them (llama-server -m FILE) and "
     "give the URL"
@@ -42,15 +45,23 @@ class Source:
         """Keyword arguments of every `from_pretrained`. Code from a checkpoint is never run and never asked about."""
         return {"local_files_only": self.local, "revision": self.revision, "trust_remote_code": False}
 
-    def find(self, file: str) -> Path | None:
+    def find(self, file: str, *, reach: bool = False) -> Path | None:
         """One of its files; None if it has no such file.
 
+        Args:
+            reach: whether not to reach the hub is an error; else a file that is not in its cache is not there.
+
         Raises:
-            OSError: the hub has no such model, or cannot be reached.
+            OSError: the hub has no such model, or should be reached and cannot.
         """
         if self.folder is not None:
             return self.folder / file if (self.folder / file).is_file() else None
-        found = cached_file(self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=False)
+        try:
+            found = cached_file(self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=reach)
+        except OSError as error:
+            if NO_FILE in str(error):
+                return None
+            raise
         return None if found is None else Path(found)
 
 
