@@ -105,10 +105,7 @@ class ModelChat:
     def _extend(self, talk: _Conversation, new: Messages) -> bool:
         """Add messages to a conversation, unless no answer to them would fit the model; whether one does."""
         policy, chat_format = self._policy, self._policy.chat_format
-        if not talk.spans:
-            added = chat_format.prompt([*talk.prompt, *new])
-        else:
-            added = chat_format.reply(new, talk.ids[-1])
+        added = chat_format.prompt([*talk.prompt, *new]) if not talk.spans else chat_format.reply(new, talk.ids[-1])
         if len(talk.ids) + len(added) >= policy.positions:
             tell_limit(policy.model.name_or_path or policy.model.config.model_type, policy.positions)
             # The first token stands for a prompt that does not fit, so that the value of the attempt can be read.
