@@ -3,7 +3,7 @@
     ShiftgymError
     ├── ConfigError        a study file, option or setting that cannot be carried out
     ├── DataError          an input file that cannot be read as what it should be
-    └── TrainingStopped    training that would only produce garbage from here on (NaN)
+    └── TrainingStopped    training or generation that would only produce garbage from here on (NaN)
 
 Anything else that is raised is a bug and keeps its traceback.
 """
@@ -22,4 +22,4 @@ class DataError(ShiftgymError):
 
 
 class TrainingStopped(ShiftgymError):
-    """Training was stopped because a loss or gradient is no longer finite."""
+    """A loss, gradient, weight or logit is no longer finite, so training or generation was stopped."""

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_whole_answer_object_is_taken_as_it_is(monkeypatch):
     episode, shown = played(monkeypatch, TASK.expert(TASK.start(TASK.problem("train", 0))))
     assert episode.success
     assert "correct after 1 attempt, reward +5" in shown
+
+
+def test_a_bare_formula_is_an_answer_in_the_form_that_is_asked_for(monkeypatch):
+    lines = build_task("points", options={"limit": 1, "form": "lines"})
+    answer = lines.expert(lines.start(lines.problem("train", 0)))
+    formula = answer.splitlines()[-1].removeprefix("formula: ")
+    monkeypatch.setattr(sys.modules[__name__], "TASK", lines)
+    for typed in (formula, f"formula: {formula}"):
+        episode, _ = played(monkeypatch, typed)
+        assert episode.success
+        assert episode.decisions[0].attempts[0].answer == f"formula: {formula}"
 
 
 def test_out_of_attempts_shows_the_experts_answer(monkeypatch):

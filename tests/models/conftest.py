@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     Gemma2Config,
     GemmaConfig,
+    GPT2Config,
     LlamaConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -169,6 +171,20 @@ def tiny_llama() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return tiny_model("llama")
 
 
+@pytest.fixture(scope="session")
+def make_tiny() -> Callable[[str], tuple[PreTrainedModel, PreTrainedTokenizerFast]]:
+    """Makes a new tiny model of a family."""
+    return tiny_model
+
+
+@pytest.fixture
+def saved(tiny_llama: Any, tmp_path: Path) -> Path:
+    """The directory of a tiny Llama and its tokenizer."""
+    for part in tiny_llama:
+        part.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
 SEEING_TEMPLATE = """{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\\n' }}
 {%- for part in message['content'] %}
 {%- if part['type'] == 'image' %}{{- 'IMAGE' }}{%- else %}{{- part['text'] }}{%- endif %}
@@ -274,3 +290,14 @@ def tiny_seeing_model(name: str) -> tuple[PreTrainedModel, Any]:
 def tiny_seeing(request: pytest.FixtureRequest) -> tuple[PreTrainedModel, Any]:
     """A tiny model of each family that sees, with its processor."""
     return tiny_seeing_model(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A model that has learned 100 positions, and crashes beyond them."""
+    tokenizer = tiny_tokenizer(FAMILIES["qwen2"])
+    ends = {"bos_token_id": None, "eos_token_id": None}
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=100, n_embd=16, n_layer=2, n_head=2, **ends)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # noqa: TID251  weights are initialised from torch's global generator
+        return AutoModelForCausalLM.from_config(config).eval(), tokenizer

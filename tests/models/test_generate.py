@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from shiftgym.errors import TrainingStopped
 from shiftgym.messages import user
 from shiftgym.models.cache import RaggedCache
 from shiftgym.models.chat import ChatFormat
@@ -208,3 +209,49 @@ def test_a_conversation_left_out_is_closed(tiny_llama: Any) -> None:
         talk.reply([2], [[]])
     talk.reply([1], [FEEDBACK])
     assert [len(t.spans) for t in talk.transcripts()] == [1, 2, 0, 0, 0]
+
+
+def test_a_conversation_ends_where_the_model_has_no_more_positions(tiny_gpt2: Any) -> None:
+    """100 positions; answers of at most 30 tokens. What does not fit is ended, and the others go on."""
+    sampler = policy(tiny_gpt2, temperature=1.0, limit=30)
+    sampler.chat_format.end_ids = {-1}
+    talk = chat(sampler, ["K", "Make 24 with K, 7, 3 and 2. " * 3, "You are dealt " * 40])
+    first = talk.reply([0, 1, 2], [[], [], []])
+    assert [(each.tokens, each.stop) for each in first] == [(30, "length"), (30, "length"), (0, "too_long")]
+    second = talk.reply([0, 1], [FEEDBACK, FEEDBACK])
+    room = 100 - (56 + len(sampler.chat_format.reply(FEEDBACK)))
+    assert 0 < room < 30
+    assert [(each.tokens, each.stop) for each in second] == [(room, "length"), (0, "too_long")]
+    assert (second[1].text, talk.reply([0], [FEEDBACK])[0].stop) == ("", "too_long")
+    short, middle, never = talk.transcripts()
+    assert len(short.ids) == 100
+    assert short.spans == [(26, 56), (100 - room, 100), (100, 100)], "one span an attempt"
+    assert [len(logs) for logs in short.logprobs] == [30, room, 0]
+    assert middle.spans == [(68, 98), (98, 98)]
+    assert (len(never.ids), never.spans, never.logprobs) == (1, [(1, 1)], [[]])
+    for transcript in (short, middle):
+        assert close(transcript.logprobs, reference(tiny_gpt2[0], transcript, 1.0))
+
+
+def test_rows_near_the_end_do_not_change_the_others(tiny_gpt2: Any) -> None:
+    sampler = policy(tiny_gpt2, temperature=1.3, limit=60)
+    sampler.chat_format.end_ids |= set(range(0, 350, 40))
+    rows = list(range(13))
+    texts = [f"{'You are dealt ' * row} {row}" for row in rows]
+    together = chat(sampler, texts)
+    answers = together.reply(rows, [[] for _ in rows])
+    assert len({each.stop for each in answers}) == 3
+    for row, transcript in enumerate(together.transcripts()):
+        alone = play(sampler, [[row]], texts)[row]
+        assert (alone.ids, alone.spans) == (transcript.ids, transcript.spans)
+        assert len(transcript.ids) <= 100
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_stop_generation(make_tiny: Any, temperature: float, value: float) -> None:
+    model, tokenizer = make_tiny("llama")
+    with torch.no_grad():
+        model.model.norm.weight[3] = value
+    with pytest.raises(TrainingStopped, match="a logit is not finite"):
+        play(policy((model, tokenizer), temperature=temperature), [[0, 1]])

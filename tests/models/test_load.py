@@ -8,13 +8,6 @@ from shiftgym.errors import ConfigError
 from shiftgym.models.load import load_policy
 
 
-@pytest.fixture
-def saved(tiny_llama: Any, tmp_path: Path) -> Path:
-    for part in tiny_llama:
-        part.save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
-
-
 def test_a_saved_model_comes_back(tiny_llama: Any, saved: Path) -> None:
     model, chat_format = load_policy(str(saved))
     assert not model.training

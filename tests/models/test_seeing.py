@@ -25,8 +25,8 @@ from shiftgym.models.pictures import freeze
 from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
-from shiftgym.tasks.answer import read_object
-from shiftgym.tasks.navigation.verifier import reports_intersection
+from shiftgym.tasks.navigation import verifier
+from shiftgym.tasks.navigation.observation import reports_intersection
 from shiftgym.tasks.registry import build_task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.trainer import train
@@ -330,7 +330,7 @@ def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
     routes = episodes.play(policy, streets, walks, limit=1, ahead=True)
     right = []
     for record in (record for route in routes for record in route.decisions):
-        seen = (read_object(record.attempts[0].answer) or {}).get("observation", "")
+        seen = verifier.read(record.attempts[0].answer).get("observation", "")
         situation = record.decision.situation  # type: ignore[attr-defined]
         right.append(reports_intersection(seen, situation.landmark) == situation.intersection)
     assert len(right) > 30

@@ -1,10 +1,14 @@
 """What a branch does besides training."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from shiftgym.errors import ConfigError
+from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.models.load import load_policy
 from shiftgym.studies.branch import make_probe, make_subject, run_branch
 from shiftgym.studies.config import load_study
@@ -26,3 +30,23 @@ def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -
     study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
     with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
         run_branch(study, plan(study)[0], tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are finite and its logits are not, which only generation sees."""
+
+    def overflowing(asked: Any, *args: Any, **kwargs: Any) -> Any:
+        with torch.no_grad():
+            asked[0].model.norm.weight.fill_(3e38)
+        return evaluate(asked, *args, **kwargs)
+
+    monkeypatch.setattr("shiftgym.studies.branch.evaluate", overflowing)
+    study = load_study(faulty_file)
+    start = plan(study)[0]
+    run_branch(study, start, tmp_path)
+    done = json.loads(start.folder(tmp_path).done.read_text())
+    assert done["state"] == "stopped"
+    assert done["message"].startswith("step 1, evaluation: a logit is not finite")
+    assert not start.folder(tmp_path).results.exists()

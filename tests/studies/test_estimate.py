@@ -6,7 +6,16 @@ import pytest
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.estimate import Estimate, _measure, estimate, makespan, print_plan
+from shiftgym.studies.estimate import (
+    FIRST_TOKENS,
+    PATIENCE,
+    Estimate,
+    _costs,
+    _measure,
+    estimate,
+    makespan,
+    print_plan,
+)
 from shiftgym.studies.plan import plan
 
 
@@ -62,3 +71,19 @@ def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -
     study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
     with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
         _measure(study, tmp_path, tmp_path / "measured.json")
+
+
+@pytest.mark.parametrize("slow", [1.0, 1000.0])
+def test_a_whole_evaluation_follows_from_a_few_problems(monkeypatch: pytest.MonkeyPatch, slow: float) -> None:
+    """Of a slow model only first tokens are timed; where every answer is as long as it may be, both find the same."""
+    clock, asked = [0.0], []
+
+    def answer(problems: int, tokens: int) -> None:
+        asked.append((problems, tokens))
+        clock[0] += slow * (0.02 + 0.001 * problems) * (1 + 0.1 * (tokens - 1))
+
+    monkeypatch.setattr("shiftgym.studies.estimate.time.perf_counter", lambda: clock[0])
+    start, each = _costs(answer, 96)
+    assert (start, each) == pytest.approx((slow * 0.02 * 10.5, slow * 0.001 * 10.5))
+    assert max(tokens for _, tokens in asked) == (96 if slow * 0.021 * 10.5 < PATIENCE else FIRST_TOKENS)
+    assert max(problems for problems, _ in asked) == 8

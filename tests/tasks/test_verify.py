@@ -63,6 +63,64 @@ def test_one_result_a_line_in_order_from_a_file_with_bad_bytes(tmp_path):
         verify_file(str(tmp_path / "missing.jsonl"), out)
 
 
+OTHER = {**HAND, "cards": ["5", "5", "3", "6"]}
+ANSWER = '{"cards": ["5", "5", "3", "6"], "number": [5, 5, 3, 6], "steps": "", "formula": "(5+5)*3-6"}'
+STOP = {
+    "task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 90, "landmark": None,
+    "at_intersection": True, "instruction": "1", "attempt": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "answer", "outcome"),
+    [
+        (OTHER, '<think>Try {"formula": "5*5-6+3"} = 22, no.</think>\n' + ANSWER, "correct"),
+        (OTHER, 'Try {"formula": "5*5-6+3"}, that is 22.\n</think>\n\n' + ANSWER, "correct"),
+        (OTHER, '<think>Like {"cards": [...], "number": [...], "steps": "...", "formula": "..."}.</think>\n' + ANSWER,
+         "correct"),
+        (OTHER, "<think>Perhaps " + ANSWER, "illegal"),
+        (OTHER, 'For example: {"cards": ["K"], "number": [10], "formula": "10"}\nMy answer: ' + ANSWER, "correct"),
+        (OTHER, "<think>" + "5+5=10, hm. " * 1000 + "</think>" + ANSWER, "correct"),
+        (OTHER, ANSWER + "\nor rather " + ANSWER.replace("(5+5)*3-6", "5+5+3+6"), "wrong_value"),
+        (OTHER, ANSWER.replace("*", "\u00d7"), "correct"),
+        (OTHER, ANSWER.replace("-", "\u2212"), "correct"),
+        ({**HAND, "cards": ["8", "8", "3", "3"]}, '{"formula": "8\u00f7(3-8\u00f73)"}', "correct"),
+        (OTHER, f'{{"answer": {ANSWER}}}', "correct"),
+        (OTHER, "\ufeff" + ANSWER, "correct"),
+        (STOP, '<think>format {"observation": "...", "instruction": 1, "action": "..."}</think>{"observation": '
+               '"intersection", "instruction": 1, "action": "turn_direction(east)"}', "correct_action"),
+        (STOP, '{\n  "current observation": "No landmark nearby; You observe an intersection",\n  "current '
+               'instruction": "Turn right to face east.",\n  "action": "turn_direction(west)",\n}', "wrong_action"),
+    ],
+)  # fmt: skip
+def test_answers_as_models_write_them(line, answer, outcome):
+    assert verify_line(json.dumps({**line, "answer": answer}))["outcome"] == outcome
+    assert verify_line(json.dumps({**line, "answer": answer}, ensure_ascii=False))["outcome"] == outcome
+
+
+@pytest.mark.parametrize("name", ["a-1", 7, None, 1.5, True, [1, "x"], {"problem": 3}])
+def test_an_id_passes_through(name):
+    named = {"id": name, **HAND}
+    assert verify_line(json.dumps({**named, "answer": RIGHT})) == {
+        "id": name, "outcome": "correct", "reward": 5.0, "feedback": "Correct.",
+    }  # fmt: skip
+    assert verify_line(json.dumps(named)) == {"id": name, **verify_line(json.dumps(HAND))}
+    for bad in ({**named, "task": "chess"}, {**named, "anwser": "24"}, {**named, "rule": "faces"}, {"id": name}):
+        result = verify_line(json.dumps(bad))
+        assert list(result) == ["id", "error"] and result["id"] == name
+    stop = {**STOP, "answer": '{"action": "turn_direction(east)"}'}
+    assert verify_line(json.dumps({**stop, "id": name})) == {"id": name, **verify_line(json.dumps(stop))}
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    line = json.dumps({**HAND, "answer": RIGHT})
+    file = tmp_path / "answers.jsonl"
+    file.write_bytes(f"{line}\n{line}\n".encode("utf-8-sig") * 2)
+    out = io.StringIO()
+    verify_file(str(file), out)
+    assert [json.loads(result)["outcome"] for result in out.getvalue().splitlines()] == ["correct"] * 4
+
+
 def test_ten_thousand_lines_take_a_tenth_of_fifteen_seconds():
     task = build_task("points")
     hands = [task.problem("train", index) for index in range(500)]

@@ -1,10 +1,21 @@
 """From played episodes to what is learned."""
 
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
 import pytest
+import torch
 
 from shiftgym.episodes import Attempt, DecisionRecord, Episode
+from shiftgym.errors import ConfigError, TrainingStopped
+from shiftgym.messages import user
 from shiftgym.models.conversation import Conversation
-from shiftgym.training.rollouts import summary, weighted
+from shiftgym.training.loop import Limits, Loop
+from shiftgym.training.recipes.distill import Distill
+from shiftgym.training.recipes.grpo import GRPO
+from shiftgym.training.recipes.ppo import PPO
+from shiftgym.training.rollouts import require_answers, summary, weighted
 from shiftgym.verdicts import Verdict
 
 TWICE = Conversation([*range(9)], [(1, 3), (5, 8)])
@@ -46,3 +57,51 @@ def test_an_iteration_is_summed_up() -> None:
             "answer_tokens": 4.0,
         }
     )
+
+
+@pytest.mark.parametrize("kind", [PPO, GRPO])
+def test_attempts_that_do_not_fit_the_model_are_judged_and_not_learned(bench: Any, kind: Any) -> None:
+    bench.model.config.max_position_embeddings = 13
+    recipe = bench.make(kind, episodes_per_iteration=16, minibatch=16, max_new_tokens=4, limit=3)
+    collection = recipe.collect(1)
+    seen = set()
+    for (conversation,), episode in zip(collection.groups, collection.episodes, strict=True):
+        attempts = episode.decisions[0].attempts
+        seen.add((attempts[-1].stop, len(attempts)))
+        assert len(conversation.ids) <= 13
+        assert [stop - start for start, stop in conversation.spans] == [attempt.tokens for attempt in attempts]
+        assert len(conversation.weights) == len(conversation.logprobs) == conversation.answer_tokens
+        assert len(conversation.returns) == (len(attempts) if kind is PPO else 0)
+    assert ("too_long", 2) in seen
+    loss, _ = bench.loss(recipe, bench.one_pass(bench.collected(recipe)))
+    assert loss.isfinite()
+
+
+def test_no_hindsight_is_taken_that_does_not_fit(bench: Any) -> None:
+    bench.model.config.max_position_embeddings = 13
+    recipe = bench.make(Distill, episodes_per_iteration=16, minibatch=16, max_new_tokens=4)
+    learned = list(chain(*recipe.collect(1).groups))
+    assert len(learned) < 16
+    for conversation in learned:
+        feedback = bench.chat_format.reply([user("wrong")])
+        assert len(conversation.ids) + len(feedback) - 1 + conversation.answer_tokens <= 13
+
+
+def test_where_no_prompt_fits_there_is_nothing_to_learn(bench: Any, tmp_path: Path) -> None:
+    bench.model.config.max_position_embeddings = 3
+    recipe = bench.make(PPO, episodes_per_iteration=4, minibatch=2, max_new_tokens=4)
+    with pytest.raises(ConfigError, match="no problem fits the model"):
+        Loop(recipe, tmp_path, Limits(steps=1)).advance()
+    with pytest.raises(
+        ConfigError, match=r"splits.train: problem 0 with its answer has . tokens, and the model takes 3"
+    ):
+        recipe.player.expert("train", 0)
+    require_answers([])
+
+
+def test_a_model_that_overflows_stops_with_the_step(bench: Any, tmp_path: Path) -> None:
+    recipe = bench.make(PPO, episodes_per_iteration=4, minibatch=2, max_new_tokens=4)
+    with torch.no_grad():
+        bench.model.model.norm.weight.fill_(1e38)
+    with pytest.raises(TrainingStopped, match="step 1: a logit is not finite.*; there is no checkpoint yet"):
+        Loop(recipe, tmp_path, Limits(steps=1)).advance()

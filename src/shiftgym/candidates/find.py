@@ -28,7 +28,7 @@ _INSIDE = ("", "actor/huggingface", "huggingface", "actor", "policy", "model", "
 """Where in its folder a trainer may put the model, in the order of preference."""
 
 WEIGHTS = (".safetensors", ".bin")
-NO_MODEL = {"trainer_state.json", "training_args.bin", "state.json"}
+NO_MODEL = {"trainer_state.json", "training_args.bin", CheckpointFolder(Path()).state.name}
 """Files beside a model that say nothing about it."""
 
 PLAIN = {"checkpoints", "huggingface", "actor", "policy", "model", "hf"}

@@ -55,7 +55,7 @@ class Judging:
         """What `study.toml` of the run folder holds."""
         names = [candidate.label for candidate in self.candidates[1:]]
         record = {
-            **self.study.model_dump(mode="json", include=set(TAKEN), exclude_none=True),
+            **self.study.model_dump(mode="json", include={*TAKEN, "probes", "ladders"}, exclude_none=True),
             "title": f"{', '.join(names)} compared with {self.base.label}",
             "model": self.base.checkpoints[0].source,
             "seeds": [self.seed],

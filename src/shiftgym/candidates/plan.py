@@ -1,6 +1,7 @@
 """What a comparison will take, before anything is asked: requests and tokens of every model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from shiftgym.candidates.answer import answered
 from shiftgym.candidates.judging import Judging, with_recorded
+from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.layout import RunFolder
 from shiftgym.tasks.walk import decisions
 
@@ -42,11 +44,16 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
             f"at most {left * least * task.limit * of.max_new_tokens / 1e3:,.0f}k",
         )
     console.print(table)
+    # One checkpoint is compared with another, so no spread of seeds comes in.
+    samples = of.samples if "sampled" in of.decodings else 1
+    smallest = detectable_difference(1, of.problems, samples, replace(PLANNED, seeds=0.0))
     console.print(
         f"{judging.study.name}: {of.problems} problems a split, splits {', '.join(of.splits)}, decodings "
         f"{', '.join(of.decodings)}. The fewest requests are needed if every first answer is right, the most if none "
         f"is. Tokens are estimated at {CHARACTERS_A_TOKEN:g} characters each; pictures are not counted. "
-        f"{'Probes are not counted.' if judging.study.probes else ''}",
+        f"{'Probes are not counted. ' if judging.study.probes else ''}"
+        f"The smallest true difference of two checkpoints that this can tell is about {100 * smallest:.0f} points "
+        f"({100 * POWER:.0f} % power, noisy answers); --problems gives more.",
         highlight=False,
     )
 

@@ -308,6 +308,7 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
     Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
     "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
+    An "id" passes through to the result.
 
     Example: shiftgym verify answers.jsonl > verdicts.jsonl
 

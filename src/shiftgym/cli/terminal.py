@@ -1,6 +1,5 @@
 """A person in the terminal: plays a problem against the verifier, or has one printed."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from shiftgym.policies.text_chat import Dialogue, TextChat
 from shiftgym.reading import override
 from shiftgym.seeds import Names
 from shiftgym.studies.config import load_study
+from shiftgym.tasks.answer import Form, read_fields, write_fields
 from shiftgym.tasks.base import Decision, Drawn, Task
 from shiftgym.tasks.registry import SHIPPED, build_task, default_splits, load_task, require_split
 from shiftgym.tasks.walk import decisions
@@ -53,8 +53,8 @@ def _split(task: Task, split: str | None) -> str:
 
 
 class HumanPolicy:
-    """Prints the new messages and reads an answer. A bare answer, one without a JSON object, is put into the field that
-    the task names."""
+    """Prints the new messages and reads an answer. A bare answer, one without the field that the task names, is put
+    into this field."""
 
     def __init__(self, console: Console, task: Task) -> None:
         self._console = console
@@ -73,8 +73,11 @@ class HumanPolicy:
             text = self._console.input("[bold]> [/bold]")
         except EOFError:
             raise DataError("the input ended before an answer was given") from None
-        field = getattr(self._task, "field", None)
-        return Answer(text if "{" in text or field is None else json.dumps({field: text}), tokens=0, stop="end")
+        field: str | None = getattr(self._task, "field", None)
+        form: Form = getattr(self._task, "form", "json")
+        if field is not None and read_fields(text, field, form) is None:
+            text = write_fields({field: text}, form)
+        return Answer(text, tokens=0, stop="end")
 
 
 WIDTH = 72
@@ -110,9 +113,7 @@ def play_in_terminal(task: Task, split: str | None, index: int, console: Console
     """A person plays one problem, with as many attempts as any policy has."""
     split = _split(task, split)
     console.print(
-        "[dim]Answer with the JSON object that is asked for, or with the bare {}.[/dim]".format(
-            getattr(task, "field", "answer")
-        )
+        "[dim]Answer in the form that is asked for, or with the bare {}.[/dim]".format(getattr(task, "field", "answer"))
     )
     episode = play(HumanPolicy(console, task), task, [task.problem(split, index)])[0]
     last = episode.decisions[-1]

@@ -152,7 +152,8 @@ class ChatFormat:
 
     def _tokens(self, text: str) -> list[int]:
         """A template writes its own special tokens, so none are added."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        # Not verbose: transformers would warn of a text longer than the model, which generation tells by itself.
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _plain(self, message: Message) -> dict[str, Any]:
         """A message as the template reads it: a vision-language model takes its content in parts."""

@@ -8,11 +8,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym import seeds
-from shiftgym.errors import ConfigError
+from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.positions import position_limit, tell_limit
 from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
 from shiftgym.models.score import logits
 from shiftgym.policies.base import Answer, Transcript
@@ -21,6 +22,11 @@ from shiftgym.tasks.base import Decision
 
 PROMPT_TREE = 1024
 """Most tokens in a row that several prompts share."""
+
+NOT_FINITE = (
+    "a logit is not finite, so there is nothing to sample from; the weights of this model are damaged, or its number "
+    "format overflows"
+)
 
 
 class ModelPolicy:
@@ -53,6 +59,7 @@ class ModelPolicy:
         if unknown := self.layer_types - {"full_attention", "sliding_attention"}:
             raise ConfigError(f"{', '.join(sorted(unknown))} layers cannot be sampled; use a model of attention layers")
         self.model, self.chat_format, self.ledger = model, chat_format, ledger
+        self.positions = position_limit(model)
         self.rotary = chat_format.pictures is not None and chat_format.pictures.rotary
         self.temperature, self.max_new_tokens, self.seed = temperature, max_new_tokens, seed
 
@@ -86,28 +93,41 @@ class ModelChat:
         self._cache = RaggedCache(policy.layers)
 
     def reply(self, rows: Sequence[int], messages: Sequence[Messages]) -> list[Answer]:
-        chat_format = self._policy.chat_format
         talks = [self._conversations[row] for row in rows]
-        for talk, new in zip(talks, messages, strict=True):
-            if not talk.spans:
-                talk.ids += chat_format.prompt([*talk.prompt, *new])
-                if chat_format.pictures is not None and self._policy.rotary:
-                    talk.position_offset = int(chat_format.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
-            else:
-                talk.ids += chat_format.reply(new, talk.ids[-1])
-        with decoding(self._policy.model):
-            tokens, logprobs = self._generate(rows, talks)
-        answers = []
-        for talk, ids, logs in zip(talks, tokens, logprobs, strict=True):
-            start = len(talk.ids)
-            talk.ids += ids
-            talk.cached = len(talk.ids) - 1
-            talk.spans.append((start, len(talk.ids)))
-            talk.logprobs.append(logs)
-            ended = ids[-1] in chat_format.end_ids
-            text = chat_format.opening + chat_format.text(ids[:-1] if ended else ids)
-            answers.append(Answer(text, len(ids), "end" if ended else "length"))
-        return answers
+        fitting = [row for row, new in zip(rows, messages, strict=True) if self._extend(self._conversations[row], new)]
+        written: dict[int, tuple[list[int], list[float]]] = {}
+        if fitting:
+            with decoding(self._policy.model):
+                generated = self._generate(fitting, [self._conversations[row] for row in fitting])
+            written = dict(zip(fitting, zip(*generated, strict=True), strict=True))
+        return [self._answer(talk, *written.get(row, ([], []))) for row, talk in zip(rows, talks, strict=True)]
+
+    def _extend(self, talk: _Conversation, new: Messages) -> bool:
+        """Add messages to a conversation, unless no answer to them would fit the model; whether one does."""
+        policy, chat_format = self._policy, self._policy.chat_format
+        added = chat_format.prompt([*talk.prompt, *new]) if not talk.spans else chat_format.reply(new, talk.ids[-1])
+        if len(talk.ids) + len(added) >= policy.positions:
+            tell_limit(policy.model.name_or_path or policy.model.config.model_type, policy.positions)
+            # The first token stands for a prompt that does not fit, so that the value of the attempt can be read.
+            talk.ids += [] if talk.spans else added[:1]
+            return False
+        talk.ids += added
+        if not talk.spans and chat_format.pictures is not None and policy.rotary:
+            talk.position_offset = int(chat_format.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
+        return True
+
+    def _answer(self, talk: _Conversation, ids: list[int], logprobs: list[float]) -> Answer:
+        """Add the tokens of an answer to its conversation; none stand for one that was too long."""
+        chat_format, start = self._policy.chat_format, len(talk.ids)
+        talk.ids += ids
+        talk.cached = len(talk.ids) - 1
+        talk.spans.append((start, len(talk.ids)))
+        talk.logprobs.append(logprobs)
+        if not ids:
+            return Answer("", 0, "too_long")
+        ended = ids[-1] in chat_format.end_ids
+        text = chat_format.opening + chat_format.text(ids[:-1] if ended else ids)
+        return Answer(text, len(ids), "end" if ended else "length")
 
     def transcripts(self) -> list[Transcript]:
         return [Transcript(talk.ids, talk.spans, talk.logprobs) for talk in self._conversations]
@@ -117,9 +137,11 @@ class ModelChat:
         self, rows: Sequence[int], talks: Sequence[_Conversation]
     ) -> tuple[list[list[int]], list[list[float]]]:
         """Read the new tokens of each conversation and sample an answer; tokens and log-probabilities of each."""
-        policy, cache, count, limit = self._policy, self._cache, len(talks), self._policy.max_new_tokens
+        policy, cache, count = self._policy, self._cache, len(talks)
         device = policy.model.device
         starts = [len(talk.ids) for talk in talks]
+        rooms = [min(policy.max_new_tokens, policy.positions - start) for start in starts]
+        limit = max(rooms)
         cache.select([_open(talk) for talk in talks])
         for talk in self._conversations:
             talk.slot = None
@@ -128,7 +150,7 @@ class ModelChat:
         tokens = torch.zeros(count, limit, dtype=torch.long, device=device)
         logprobs = torch.zeros(count, limit, device=device)
 
-        start = torch.tensor(starts, device=device)
+        start, room = torch.tensor(starts, device=device), torch.tensor(rooms, device=device)
         offset = torch.tensor([talk.position_offset for talk in talks], device=device)
         scores = self._read_on(talks, start, offset) if self._attempts > 1 else self._read_prompts(talks)
 
@@ -139,7 +161,7 @@ class ModelChat:
             front = order[:active]
             token, logprob = _sample(scores, policy.temperature, noise[front, step])
             tokens[front, step], logprobs[front, step] = token, logprob
-            alive &= ~torch.isin(token, stops)
+            alive &= ~torch.isin(token, stops) & (step + 1 < room[front])
             living = int(alive.sum())
             if living == 0 or step + 1 == limit:
                 break
@@ -149,14 +171,15 @@ class ModelChat:
                 order[into], order[out] = order[out], order[into]
                 token[into] = token[out]
                 active, token, alive = living, token[:living], torch.ones_like(alive[:living])
-            positions = (start[order[:active]] + step)[:, None]
+            # A row that no longer writes is computed on for a while, but never beyond the last position.
+            positions = (start[order[:active]] + step).clamp(max=policy.positions - 1)[:, None]
             cache.reserve(max(starts) + step + 1)
             scores = self._step(token[:, None], positions, positions, offset[order[:active]], sampled=living)
 
         for slot, row in enumerate(order.tolist()):
             talks[row].slot = slot
         ended = torch.isin(tokens, stops)
-        lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, limit).tolist()
+        lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, room).minimum(room).tolist()
         return (
             [row[:length] for row, length in zip(tokens.tolist(), lengths, strict=True)],
             [row[:length] for row, length in zip(logprobs.tolist(), lengths, strict=True)],
@@ -305,9 +328,15 @@ def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, 
     Args:
         logits: (rows, vocabulary).
         noise: (rows,) uniform in [0, 1).
+
+    Raises:
+        TrainingStopped: a logit is NaN or infinite; some may be minus infinity.
     """
     scores = logits / temperature if temperature > 0 else logits
-    scores = scores - scores.amax(-1, keepdim=True)
+    largest = scores.amax(-1, keepdim=True)
+    if not largest.isfinite().all():
+        raise TrainingStopped(NOT_FINITE)
+    scores = scores - largest
     cumulative = scores.exp().cumsum(-1)
     total = cumulative[:, -1:]
     if temperature > 0:

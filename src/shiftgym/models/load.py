@@ -1,9 +1,7 @@
-"""Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory or the hub."""
+"""Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory, an adapter or the
+hub."""
 
-import difflib
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,15 +11,32 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
 )
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
+from shiftgym.models.adapters import Adapter, merge, of_adapter, read_adapter
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.shipped import WEIGHTS, shipped
+from shiftgym.models.checked import (
+    check_architecture,
+    check_config,
+    check_tokenizer,
+    check_tokens,
+    check_weights,
+    read_config,
+)
+from shiftgym.models.faults import broken, explained, quiet
+from shiftgym.models.source import Source, find_source
+from shiftgym.models.weight_files import weights_fault
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+Reader = PreTrainedTokenizerBase | ProcessorMixin
+"""What writes a model's conversations: its tokenizer, or the processor of a vision-language model."""
 
 
 def load_policy(
@@ -34,47 +49,82 @@ def load_policy(
 ) -> tuple[PreTrainedModel, ChatFormat]:
     """The model, in evaluation mode, and how its conversations are written in tokens.
 
-    A model with a vision encoder is loaded with its processor, any other as a causal language model.
+    A model with a vision encoder is loaded with its processor, any other as a causal language model. A LoRA adapter is
+    merged into its base, so that the model is a plain one. Code from a checkpoint is never run.
 
     Args:
-        name_or_path: a shipped backbone, a model directory, or a hub id `owner/name`. Only a hub id may download.
+        name_or_path: a shipped backbone, a directory of a model or an adapter, or a hub id `owner/name` or
+            `owner/name@revision`. Only a hub id may download.
         chat_template, template_variables: see `ChatFormat`.
 
     Raises:
-        ConfigError: there is no such model, its files are not those of a supported model, or its chat template is
-            missing or cannot be used.
+        ConfigError: there is no such model, its files are not whole or not those of a supported model, its tokenizer
+            has tokens that it has no embedding for, or its chat template is missing or cannot be used.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
-    source, local = _source(name_or_path)
+    source = find_source(name_or_path)
     disable_progress_bar()  # type: ignore[no-untyped-call]
+    with quiet():
+        model, reader = _load(source, DTYPES[dtype])
+        model.to(device)  # type: ignore[arg-type]
+        model.eval()  # type: ignore[no-untyped-call]
+        chat_format = ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
+        check_tokens(source, model, chat_format)
+    return model, chat_format
+
+
+def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
+    values = read_config(source)
+    adapter = read_adapter(source)
+    if adapter is not None:
+        with of_adapter(adapter):
+            base, reader = _load(adapter.base, dtype)
+        return merge(adapter, base), _reader_of(adapter, base.config, reader)
+    check_config(source, values)
+    with explained(source):
+        config = AutoConfig.from_pretrained(source.path, **source.options)
+    check_architecture(source, config)
+    return _model(source, config, dtype), _reader(source, config)
+
+
+def _sees(config: PreTrainedConfig) -> bool:
+    """Whether a model of this configuration has a vision encoder."""
+    return hasattr(config, "vision_config")
+
+
+def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
+    family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
-        sees = hasattr(AutoConfig.from_pretrained(source, local_files_only=local), "vision_config")
-        # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
-        reader = (
-            AutoProcessor.from_pretrained(source, local_files_only=local, backend="pil")  # type: ignore[no-untyped-call]
-            if sees
-            else AutoTokenizer.from_pretrained(source, local_files_only=local)
+        loaded: Any = family.from_pretrained(
+            source.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
-        family = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-        model = family.from_pretrained(source, dtype=DTYPES[dtype], local_files_only=local)
-    except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(f"model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-    model.to(device)  # type: ignore[arg-type]
-    model.eval()  # type: ignore[no-untyped-call]
-    return model, ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
+    except Exception as error:
+        with explained(source):
+            raise broken(source, weights_fault(source, config, error)) from error
+    model: PreTrainedModel
+    model, info = loaded
+    check_weights(source, model, info)
+    return model
 
 
-def _source(name: str) -> tuple[str, bool]:
-    """Where the files of `name` are, and whether that is on this machine."""
-    if name in shipped():
-        return str(WEIGHTS / name), True
-    if Path(name).is_dir():
-        if not (Path(name) / "config.json").is_file():
-            raise ConfigError(f"model directory {name!r} has no config.json; give one written by save_pretrained")
-        return name, True
-    if re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
-        return name, False
-    close = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.0)
-    known = ", ".join(shipped()) + (f"; nearest is {close[0]!r}" if close else "")
-    raise ConfigError(f"model {name!r} is no shipped backbone ({known or 'none'}), directory or hub id owner/name")
+def _reader(source: Source, config: PreTrainedConfig) -> Reader:
+    with explained(source, "its tokenizer cannot be read: "):
+        if _sees(config):
+            # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
+            processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
+            return processor
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
+    check_tokenizer(source, tokenizer)
+    return tokenizer
+
+
+def _reader_of(adapter: Adapter, config: PreTrainedConfig, of_base: Reader) -> Reader:
+    """What was saved with the adapter; where nothing was, that of its base. So too the chat template."""
+    files = ("processor_config.json", "preprocessor_config.json") if _sees(config) else ("tokenizer_config.json",)
+    if not any(adapter.source.find(file) for file in files):
+        return of_base
+    own = _reader(adapter.source, config)
+    if own.chat_template is None:
+        own.chat_template = of_base.chat_template
+    return own

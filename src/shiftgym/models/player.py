@@ -13,11 +13,13 @@ from transformers import PreTrainedModel
 
 from shiftgym import episodes
 from shiftgym.episodes import Episode, by_episode
+from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.microbatches import Microbatch, microbatches
+from shiftgym.models.positions import position_limit
 from shiftgym.models.prefixes import branching
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
@@ -48,6 +50,10 @@ class Player:
     """Most padded tokens in one microbatch."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
+
+    def fits(self, ids: Sequence[int]) -> bool:
+        """Whether the model takes so many tokens at once."""
+        return len(ids) <= position_limit(self.model)
 
     def frozen(self) -> "Player":
         """The same with a copy of the model, which keeps its present weights."""
@@ -120,11 +126,20 @@ class Player:
         ]
 
     def expert(self, split: str, index: int) -> list[Conversation]:
-        """The expert's answer to each decision of a problem."""
+        """The expert's answer to each decision of a problem.
+
+        Raises:
+            ConfigError: one does not fit the model.
+        """
         found = []
         for decision in decisions(self.task, self.task.problem(split, index)):
             prompt = self.chat_format.prompt(decision.prompt, closed=True)
             answer = self.chat_format.answer(self.task.expert(decision))
+            if not self.fits(prompt + answer):
+                raise ConfigError(
+                    f"splits.{split}: problem {index} with its answer has {len(prompt + answer)} tokens, and the model "
+                    f"takes {position_limit(self.model)}; make the problems shorter, or give a model that takes more"
+                )
             found.append(Conversation(prompt + answer, [(len(prompt), len(prompt) + len(answer))]))
         return found
 

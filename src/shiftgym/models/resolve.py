@@ -23,7 +23,7 @@ takes."""
 
 def load_named(
     name: str, *, chat_template: str | None = None, template_variables: Mapping[str, Any] | None = None
-) -> PolicyLike:
+) -> "str | tuple[PreTrainedModel, ChatFormat]":
     """What answers under that name: a model with its chat format, or the name itself where there is nothing to load.
 
     Args:
@@ -59,7 +59,9 @@ def resolve_policy(
         url, model = endpoint_address(given)
         return OpenAIPolicy(model, base_url=url, max_tokens=max_new_tokens, settings=endpoint).at
     if isinstance(given, str | Path):
-        given = load_named(str(given))
+        from shiftgym.models.load import load_policy
+
+        given = load_policy(str(given))
     if not isinstance(given, tuple):
         policy = given
         return lambda _: policy

@@ -34,7 +34,8 @@ class Transcript:
     ids: list[int]
     """All tokens: prompt, answers, feedback."""
     spans: list[tuple[int, int]]
-    """Start and stop in `ids` of each answer, its end token included."""
+    """Start and stop in `ids` of each answer, its end token included; the same number twice for an answer that was too
+    long to be given."""
     logprobs: list[list[float]]
     """Log-probability of each answer token under the sampling policy, in the order of `spans`."""
 

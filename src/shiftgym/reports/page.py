@@ -77,7 +77,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         for b, single in enumerate(singles)
     ]
     episodes, left_out = sampled_episodes(first)
-    judged = [(entry, judge_all(pooled, entry)) for entry in judged_entries(first)]
+    judged = [(entry, judge_all(singles[0], entry)) for entry in judged_entries(first)]
     return environment.get_template(first.template).render(
         run=first,
         pooled=pooled,

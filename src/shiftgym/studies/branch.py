@@ -61,11 +61,15 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         if checkpoint.step in evaluated_steps(folder):
             return
         origin = _origin(branch, checkpoint)
-        if probe is not None:
-            subject = make_subject(study, branch, model, chat_format, task)
-            _add(folder.probes, checkpoint.step, [{**origin, **row} for row in probe.measure(subject)])
         asked = study.evaluation.model_dump()
-        found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
+        try:
+            subject = make_subject(study, branch, model, chat_format, task)
+            probed = [] if probe is None else [{**origin, **row} for row in probe.measure(subject)]
+            found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
+        except TrainingStopped as stop:
+            raise TrainingStopped(f"step {checkpoint.step}, evaluation: {stop}") from None
+        if probe is not None:
+            _add(folder.probes, checkpoint.step, probed)
         # Results are written last: a checkpoint that has some counts as evaluated.
         _add(folder.evaluation_episodes, checkpoint.step, found.episodes)
         _add(folder.results, checkpoint.step, found.rows)

@@ -1,30 +1,48 @@
-"""How long a study will take, estimated from two steps of every kind of branch and the evaluation of one checkpoint,
+"""How long a study will take, estimated from two steps of every kind of branch and the answers to a few problems,
 measured on this machine."""
 
 import json
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
 from shiftgym.studies.tables import Init
+from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
 from shiftgym.training.settings import FLOPS
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from shiftgym.models.chat import ChatFormat
+
 NOT_TIMED = {"label", "start", "start_at", "optimizer", "steps"}
 """Settings that do not change how long a step takes; branches that differ only in these are measured once."""
+
+FEW, MORE = 2, 8
+"""Problems a split that are answered to see what a batch and what a problem costs."""
+
+FIRST_TOKENS = 5
+"""Longest answer of the first problem, which shows what a token costs."""
+
+PATIENCE = 15.0
+"""Seconds that whole answers to one problem a split may take. If they would take longer, only first tokens are timed.
+Answers then count as long, and attempts as many, as they may be: an upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
         f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
-        "Measuring two steps of each kind of branch and an evaluation ...",
+        "Measuring two steps of each kind of branch and the answers to a few problems ...",
         highlight=False,
     )
     estimates = estimate(study)
@@ -114,13 +132,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     task = study.build_task()
     model, chat_format = load_policy(study.model, template_variables=study.template_variables)
     measured = {"start": time.perf_counter() - began}
-    began = time.perf_counter()
-    evaluate((model, chat_format), task, **study.evaluation.model_dump())
-    if study.probes is not None:
-        of_start = plan(study)[0]
-        subject = make_subject(study, of_start, model, chat_format, task)
-        make_probe(study, of_start, subject, task).measure(subject)
-    measured["checkpoint"] = time.perf_counter() - began
+    measured["checkpoint"] = _checkpoint_seconds(study, (model, chat_format), task)
     kinds = {}
     for branch in plan(study):
         if _kind(branch) in kinds:
@@ -135,6 +147,60 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
         more: dict[str, float] = {name: second[name] - first[name] for name in FLOPS.values()}
         kinds[_kind(branch)] = {"first": {"seconds": times[0], **spent}, "later": {"seconds": times[1], **more}}
     write_text(out, json.dumps({**measured, "kinds": kinds}))
+
+
+def _checkpoint_seconds(study: Study, policy: "tuple[PreTrainedModel, ChatFormat]", task: Task) -> float:
+    """Seconds of evaluating and probing one checkpoint."""
+    evaluation, probes = study.evaluation, study.probes
+
+    def evaluated(problems: int, tokens: int) -> None:
+        few = {"problems": problems, "samples": 1, "max_new_tokens": tokens}
+        evaluate(policy, task, **(evaluation.model_dump() | few))
+
+    start, each = _costs(evaluated, evaluation.max_new_tokens)
+    deal = [task.problem(split, index) for split in evaluation.splits for index in range(evaluation.problems)]
+    seconds = 0.0
+    for decoding in evaluation.decodings:
+        times = evaluation.samples if decoding == "sampled" else 1
+        whole = start * sum(1 for _ in batches(task, deal, times)) + each * evaluation.problems * times
+        seconds += whole / len(evaluation.decodings)
+    if probes is None:
+        return seconds
+
+    def probed(problems: int, tokens: int) -> None:
+        fewer = {"probes": probes.model_copy(update={"problems": problems})}
+        shorter = {"evaluation": evaluation.model_copy(update={"max_new_tokens": tokens})}
+        small, of_start = study.model_copy(update=fewer | shorter), plan(study)[0]
+        subject = make_subject(small, of_start, *policy, task)
+        make_probe(small, of_start, subject, task).measure(subject)
+
+    start, each = _costs(probed, evaluation.max_new_tokens)
+    return seconds + start + each * probes.problems
+
+
+def _costs(answer: Callable[[int, int], None], tokens: int) -> tuple[float, float]:
+    """Seconds that a batch costs whatever its size, and seconds that one problem of each split adds to it.
+
+    Args:
+        answer: answers so many problems of each split, with so many tokens at most.
+        tokens: longest answer of the study.
+    """
+
+    def seconds(problems: int, tokens: int) -> float:
+        began = time.perf_counter()
+        answer(problems, tokens)
+        return time.perf_counter() - began
+
+    answer(1, 1)  # the first pass of a model takes longer
+    read, first = seconds(1, 1), seconds(1, FIRST_TOKENS)
+    whole = read + max(0.0, first - read) * (tokens - 1) / (FIRST_TOKENS - 1)
+    if whole < PATIENCE:
+        few, more = seconds(FEW, tokens), seconds(MORE, tokens)
+    else:
+        longer = whole / first
+        few, more = longer * seconds(FEW, FIRST_TOKENS), longer * seconds(MORE, FIRST_TOKENS)
+    each = max(0.0, more - few) / (MORE - FEW)
+    return max(0.0, few - FEW * each), each
 
 
 def _kind(branch: PlannedBranch) -> str:

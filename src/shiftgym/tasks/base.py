@@ -7,8 +7,9 @@ decision.next() -> Decision | None           after a right answer; None ends the
 task.expert(decision) -> answer              an answer that is judged correct
 task.diagnose(decision, answer) -> Diagnosis what the answer shows beyond its verdict
 
-What a task may have besides: `VerifyRequest` (a line of `shiftgym verify`), `field` (the field of the answer object
-that a bare answer stands for), and the methods of `Drawn` and `Perturbed`.
+What a task may have besides: `VerifyRequest` (a line of `shiftgym verify`), `field` (the field of the answer that a
+bare answer stands for) with `form` (how answers are written, as JSON unless it says otherwise), and the methods of
+`Drawn` and `Perturbed`.
 """
 
 from collections.abc import Mapping

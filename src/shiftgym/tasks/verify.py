@@ -11,7 +11,8 @@
         -> {"error": "..."}
 
 Each task says what its lines hold (`tasks/*/verify_line.py`). For points, `modality` is "text" unless given as
-"vision", where reading the cards is judged too.
+"vision", where reading the cards is judged too. For navigation, `next_heading` may be null where no turn is expected.
+An `id` of any value passes through to the result, also to an error. A byte-order mark is no fault.
 """
 
 import json
@@ -25,6 +26,8 @@ from shiftgym.errors import ConfigError, DataError
 from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import VerifyRequest
 from shiftgym.tasks.registry import SHIPPED, load_task
+
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def verify_file(path: str, out: TextIO) -> None:
@@ -47,11 +50,16 @@ def verify_lines(lines: Iterable[str], out: TextIO) -> None:
 def verify_line(line: str) -> dict[str, Any]:
     """The result for one line, as above."""
     try:
-        fields = json.loads(line)
+        fields = json.loads(line.lstrip(BYTE_ORDER_MARK))
     except (ValueError, RecursionError) as error:
         return {"error": f"not a JSON object: {error}"}
     if not isinstance(fields, dict):
         return {"error": f"not a JSON object but {type(fields).__name__}"}
+    return {"id": fields.pop("id"), **_result(fields)} if "id" in fields else _result(fields)
+
+
+def _result(fields: dict[str, Any]) -> dict[str, Any]:
+    """The result for the fields of a line, but for its `id`."""
     task = fields.get("task")
     if not isinstance(task, str) or task not in SHIPPED:
         # A line is data: it never names a module to import.

@@ -29,7 +29,10 @@ from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.losses import kl_divergence, value_loss
 from shiftgym.training.recipe import Recipe
+from shiftgym.training.rollouts import require_answers
 from shiftgym.training.settings import FLOPS, Accounting
+
+BEFORE = "is not finite, so training stopped before the update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,14 @@ class Loop:
         self._optimizer.set_learning_rate(rate)
         self.step += 1
         if not all(weight.isfinite().all() for module in self._modules for weight in module.parameters()):
-            raise self._stopped("a weight")
+            raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
-        collection = self._recipe.collect(self.step)
-        groups = self.referred(collection.groups)
+        try:
+            collection = self._recipe.collect(self.step)
+        except TrainingStopped as stop:
+            raise self._stopped(str(stop)) from None
+        require_answers(chain(*collection.groups))
+        groups = self.referred(_learnable(collection.groups))
         collected = time.perf_counter()
         learned = self._learn(groups)
         ledger = self._player.ledger
@@ -143,9 +150,9 @@ class Loop:
         limit = self._settings.optimizer.max_grad_norm
         norms = [float(nn.utils.clip_grad_norm_(module.parameters(), limit)) for module in self._modules]
         if not math.isfinite(sums["loss"]):
-            raise self._stopped("the loss")
+            raise self._stopped(f"the loss {BEFORE}")
         if not all(math.isfinite(norm) for norm in norms):
-            raise self._stopped("a gradient")
+            raise self._stopped(f"a gradient {BEFORE}")
         self._optimizer.step()
         return {**sums, "grad_norm": norms[0]}
 
@@ -173,7 +180,13 @@ class Loop:
         start.charge(batch)
         return scores.divergence(before)
 
-    def _stopped(self, what: str) -> TrainingStopped:
+    def _stopped(self, why: str) -> TrainingStopped:
         good = checkpoints.existing(self._folder)
         last = f"the last good checkpoint is {good[-1].path}" if good else "there is no checkpoint yet"
-        return TrainingStopped(f"step {self.step}: {what} is not finite, so training stopped before the update; {last}")
+        return TrainingStopped(f"step {self.step}: {why}; {last}")
+
+
+def _learnable(groups: list[list[Conversation]]) -> list[list[Conversation]]:
+    """The groups without conversations in which nothing was answered: their prompts did not fit the model."""
+    kept = [[each for each in group if each.answer_tokens] for group in groups]
+    return [group for group in kept if group]

@@ -1,10 +1,12 @@
 """From played episodes to what is learned: tokens take the advantage of their attempt, and an iteration is
 summarised."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from statistics import fmean
 
 from shiftgym.episodes import Episode
+from shiftgym.errors import ConfigError
 from shiftgym.models.conversation import Conversation
 
 
@@ -34,3 +36,13 @@ def summary(played: list[Episode]) -> dict[str, float]:
         "attempts": len(attempts) / len(records),
         "answer_tokens": fmean(attempt.tokens for attempt in attempts),
     }
+
+
+def require_answers(conversations: Iterable[Conversation]) -> None:
+    """ConfigError if there are conversations and not one has an answer: a budget would then never be spent."""
+    answered = [each.answer_tokens > 0 for each in conversations]
+    if answered and not any(answered):
+        raise ConfigError(
+            "no problem fits the model, so there is nothing to learn from; give a model that takes more tokens, or "
+            "shorter problems"
+        )

@@ -1,6 +1,7 @@
 """Outcomes, what is forgiven, and that any text is judged."""
 
 import json
+import random
 import time
 
 import pytest
@@ -89,6 +90,55 @@ def test_an_instruction_is_a_number_or_text(value):
     assert outcome({**answer, "instruction": "2"}, place()) == "correct_action"
 
 
+def test_the_papers_own_names_are_read():
+    def papers(action, observation="You observe an intersection", instruction="Turn right."):
+        fields = {"current observation": observation, "current instruction": instruction, "action": action}
+        return outcome(json.dumps(fields)[:-1] + ",\n}", place())
+
+    assert papers("turn_direction(northeast)") == "correct_action"
+    assert papers("turn_direction(north)") == "wrong_action"
+    assert papers("turn_direction(north)", "No intersection") == "wrong_observation"
+    assert papers("turn_direction(northeast)", instruction=3) == "correct_action"
+    for wrong in (None, 1, [], {}):
+        assert papers("turn_direction(northeast)", observation=wrong) == "illegal_action"
+    assert papers("turn_direction(northeast)", instruction=None) == "illegal_action"
+    both = {"current observation": "intersection", "observation": "no intersection", "action": "forward()"}
+    assert outcome(both, place()) == "wrong_observation", "our names count where an answer has both"
+
+
+RIGHT, WRONG = '{"action": "turn_direction(northeast)"}', '{"observation": "intersection", "action": "forward()"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"<think>{WRONG}</think>{RIGHT}", "correct_action"),
+        (f"{WRONG}</thinking>{RIGHT}", "correct_action"),
+        (f"<think>{RIGHT}", "illegal_action"),
+        (f"{RIGHT}, no: {WRONG}", "wrong_action"),
+        (f"{WRONG}, no: {RIGHT}", "correct_action"),
+        (f'{RIGHT} as {{"observation": "...", "instruction": 1, "steps": "...", "action": "..."}}', "correct_action"),
+        (f'{RIGHT} {{"observation": "intersection"}}', "correct_action"),
+        (f'{{"observation": "no intersection"}} {WRONG}', "wrong_action"),
+        (f'{RIGHT} {{"action": null}}', "illegal_action"),
+        (f'{{"answer": {RIGHT}}}', "correct_action"),
+        ('{"steps": "not {\'action\': \'stop()\'}", "action": "turn_direction(northeast)"}', "correct_action"),
+        (" " * 20_000 + RIGHT, "correct_action"),
+    ],
+)
+def test_the_last_complete_object_with_an_action_is_the_answer(text, expected):
+    assert outcome(text, place()) == expected
+
+
+def test_a_diagnosis_is_of_the_answer_that_was_judged():
+    decision = STARTS[-1]
+    (right,) = decision.situation.space.right_words(decision.stop.heading, decision.stop.next_heading)
+    draft = '{"action": "turn_direction(north)"}'
+    answer = f'{{"steps": "x", "current observation": "y", "action": "turn_direction({right})"}}'
+    found = TASK.diagnose(decision, f"<think>{draft}</think> {draft} {answer}")
+    assert (found.valid, found.style, found.translated, found.perseverated) == (True, "worked", True, False)
+
+
 @pytest.mark.parametrize(
     ("observation", "right"),
     [
@@ -170,14 +220,49 @@ def test_any_text_is_judged_soon_and_diagnosed(text):
         TASK.diagnose(decision, text)
 
 
+def _pays_only_what_another_reader_finds(texts, reader, soon):
+    """Over texts, for every answer that is judged right."""
+    decision = STARTS[0]
+    paid = 0
+    for text in texts:
+        assert soon(lambda text=text: decision.judge(text)), text[:60]
+        assert soon(lambda text=text: TASK.diagnose(decision, text)), text[:60]
+        verdict = decision.judge(text)
+        assert verdict.outcome in TASK.outcomes
+        if verdict.correct:
+            paid += 1
+            found = reader(text, "action")
+            assert found["action"] == RIGHT_ACTION and isinstance(found.get("observation", ""), str), text
+    return paid
+
+
+RIGHT_ACTION = json.loads(TASK.expert(STARTS[0]))["action"]
+ACTIONS = [RIGHT_ACTION, RIGHT_ACTION, "forward()", "turn_direction(up)"]
+
+
+def test_nothing_wrong_is_paid(independent_reader, texts, soon):
+    few = texts("action", ACTIONS, random.Random(2), 1000)
+    assert _pays_only_what_another_reader_finds(few, independent_reader, soon) > 100
+
+
+@pytest.mark.slow
+def test_nothing_wrong_is_paid_in_many_texts(independent_reader, texts, long_texts, soon):
+    many = texts("action", ACTIONS, random.Random(3), 100_000)
+    assert _pays_only_what_another_reader_finds(many, independent_reader, soon) > 10_000
+    long = long_texts("action", TASK.expert(STARTS[0]), random.Random(4), 200)
+    assert _pays_only_what_another_reader_finds(long, independent_reader, soon) > 50
+
+
 def test_thirty_thousand_answers_a_second():
     answers = [(decision, TASK.expert(decision)) for decision in STARTS]
     answers += [(decision, text.replace("turn_direction", "forward")) for decision, text in answers]
-    started = time.process_time()
-    for _ in range(500):
-        for decision, text in answers:
+    seconds = []
+    for _ in range(10):
+        started = time.process_time()
+        for decision, text in answers * 50:
             decision.judge(text)
-    assert 500 * len(answers) / (time.process_time() - started) > 30_000
+        seconds.append(time.process_time() - started)
+    assert 50 * len(answers) / min(seconds) > 30_000
 
 
 def test_diagnosis():

@@ -20,6 +20,14 @@ def verified(**fields):
     return verify_line(json.dumps({**LINE, **fields}))
 
 
+def test_without_a_turn_there_may_be_no_next_heading():
+    there = {"next_heading": None, "at_intersection": False, "landmark": None}
+    assert verified(expected="stop", answer='{"action": "stop()"}', **there)["outcome"] == "correct_action"
+    assert verified(expected="forward", answer='{"action": "forward()"}', **there)["outcome"] == "correct_action"
+    assert verified(expected="forward", **there)["outcome"] == "wrong_action"
+    assert verified(next_heading=None) == {"error": "next_heading: must be a number where a turn is expected, not null"}
+
+
 def test_lines_are_judged():
     assert verified() == {"outcome": "correct_action", "reward": 1.0, "feedback": "Correct."}
     assert verified(rule="relative")["outcome"] == "illegal_action"

@@ -108,9 +108,14 @@ def test_a_false_right_side_is_a_wrong_value(said):
         "=24",
         "8+8==3+10",
         "8+8\n+3+10",
-        "8+8\u00a0+3+10",
-        "8\u00d78+3+10",
-        "8\u22128+3+10",
+        "8\u00d7\u00d78+3+10",
+        "\u22128+3+8+10",
+        "8\u00a08+3+10",
+        "8+8+3+10=\u221224",
+        *(f"8{dash}8+3+10" for dash in "\u2014\u2010\u2011\u2012\u2015\uff0d\ufe63"),
+        *(f"8{sign}8+3+10" for sign in "\uff0b\u2715\u2716\u2a2f\u2022\u30fb\u2236\uff0f\u2571\u0445x"),
+        *(f"8+8{blank}+3+10" for blank in "\u2007\u2002\u200a\u200b\u3000\u2060\ufeff\u2028\x0b\x0c\r\x00"),
+        "8+8+3+10=\u00b2",
         "\u0668+3+8+10",
         "\uff18+3+8+10",
         "[8+8]+3+10",
@@ -145,6 +150,23 @@ def test_one_outcome_and_one_penalty(said):
         "illegal": -3.0,
         "wrong_vision": -1.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("glyphs", "sign"),
+    [
+        ("\u00d7\u00b7\u2219\u22c5\u2217", "*"),
+        ("\u00f7\u2215\u2044", "/"),
+        ("\u2212\u2013", "-"),
+        ("\u00a0\u2009\u202f", " "),
+    ],
+)
+def test_glyphs_are_read_as_what_they_stand_for(glyphs, sign, said):
+    for glyph in glyphs:
+        for formula in ("8/(3-8/3)", "8 * 3 / (8 - 3) = 24", "2*3-4/5"):
+            assert parse(formula.replace(sign, glyph)) == parse(formula), glyph
+    table = Table(("8", "8", "3", "3"), TEN, 24)
+    assert outcome(said("8\u00f7(3\u22128\u00f73)\u00a0=\u202f24"), table) == "correct"
 
 
 def test_the_longest_formula_is_read_and_one_more_character_is_not():

@@ -83,16 +83,23 @@ def test_diagnosis_of_translation_and_perseveration():
 
     assert diagnose(number=right, formula="1+1").translated is True
     assert diagnose(number=right, formula="1+1").perseverated is False
-    assert (diagnose(number=habit).translated, diagnose(number=habit).perseverated) == (False, True)
-    assert (diagnose(number=other).translated, diagnose(number=other).perseverated) == (False, False)
-    assert diagnose(cards=list(hand.ranks)[::-1], number=right[::-1]).translated is True
-    assert diagnose(number=right[:3]).translated is False
-    assert diagnose(number="K is 10").translated is False
+    assert (diagnose(number=habit, formula="").translated, diagnose(number=habit, formula="").perseverated) == (
+        False,
+        True,
+    )
+    assert (diagnose(number=other, formula="").translated, diagnose(number=other, formula="").perseverated) == (
+        False,
+        False,
+    )
+    assert diagnose(cards=list(hand.ranks)[::-1], number=right[::-1], formula="").translated is True
+    assert diagnose(number=right[:3], formula="").translated is False
+    assert diagnose(number="K is 10", formula="").translated is False
     assert diagnose(formula="1+1").valid is True
     assert diagnose(formula="1+").valid is False
     assert diagnose(formula="1+1").style == "direct"
     assert diagnose(steps="1+1=2", formula="1+1").style == "worked"
     assert diagnose(steps="1+1=2").style == "none"
+    assert diagnose(number=right).translated is False, "without a formula it is no answer"
     assert task.diagnose(decision, "no idea").style == "none"
 
 

@@ -1,6 +1,7 @@
 """Judging: any text gets a verdict in under 50 ms, a wrong answer is never paid, and vision judges the cards too."""
 
 import json
+import random
 import time
 
 import pytest
@@ -81,6 +82,52 @@ def test_damaged_experts_are_paid_only_if_still_right(oracle, data):
         formula = damaged[damaged.rindex('formula"') :].split('"')[2]
         hand = decision.problem
         assert oracle(formula, hand.rule.values(hand.ranks), hand.target) == "correct", damaged
+
+
+GLYPHS = str.maketrans("\u00d7\u00f7\u2212", "*/-")
+
+
+def _pays_only_what_another_reader_finds(texts, reader, oracle, soon):
+    """Over texts, for every answer that is judged right."""
+    paid = 0
+    for text in texts:
+        assert soon(lambda text=text: judge(text, EASY)), text[:60]
+        assert soon(lambda text=text: TASK.diagnose(DECISIONS[0], text)), text[:60]
+        verdict = judge(text, EASY)
+        assert verdict.outcome in TASK.outcomes
+        if verdict.correct:
+            paid += 1
+            assert oracle(reader(text, "formula")["formula"].translate(GLYPHS), NUMBERS, 24) == "correct", text
+    return paid
+
+
+FORMULAS = ["8*3*1", "8*3/1=24", "8\u00d73\u00f71", "8+3\u22121", "(8*3", "8\u00d73", "8\u20113*1", "24"]
+ANSWER = '{"cards": ["3", "8", "A"], "number": [3, 8, 1], "formula": "8*3*1"}'
+
+
+def test_nothing_wrong_is_paid(independent_reader, oracle, texts, soon):
+    few = texts("formula", FORMULAS, random.Random(0), 1000)
+    assert _pays_only_what_another_reader_finds(few, independent_reader, oracle, soon) > 50
+
+
+@pytest.mark.slow
+def test_nothing_wrong_is_paid_in_many_texts(independent_reader, oracle, texts, long_texts, soon):
+    many = texts("formula", FORMULAS, random.Random(1), 100_000)
+    assert _pays_only_what_another_reader_finds(many, independent_reader, oracle, soon) > 5_000
+    long = long_texts("formula", ANSWER, random.Random(2), 200)
+    assert _pays_only_what_another_reader_finds(long, independent_reader, oracle, soon) > 50
+
+
+def test_a_diagnosis_is_of_the_answer_that_was_judged():
+    task = build_task("points", splits={"train": {}, "ood": {"rule": "faces_as_11_12_13", "faces": True}})
+    decision = task.start(task.problem("ood", 0))
+    answer = json.loads(task.expert(decision))
+    draft = {**answer, "number": [10 if number > 10 else number for number in answer["number"]], "steps": ""}
+    text = f'<think>{json.dumps(draft)}</think>{json.dumps(draft)} no: {json.dumps(answer)} {{"number": [1]}}'
+    assert decision.judge(text).correct
+    found = task.diagnose(decision, text)
+    assert (found.valid, found.style, found.translated, found.perseverated) == (True, "worked", True, False)
+    assert task.diagnose(decision, json.dumps(draft)).perseverated
 
 
 def test_nothing_is_evaluated_as_code(tmp_path):

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Messages, Picture, user
 from shiftgym.seeds import derive, rng
-from shiftgym.tasks.answer import read_object
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.navigation import drawing, prompts, verifier
 from shiftgym.tasks.navigation.route import WORDINGS, Route, Stop, Wording
@@ -182,7 +181,7 @@ class NavigationTask:
     Setting: ClassVar[type[BaseModel]] = NavigationSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
     VerifyRequest: ClassVar[type[NavigationRequest]] = NavigationRequest
-    field: ClassVar[str] = "action"
+    field: ClassVar[str] = verifier.FIELD
 
     def __init__(
         self, options: NavigationOptions, splits: Mapping[str, NavigationSetting], seed: int, train: str | None
@@ -245,7 +244,7 @@ class NavigationTask:
         return prompts.answer(decision.stop, SPACES[route.rule], steps=style == "worked")
 
     def diagnose(self, decision: RouteDecision, answer: str) -> Diagnosis:
-        found = read_object(answer) or {}
+        found = verifier.read(answer)
         situation = decision.situation
         translated, perseverated = verifier.translation(found, situation, self.trained_rule)
         kinds: tuple[str, ...] = (situation.expected,)

@@ -19,6 +19,12 @@ from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
 
 Hint = Literal["none", "outcome", "detail"]
 
+FIELD = "action"
+"""The field that makes an object the answer."""
+
+PAPERS_NAMES = {"observation": "current observation", "instruction": "current instruction"}
+"""What the paper's prompts call our fields. An answer may use either name; ours counts where it has both."""
+
 MAX_ACTION = 200
 """A longer action is illegal."""
 
@@ -65,9 +71,15 @@ class Action:
     word: str = ""
 
 
+def read(answer: str) -> dict[str, Any]:
+    """The fields of the answer in a text, by our names; none if there is none."""
+    found = read_object(answer, FIELD) or {}
+    return {ours: found[papers] for ours, papers in PAPERS_NAMES.items() if papers in found} | found
+
+
 def judge(answer: str, situation: Situation, hint: Hint = "outcome") -> Verdict:
     """The verdict on `answer`."""
-    outcome, detail = _outcome(read_object(answer) or {}, situation)
+    outcome, detail = _outcome(read(answer), situation)
     return verdict(outcome, hint, detail)
 
 
@@ -93,7 +105,7 @@ def _outcome(answer: dict[str, Any], situation: Situation) -> tuple[Outcome, str
     """The outcome and, for the `detail` hint, a sentence that says what went wrong."""
     if not _is_typed(answer):
         return Outcome.ILLEGAL_ACTION, "There is no JSON object with an action and an observation, both text."
-    action = read_action(answer.get("action"))
+    action = read_action(answer.get(FIELD))
     if action is None:
         return Outcome.ILLEGAL_ACTION, "The action must be exactly one of those that there are."
     if action.move == "turn" and action.word not in situation.space.allowed:
@@ -153,14 +165,14 @@ def is_right(action: Action, situation: Situation) -> bool:
 
 def style(answer: dict[str, Any]) -> str:
     """`worked` if steps stand with the action, `direct` if there are none, `none` without an action."""
-    if read_action(answer.get("action")) is None:
+    if read_action(answer.get(FIELD)) is None:
         return "none"
     return "worked" if answer.get("steps") else "direct"
 
 
 def is_valid(answer: dict[str, Any], situation: Situation) -> bool:
     """Whether the answer holds one action of the space in force, right or wrong."""
-    action = read_action(answer.get("action"))
+    action = read_action(answer.get(FIELD))
     return (
         _is_typed(answer) and action is not None and (action.move != "turn" or action.word in situation.space.allowed)
     )
@@ -178,7 +190,7 @@ def recognises(answer: dict[str, Any], situation: Situation) -> bool:
 def translation(answer: dict[str, Any], situation: Situation, trained: str | None) -> tuple[bool | None, bool | None]:
     """Whether the turn is put rightly in the space in force, and whether the answer perseverates: turns by a word of
     the `trained` space that the space in force does not have. None where no turn is expected or given."""
-    action = read_action(answer.get("action"))
+    action = read_action(answer.get(FIELD))
     translated = action is not None and is_right(action, situation) if situation.expected == "turn" else None
     turned = action is not None and action.move == "turn"
     if trained is None or trained == situation.space.name or not (turned or situation.expected == "turn"):

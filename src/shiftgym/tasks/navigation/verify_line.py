@@ -25,8 +25,8 @@ class NavigationRequest(VerifyRequest):
     heading: float = Field(allow_inf_nan=False)
     """Degrees, clockwise from north."""
     expected: Move
-    next_heading: float = Field(allow_inf_nan=False)
-    """After the right move."""
+    next_heading: float | None = Field(allow_inf_nan=False)
+    """After the right move; it may be null where no turn is expected."""
     landmark: str | None = None
     """What is seen, such as "Hotel Aurora is on your right"."""
     at_intersection: bool
@@ -40,12 +40,15 @@ class NavigationRequest(VerifyRequest):
         """Outcome, reward and feedback; errors as in `VerifyRequest`."""
         if known_rule(self.rule) == "random":
             raise ValueError("rule: 'random' is drawn for each problem; name the rule that was drawn")
+        if self.next_heading is None and self.expected == "turn":
+            raise ValueError("next_heading: must be a number where a turn is expected, not null")
         sight = None if self.landmark is None else read_sight(self.landmark)
         if self.attempt > LIMIT:
             return self.judged(verdict(Outcome.OUT_OF_ATTEMPTS, "outcome", ""))
         situation = Situation(
-            SPACES[self.rule], self.heading, self.expected, self.next_heading, self.at_intersection, sight,
-            self.landmark_reward,
+            SPACES[self.rule], self.heading, self.expected,
+            self.heading if self.next_heading is None else self.next_heading,
+            self.at_intersection, sight, self.landmark_reward,
         )  # fmt: skip
         return self.judged(judge(self.answer, situation))
 

@@ -1,6 +1,7 @@
 """The formula language: ASCII integers without leading zeros, binary + - * /, brackets, blanks between tokens, and
-optionally one `=` with an integer on its right. It is read and calculated here, exactly; nothing is ever evaluated
-as code.
+optionally one `=` with an integer on its right. The glyphs that models write for operators and blanks are read as
+these; every other character outside ASCII is illegal. It is read and calculated here, exactly; nothing is ever
+evaluated as code.
 """
 
 import re
@@ -10,6 +11,9 @@ from shiftgym.tasks.points.solver import Number, apply
 
 MAX_LENGTH = 400
 """A longer formula is illegal: six cards never need it, and reading it must take bounded time."""
+
+_GLYPHS = str.maketrans("×·∙⋅∗÷∕⁄−–\u00a0\u2009\u202f", "*****///--   ")
+"""Signs of multiplication, division and subtraction, and three blanks, as models write them."""
 
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2}
 _TOKEN = re.compile(r"[0-9]+|[-+*/()=]|[ \t]+|.", re.DOTALL)
@@ -53,7 +57,7 @@ def parse(text: str) -> Formula:
     """
     if len(text) > MAX_LENGTH:
         raise IllegalFormula("it is too long")
-    left, equals, right = text.partition("=")
+    left, equals, right = text.translate(_GLYPHS).partition("=")
     postfix: list[int | str] = []
     operators: list[str] = []
     wants_number = True

@@ -144,7 +144,7 @@ class PointsTask:
     Setting: ClassVar[type[BaseModel]] = PointsSetting
     outcomes: ClassVar[tuple[str, ...]] = tuple(outcome.value for outcome in verifier.Outcome)
     VerifyRequest: ClassVar[type[PointsRequest]] = PointsRequest
-    field: ClassVar[str] = "formula"
+    field: ClassVar[str] = verifier.FIELD
 
     def __init__(
         self, options: PointsOptions, splits: Mapping[str, PointsSetting], seed: int, train: str | None
@@ -153,6 +153,7 @@ class PointsTask:
         self.splits: Mapping[str, Any] = dict(splits)
         self.seed = seed
         self.limit = options.limit
+        self.form = options.form
         self.trained_rule = fixed_rule(self.splits[train].rule) if train in self.splits else None
 
     def problem(self, split: str, index: int) -> Hand:
@@ -219,7 +220,7 @@ class PointsTask:
         return replace(problem, cards=cards, picture=self._picture(problem.split, problem.index, cards))
 
     def start(self, problem: Hand) -> HandDecision:
-        return HandDecision(problem, self.options.hint, self.options.form)
+        return HandDecision(problem, self.options.hint, self.form)
 
     def expert(self, decision: HandDecision) -> str:
         """One of the plainest solutions of the hand, always the same for the same problem."""
@@ -228,10 +229,10 @@ class PointsTask:
         trees = solutions(tuple(sorted(numbers)), hand.target)
         tree = rng(self.seed, self.name, "expert", hand.split, hand.index).choice(trees)
         style = self.splits[hand.split].expert or self.options.expert
-        return prompts.answer(hand.ranks, numbers, tree, style == "worked", self.options.form)
+        return prompts.answer(hand.ranks, numbers, tree, style == "worked", self.form)
 
     def diagnose(self, decision: HandDecision, answer: str) -> Diagnosis:
-        found = verifier.read(answer, self.options.form)
+        found = verifier.read(answer, self.form)
         translated, perseverated = verifier.translation(found, decision.table, self.trained_rule)
         recognised = verifier.recognises(found, decision.table) if decision.table.vision else None
         return Diagnosis(verifier.is_legal(found), verifier.style(found), translated, perseverated, recognised)

@@ -18,6 +18,9 @@ from shiftgym.verdicts import MAX_FEEDBACK, Verdict
 
 Hint = Literal["none", "outcome", "detail"]
 
+FIELD = "formula"
+"""The field that makes an object or a block of lines the answer."""
+
 
 class Outcome(StrEnum):
     """Best first."""
@@ -52,8 +55,8 @@ class Table:
 
 
 def read(answer: str, form: Form) -> dict[str, Any]:
-    """The fields of an answer; none if it is not in that form."""
-    return read_fields(answer, form, lists=("cards", "number")) or {}
+    """The fields of the answer in a text; none if there is none in that form."""
+    return read_fields(answer, FIELD, form, lists=("cards", "number")) or {}
 
 
 def judge(answer: str, table: Table, hint: Hint = "outcome") -> Verdict:
@@ -66,7 +69,7 @@ def _outcome(answer: dict[str, Any], table: Table) -> tuple[Outcome, str]:
     """The outcome and, for the `detail` hint, a sentence that says what went wrong."""
     if table.vision and not recognises(answer, table):
         return Outcome.WRONG_VISION, "The cards that you name are not the cards in the picture."
-    text = answer.get("formula")
+    text = answer.get(FIELD)
     if not isinstance(text, str):
         return Outcome.ILLEGAL, "There is no formula in your answer, in the form that was asked for."
     try:
@@ -119,14 +122,14 @@ def recognises(answer: dict[str, Any], table: Table) -> bool:
 def is_legal(answer: dict[str, Any]) -> bool:
     """Whether the answer holds a formula of the language, whatever its numbers and value."""
     try:
-        return isinstance(formula := answer.get("formula"), str) and isinstance(parse(formula), Formula)
+        return isinstance(formula := answer.get(FIELD), str) and isinstance(parse(formula), Formula)
     except IllegalFormula:
         return False
 
 
 def style(answer: dict[str, Any]) -> str:
     """`worked` if steps stand before the formula, `direct` if there are none, `none` without a formula."""
-    if not isinstance(answer.get("formula"), str):
+    if not isinstance(answer.get(FIELD), str):
         return "none"
     return "worked" if answer.get("steps") else "direct"
 

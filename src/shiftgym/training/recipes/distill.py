@@ -36,9 +36,10 @@ class Distill(PolicyGradient):
         conversations = self.player.conversations(played)
         attempts = [record.attempts[0] for episode in played for record in episode.decisions]
         failed = [index for index, attempt in enumerate(attempts) if not attempt.verdict.correct]
-        hindsight = [self._hindsight(conversations[index], attempts[index].verdict.feedback) for index in failed]
+        told = {index: self._hindsight(conversations[index], attempts[index].verdict.feedback) for index in failed}
+        hindsight = {index: each for index, each in told.items() if self.player.fits(each.ids)}
         weighed = {}
-        for index, teacher in zip(failed, self.player.logprobs(hindsight), strict=True):
+        for index, teacher in zip(hindsight, self.player.logprobs([*hindsight.values()]), strict=True):
             student = conversations[index]
             gains = [now - then for now, then in zip(teacher, student.logprobs, strict=True)]
             weighed[index] = replace(student, weights=[settings.reward_scale * gain for gain in gains])

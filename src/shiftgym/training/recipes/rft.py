@@ -11,6 +11,7 @@ from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.training.answers import answers_beforehand
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe
+from shiftgym.training.rollouts import require_answers
 from shiftgym.training.settings import SamplingSettings, SupervisedSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class RFT(Recipe):
         if settings.refresh:
             indices, noise = self.problems(step, settings.batch), [*self.noise, step]
             found = self.player.answers(settings.train_on, indices, settings.group_size, noise, settings.limit)
+            require_answers(conversation for problem in found for decision in problem for conversation, _ in decision)
             verdicts = [right for problem in found for decision in problem for _, right in decision]
             return Collection(_right(found), {"success": sum(verdicts) / len(verdicts)})
         if not self._right:
