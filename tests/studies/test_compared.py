@@ -21,6 +21,7 @@ def test_the_obvious_is_filled_in(tiny_file: Path) -> None:
         "controls": (),
         "measure": "success",
         "decoding": "sampled",
+        "margin": 0.05,
         "measures": {},
     }
 
