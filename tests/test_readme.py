@@ -18,7 +18,8 @@ from shiftgym.studies.config import load_study
 from shiftgym.studies.suite import load_suite
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/checkpoints.md"))
+"""The pages whose commands and code a newcomer runs."""
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 INLINE = re.findall(r"`((?:make|shiftgym) [^`]+)`", README.replace("\n", " "))
@@ -60,7 +61,7 @@ def toy(arguments: list[str]) -> list[str]:
     """The same command on few problems, with little compute."""
     if arguments[:2] == ["study", "run"]:
         return [*arguments, *smoke(arguments[2])]
-    small = {"eval": ["--problems", "2"], "train": ["--steps", "1"], "data": ["--count", "2"]}.get(arguments[0], [])
+    small = {"eval": ["--problems", "2"], "compare": ["--problems", "2"], "train": ["--steps", "1"], "data": ["--count", "2"]}.get(arguments[0], [])
     if small and small[0] in arguments:
         at = arguments.index(small[0])
         arguments = arguments[:at] + arguments[at + 2 :]
@@ -102,8 +103,13 @@ def test_make_targets_exist(command: str) -> None:
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])
 def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     command, _, target = (part.strip() for part in command.partition(" > "))
-    command = command.replace("OWNER/NAME", str(WEIGHTS / "points-0")).replace("http://127.0.0.1:8000/v1", endpoint)
+    for name in ("OWNER/NAME", "OWNER/BASE", "Qwen/Qwen3-0.6B"):
+        command = command.replace(name, str(WEIGHTS / "points-0"))
+    command = re.sub(r"http://127.0.0.1:\d+/v1", endpoint, command)
     program, *arguments = shlex.split(command)
+    if arguments[0] == "compare":
+        for trained in ("runs/sft/checkpoints/step-000001", "out/sft", "out/grpo/checkpoint-200"):
+            shutil.copytree(WEIGHTS / "points-0", place / trained)
     assert program in ("shiftgym", ".venv/bin/shiftgym")
     with pytest.raises(SystemExit) as ended:
         main(toy(arguments))
