@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shiftgym.candidates.answer import answered
 from shiftgym.candidates.judging import Judging, with_recorded
@@ -35,7 +36,7 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
             out is None or not answered(judging, candidate, checkpoint, out) for checkpoint in candidate.checkpoints
         )
         table.add_row(
-            candidate.label,
+            Text(candidate.label),
             f"{left} of {len(candidate.checkpoints)} left",
             f"{left * least:,} to {left * least * task.limit:,}",
             f"{left * read / 1e3:,.0f}k to {left * most_read / 1e3:,.0f}k",
@@ -48,6 +49,7 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
         f"is. Tokens are estimated at {CHARACTERS_A_TOKEN:g} characters each; pictures are not counted. "
         f"{'Probes are not counted.' if judging.study.probes else ''}",
         highlight=False,
+        markup=False,
     )
 
 

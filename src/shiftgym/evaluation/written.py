@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH, Asked, Decoding, by_decoding, evaluate_batches
-from shiftgym.files import append_lines, drop_half_line, read_json, read_lines, write_lines, write_text
-from shiftgym.layout import BranchFolder
+from shiftgym.files import append_lines, drop_half_line, make_folder, read_json, read_lines, write_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.tasks.base import Task
 
@@ -25,6 +25,8 @@ def check_claim(folder: BranchFolder, answering: Mapping[str, Any]) -> bool:
         ConfigError: it holds others.
     """
     if not folder.answering.is_file():
+        if folder.results.is_file() or RunFolder(folder.path).study.is_file():
+            raise ConfigError(f"{folder.path}: holds results of something else; give another folder")
         return False
     before, wanted = read_json(folder.answering), json.loads(json.dumps(answering))
     for key in before | wanted:
@@ -45,7 +47,7 @@ def claim(folder: BranchFolder, answering: Mapping[str, Any]) -> None:
         ConfigError: it holds others already.
     """
     if not check_claim(folder, answering):
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.path)
         write_text(folder.answering, json.dumps(answering, indent=1))
 
 

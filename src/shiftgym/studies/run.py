@@ -142,7 +142,8 @@ def last_words(log: Path) -> str:
     """The last line that a job printed, which after a failure is its error, and where the rest is."""
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
-    return f"{last.strip()} (all of it: {log})"
+    # What a user can mend needs no name of a class.
+    return f"{last.strip().removeprefix(f'{ConfigError.__module__}.ConfigError: ')} (all of it: {log})"
 
 
 def _tell(finished: Finished, console: Console) -> None:
