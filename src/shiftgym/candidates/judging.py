@@ -102,11 +102,14 @@ def with_recorded(judging: Judging, run: RunFolder) -> Judging:
         key: Candidate(key, of["label"], tuple(Checkpoint(**each) for each in of["checkpoints"]))
         for key, of in recorded["candidates"].items()
     }
-    candidates = {candidate.key: candidate for candidate in _under_old_keys(judging.candidates, before)}
-    for key, old in before.items():
-        candidates[key] = _joined(old, candidates[key], run) if key in candidates else old
-    _check_labels(candidates.values(), run)
-    return replace(judging, candidates=tuple(candidates.values()))
+    base, *given = [
+        _joined(before[one.key], one, run) if one.key in before else one
+        for one in _under_old_keys(judging.candidates, before)
+    ]
+    asked_now = {one.key for one in (base, *given)}
+    candidates = (base, *(old for key, old in before.items() if key not in asked_now), *given)
+    _check_labels(candidates, run)
+    return replace(judging, candidates=candidates)
 
 
 def _under_old_keys(given: Sequence[Candidate], before: Mapping[str, Candidate]) -> list[Candidate]:

@@ -95,6 +95,11 @@ class Run:
         return Path(self.study["model"]).name
 
     @property
+    def beginning(self) -> str:
+        """What everything is compared with, in a sentence."""
+        return "the start"
+
+    @property
     def branches(self) -> list[BranchInfo]:
         """The start and then every branch, in the order of the study file."""
         declared = [
@@ -247,7 +252,8 @@ def load_run(folder: Path) -> Run:
     paths = [layout.results] if layout.results.is_file() else [branch.results for branch in layout.begun()]
     rows = read_rows([path for path in paths if path.is_file() and path.stat().st_size])
     if not len(rows):
-        raise DataError(f"{folder}: no results yet; the first ones come when the shared start is evaluated")
+        first = "every model has answered" if compares else "the shared start is evaluated"
+        raise DataError(f"{folder}: no results yet; the first ones come when {first}")
     return ComparisonRun(folder, study, rows) if compares else Run(folder, study, rows)
 
 
@@ -263,6 +269,10 @@ class ComparisonRun(Run):
     @property
     def backbone(self) -> str:
         return str(self.study["candidates"][START]["label"])
+
+    @property
+    def beginning(self) -> str:
+        return self.backbone
 
     @property
     def branches(self) -> list[BranchInfo]:
