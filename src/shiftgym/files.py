@@ -67,8 +67,10 @@ def drop_half_line(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("rb+") as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
+        text = file.read()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            file.truncate(whole)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -124,7 +124,7 @@ def evaluate_model(
     for split in splits or ():
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
-    asked = settings.model_copy(update={"splits": splits or settings.splits})
+    asked = settings.model_copy(update={"splits": tuple(splits or settings.splits)})
     name = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
     given = load_named(name, template_variables=study.template_variables)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
