@@ -105,9 +105,10 @@ def test_the_end_of_a_training_that_went_on_is_one_checkpoint(tmp_path: Path) ->
 
 def test_two_models_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    record(run, judging("a/one", "a/two", labels=("base", "tuned", "new")))
+    record(run, judging("a/one", labels=("base", "old")))
+    record(run, with_recorded(judging("a/one", labels=("base", "new")), run))
     with pytest.raises(ConfigError, match="another model that is called 'new'; give this one another --label"):
-        with_recorded(judging("a/one", labels=("base", "new")), run)
+        with_recorded(judging("a/two", labels=("base", "new")), run)
 
 
 def test_results_of_something_else_are_left_alone(tmp_path: Path) -> None:

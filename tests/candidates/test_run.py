@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from tests.candidates.conftest import SMALL, Coin
 
+from shiftgym.candidates.answer import answer
 from shiftgym.candidates.run import carry_out, prepare
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.written import claim
@@ -41,9 +42,10 @@ def test_models_answer_in_processes_and_only_what_is_new_is_asked(tmp_path: Path
     assert list(json.loads(run.verdict.read_text())["candidates"]) == ["copy", "other"]
 
 
-def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path, task: Task) -> None:
-    given = [Coin(task, 0.5), Coin(task, 0.9)]
-    carry_out(prepare(given, study="points-text", overrides=SMALL), tmp_path, QUIET)
+def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path) -> None:
+    given = ["expert", "expert"]
+    judging = prepare(given, study="points-text", overrides=SMALL)
+    answer(judging, judging.base, judging.base.checkpoints[0], tmp_path)
     changed = prepare(given, study="points-text", overrides=[*SMALL, "evaluation.temperature=0.5"])
     with pytest.raises(
         ConfigError, match=r"its answers were given with temperature = 1.0, not 0.5; give another folder"
@@ -105,8 +107,6 @@ def test_what_fails_leaves_the_others_alone(tmp_path: Path, task: Task) -> None:
 
 def test_a_model_that_has_answered_may_be_removed(tmp_path: Path, task: Task) -> None:
     from tests.candidates.conftest import make_model
-
-    from shiftgym.candidates.answer import answer
 
     model, folder = make_model(tmp_path / "tuned"), tmp_path / "run"
     judging = prepare([Coin(task, 0.5), str(model)], study="points-text", overrides=SMALL)

@@ -85,6 +85,8 @@ def _pairs(analysis: Analysis, split: str) -> Table:
     """Every model by the primary measure, and below it its differences to those above, one a line, so that any number
     of models fits."""
     table = _table(_primary_title(analysis, split), "model", "percent", "difference in points")
+    for numbers in table.columns[1:]:
+        numbers.no_wrap = True
     for entry, (rate, *differences) in tables.pair_rows(analysis, split):
         table.add_row(Text(entry.label), "  ".join([rate.text, *rate.small]), "")
         for cell in differences:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -143,7 +144,8 @@ def last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
     # What a user can mend needs no name of a class.
-    return f"{last.strip().removeprefix(f'{ConfigError.__module__}.ConfigError: ')} (all of it: {log})"
+    told = re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
+    return f"{told} (all of it: {log})"
 
 
 def _tell(finished: Finished, console: Console) -> None:
