@@ -14,6 +14,9 @@ from shiftgym.tasks.base import Task
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
 
+LONGEST = 120
+"""Characters of a value that an error shows."""
+
 FINGERPRINT = "fingerprint"
 """The key of `answering.json` that follows the files of a model."""
 
@@ -34,10 +37,16 @@ def check_claim(folder: BranchFolder, answering: Mapping[str, Any]) -> bool:
             found = (
                 "the files of the model have changed since it answered"
                 if key == FINGERPRINT
-                else f"its answers were given with {key} = {before.get(key)!r}, not {wanted.get(key)!r}"
+                else f"its answers were given with {key} = {_told(before.get(key))}, not {_told(wanted.get(key))}"
             )
             raise ConfigError(f"{folder.path}: {found}; give another folder, or remove this one")
     return True
+
+
+def _told(value: Any) -> str:
+    """A value in an error, which stays one line even where it is a whole chat template."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def claim(folder: BranchFolder, answering: Mapping[str, Any]) -> None:

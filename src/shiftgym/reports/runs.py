@@ -113,6 +113,10 @@ class Run:
         ]
         return [BranchInfo(START, "start"), *declared]
 
+    def checkpoint(self, branch: str, fraction: float) -> str:
+        """What a checkpoint is called beside its episodes."""
+        return "start" if branch == START else f"{100 * fraction:.4g} % of budget"
+
     @property
     def note(self) -> str | None:
         """A sentence or two of the study file that the report shows."""
@@ -288,6 +292,12 @@ class ComparisonRun(Run):
     @property
     def equal(self) -> str:
         return "step"
+
+    def checkpoint(self, branch: str, fraction: float) -> str:
+        """Its step, where steps are known; nothing where no candidate has several."""
+        last = self.study["candidates"][branch]["checkpoints"][-1]["step"]
+        unknown = "BASE" if branch == START else "unknown step"
+        return "" if not self.axes else f"step {round(fraction * last)}" if last else unknown
 
     @property
     def other_templates(self) -> list[str]:
