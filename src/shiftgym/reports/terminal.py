@@ -143,7 +143,11 @@ def _points(found: Interval | None) -> str:
 def _probes(analysis: Analysis, split: str) -> Table:
     """Memorisation and forgetting on one split, one measure a row."""
     entries = analysis.entries
-    table = _table(f"{split}: memorisation and forgetting", "", *[entry.label for entry in entries])
+    table = _table(
+        f"{split}: memorisation and forgetting, where the start is {analysis.first.beginning}",
+        "",
+        *[entry.label for entry in entries],
+    )
     probed = [analysis.probed(entry, split) for entry in entries]
     for column in next((found for found in reversed(probed) if found), {}):
         table.add_row(
