@@ -5,11 +5,21 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from shiftgym.errors import DataError
-from shiftgym.files import append_lines, read_json, read_lines, read_log, replacing, write_lines, write_text
+from shiftgym.errors import ConfigError, DataError
+from shiftgym.files import (
+    append_lines,
+    make_folder,
+    read_json,
+    read_lines,
+    read_log,
+    replacing,
+    write_lines,
+    write_text,
+)
 
 KILLED = """
 import sys, time
@@ -95,3 +105,12 @@ def test_half_a_line_at_the_end_of_a_log_is_left_out(tmp_path):
     path.write_text('{"a": 1}\n{"a":\n{"a": 3}\n')
     with pytest.raises(DataError, match="log.jsonl:2"):
         list(read_log(path))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match="no folder can be made there"):
+            make_folder(path)

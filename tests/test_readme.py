@@ -61,7 +61,12 @@ def toy(arguments: list[str]) -> list[str]:
     """The same command on few problems, with little compute."""
     if arguments[:2] == ["study", "run"]:
         return [*arguments, *smoke(arguments[2])]
-    small = {"eval": ["--problems", "2"], "compare": ["--problems", "2"], "train": ["--steps", "1"], "data": ["--count", "2"]}.get(arguments[0], [])
+    small = {
+        "eval": ["--problems", "2"],
+        "compare": ["--problems", "2"],
+        "train": ["--steps", "1"],
+        "data": ["--count", "2"],
+    }.get(arguments[0], [])
     if small and small[0] in arguments:
         at = arguments.index(small[0])
         arguments = arguments[:at] + arguments[at + 2 :]

@@ -1,13 +1,28 @@
 """Files that are written whole or not at all, and files of JSON lines."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shiftgym.errors import DataError
+from shiftgym.errors import ConfigError, DataError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder to write into, unless it is there.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: no folder can be made there ({error.strerror}); give another one") from error
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"{path}: this folder cannot be written to; give another one")
 
 
 @contextmanager
@@ -52,8 +67,10 @@ def drop_half_line(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("rb+") as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
+        text = file.read()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            file.truncate(whole)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

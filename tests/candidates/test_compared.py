@@ -49,6 +49,21 @@ def test_the_report_opens_with_the_verdict(tmp_path: Path, task: Task) -> None:
     assert 'id="episodes"' in page
 
 
+def test_what_is_not_in_a_comparison(task: Task) -> None:
+    found = shiftgym.compare(Coin(task, 0.2), Coin(task, 0.8), overrides=SMALL, labels=["base", "tuned"])
+    for asked in (("base", "tund", "id"), ("tuned", "base", "idd"), ("tuned", "base", "id", "sucess")):
+        with pytest.raises(shiftgym.ConfigError, match="there is no"):
+            found.difference(*asked)
+
+
+def test_labels_are_no_markup(task: Task) -> None:
+    labels = ["[red]base", "tu[/b]ned"]
+    found = shiftgym.compare(Coin(task, 0.2), Coin(task, 0.8), overrides=SMALL, labels=labels)
+    assert "minus [red]base" in repr(found) and "tu[/b]ned, rule_ood" in repr(found)
+    page = found.report().read_text(encoding="utf-8")
+    assert "their gain over the start" not in page and "common start" not in page
+
+
 @pytest.mark.slow
 def test_noise_alone_is_rarely_judged(task: Task) -> None:
     """Of 200 comparisons of policies that are equally good, at most 5 % get any verdict."""

@@ -49,7 +49,7 @@ def test_candidates_of_the_folder_stay(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     record(run, judging("a/one", "a/two"))
     joined = with_recorded(judging("a/three"), run)
-    assert [one.label for one in joined.candidates] == ["points-0", "a/three", "a/one", "a/two"]
+    assert [one.label for one in joined.candidates] == ["points-0", "a/one", "a/two", "a/three"]
 
 
 def test_a_trajectory_grows(tmp_path: Path) -> None:
@@ -73,3 +73,45 @@ def test_the_folder_of_a_study_is_refused(tmp_path: Path) -> None:
     run.study.write_text(load_study("points-text").to_toml())
     with pytest.raises(ConfigError, match="holds a study that was run, not a comparison"):
         with_recorded(judging("points-0"), run)
+
+
+def test_a_model_keeps_its_answers_when_its_name_grows(tmp_path: Path) -> None:
+    """The name that is made from a path is longer once another model's path ends alike."""
+    run = RunFolder(tmp_path / "out")
+    first, second = (str(make_model(tmp_path / side / "run")) for side in ("a", "b"))
+    record(run, judging(first))
+    joined = with_recorded(judging(first, second), run)
+    assert [(one.key, one.label) for one in joined.candidates[1:]] == [("run", "a/run"), ("b-run", "b/run")]
+
+
+def test_base_is_one_model(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "out")
+    record(run, judging("a/one"))
+    other = make_model(tmp_path / "checkpoint-7")
+    candidates = find_candidates([str(other), "a/one"])
+    with pytest.raises(ConfigError, match=r"'points-0' is points-0 there, not .*checkpoint-7; give the same BASE"):
+        with_recorded(Judging(judging("a/one").study, tuple(candidates)), run)
+
+
+def test_the_end_of_a_training_that_went_on_is_one_checkpoint(tmp_path: Path) -> None:
+    run, training = RunFolder(tmp_path / "out"), tmp_path / "sft"
+    make_model(training, b"now")
+    make_model(training / "checkpoint-1", b"1")
+    record(run, judging(str(training)))
+    make_model(training / "checkpoint-5", b"5")
+    (_, sft) = with_recorded(judging(str(training)), run).candidates
+    assert [each.step for each in sft.checkpoints] == [1, 5, 6]
+
+
+def test_two_models_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    record(run, judging("a/one", labels=("base", "old")))
+    record(run, with_recorded(judging("a/one", labels=("base", "new")), run))
+    with pytest.raises(ConfigError, match="another model that is called 'new'; give this one another --label"):
+        with_recorded(judging("a/two", labels=("base", "new")), run)
+
+
+def test_results_of_something_else_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").touch()
+    with pytest.raises(ConfigError, match="holds results of something else"):
+        with_recorded(judging("a/one"), RunFolder(tmp_path))

@@ -1,12 +1,15 @@
 """Every candidate answers the same problems; what was answered is not asked again."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from tests.candidates.conftest import SMALL, Coin
 
+from shiftgym.candidates.answer import answer
 from shiftgym.candidates.run import carry_out, prepare
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.written import claim
@@ -39,9 +42,10 @@ def test_models_answer_in_processes_and_only_what_is_new_is_asked(tmp_path: Path
     assert list(json.loads(run.verdict.read_text())["candidates"]) == ["copy", "other"]
 
 
-def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path, task: Task) -> None:
-    given = [Coin(task, 0.5), Coin(task, 0.9)]
-    carry_out(prepare(given, study="points-text", overrides=SMALL), tmp_path, QUIET)
+def test_a_folder_holds_answers_to_one_set_of_questions(tmp_path: Path) -> None:
+    given = ["expert", "expert"]
+    judging = prepare(given, study="points-text", overrides=SMALL)
+    answer(judging, judging.base, judging.base.checkpoints[0], tmp_path)
     changed = prepare(given, study="points-text", overrides=[*SMALL, "evaluation.temperature=0.5"])
     with pytest.raises(
         ConfigError, match=r"its answers were given with temperature = 1.0, not 0.5; give another folder"
@@ -75,3 +79,39 @@ def test_a_model_that_changed_is_not_mixed_with_what_it_was(tmp_path: Path, task
     claim(folder, {"fingerprint": "of other weights"})
     with pytest.raises(ConfigError, match=r"the files of the model have changed since it answered"):
         carry_out(judging, tmp_path / "run", QUIET)
+
+
+def test_an_object_answers_anew(tmp_path: Path, task: Task) -> None:
+    """Nothing tells whether it is the one that answered before."""
+
+    def right(chance: float) -> float:
+        carry_out(prepare([Coin(task, 0.5), Coin(task, chance)], study="points-text", overrides=SMALL), tmp_path, QUIET)
+        return sum(float(str(row["success"])) for row in rows(tmp_path) if row["branch"] != "init")
+
+    assert right(0.0) == 0
+    assert right(1.0) == 18
+
+
+def test_what_fails_leaves_the_others_alone(tmp_path: Path, task: Task) -> None:
+    class Broken:
+        def start(self, *_: object) -> object:
+            raise ConfigError("it is broken")
+
+    given = [Coin(task, 0.5), Broken(), Coin(task, 0.9)]
+    judging = prepare(given, study="points-text", overrides=SMALL, labels=["base", "bad", "good"])
+    assert carry_out(judging, tmp_path, QUIET) == {"bad": "it is broken"}
+    assert list(json.loads(RunFolder(tmp_path).verdict.read_text())["candidates"]) == ["good"]
+    with pytest.raises(ConfigError, match="BASE could not answer: it is broken"):
+        carry_out(prepare(given[1:], study="points-text", overrides=SMALL), tmp_path / "other", QUIET)
+
+
+def test_a_model_that_has_answered_may_be_removed(tmp_path: Path, task: Task) -> None:
+    from tests.candidates.conftest import make_model
+
+    model, folder = make_model(tmp_path / "tuned"), tmp_path / "run"
+    judging = prepare([Coin(task, 0.5), str(model)], study="points-text", overrides=SMALL)
+    (tuned,) = judging.candidates[1:]
+    answer(judging, replace(tuned, policy=Coin(task, 0.9)), tuned.checkpoints[0], folder)
+    shutil.rmtree(model)
+    assert carry_out(judging, folder, QUIET) == {}
+    assert len([row for row in rows(folder) if row["branch"] == "tuned"]) == 18

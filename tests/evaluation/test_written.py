@@ -97,3 +97,17 @@ def test_answers_of_two_models_are_never_mixed(tmp_path: Path) -> None:
     claim(folder, {"source": "a", "splits": ("x",)})
     with pytest.raises(ConfigError, match="its answers were given with source = 'a', not 'b'; give another folder"):
         claim(folder, {"source": "b", "splits": ("x",)})
+
+
+@pytest.mark.parametrize("file", ["results.jsonl", "study.toml"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).touch()
+    with pytest.raises(ConfigError, match="holds results of something else; give another folder"):
+        claim(BranchFolder(tmp_path), {"source": "a"})
+
+
+def test_a_long_value_is_told_shortly(tmp_path: Path) -> None:
+    claim(BranchFolder(tmp_path), {"chat_template": None})
+    with pytest.raises(ConfigError) as raised:
+        claim(BranchFolder(tmp_path), {"chat_template": "x" * 5000})
+    assert "chat_template = None, not 'xxx" in str(raised.value) and len(str(raised.value)) < 400

@@ -152,7 +152,7 @@ def test_the_wait_that_the_endpoint_asks_for(serve, capsys, header, waits):
     assert f"waits {waits:g} s" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("header", ["3600", in_an_hour()])
+@pytest.mark.parametrize("header", ["3600", in_an_hour()], ids=["seconds", "date"])
 def test_an_endpoint_that_asks_to_wait_for_long_is_not_waited_for(serve, header):
     server = serve(lambda *_: (429, {"error": {"message": "daily limit"}}, {"Retry-After": header}))
     with pytest.raises(Fault, match=r"HTTP 429 daily limit; it asks to wait 3\d\d\d s; try again then"):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shiftgym.reports import words
@@ -76,3 +77,11 @@ def test_several_answers_to_a_problem_are_not_several_decisions(make_run: Any) -
     study = folder / "study.toml"
     study.write_text(study.read_text().replace("[evaluation]", "[evaluation]\nsamples = 2"))
     assert not Analysis([load_run(folder)]).several
+
+
+def test_a_slope_of_nothing_is_nothing(analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change is no share, so the interval of a share does not apply to it."""
+    monkeypatch.setattr(analysis, "answers", lambda *_: np.zeros((1, 8)))
+    monkeypatch.setattr(Analysis, "backbones", [0])
+    found = analysis.slope(analysis.entries[0], ["id", "rule_ood"], analysis.views[0])
+    assert found is not None and (found.value, found.low, found.high) == (0, 0, 0)

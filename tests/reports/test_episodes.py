@@ -39,7 +39,7 @@ def test_an_episode_keeps_what_a_reader_needs(run_folder: Path) -> None:
     data, left_out = sampled_episodes(run)
     records = list(run.episodes())
     assert len(data["episodes"]) == len(records) and left_out == 0
-    texts = data["texts"]
+    texts, labels = data["texts"], {branch.name: branch.label for branch in run.branches}
     shown = {
         (*origin, success, reward): [
             (texts[prompt], pictures, [(texts[a[0]], *a[1:3], texts[a[3]], *a[4:]) for a in attempts])
@@ -48,7 +48,8 @@ def test_an_episode_keeps_what_a_reader_needs(run_folder: Path) -> None:
         for *origin, success, reward, decisions in data["episodes"]
     }
     for record in (records[0], records[-1]):
-        origin = tuple(record[name] for name in ("branch", "seed", "fraction", "split", "decoding"))
+        place = labels[record["branch"]], record["seed"], run.checkpoint(record["branch"], record["fraction"])
+        origin = (*place, record["split"], record["decoding"])
         ((prompt, pictures, attempts),) = shown[
             *origin, record["problem"]["index"], record["success"], record["reward"]
         ]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftgym.candidates.find import Candidate, Checkpoint, fingerprint
+from shiftgym.candidates.find import Candidate, Checkpoint, fingerprint, gone
 from shiftgym.candidates.judging import Judging
 from shiftgym.evaluation.written import FINGERPRINT, check_claim, claim, evaluate_into
 from shiftgym.files import read_json, write_lines, write_text
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 
 def answered(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, run: Path) -> bool:
-    """Whether it has answered everything that is asked now.
+    """Whether it has answered everything that is asked now. A model that has answered may be removed.
 
     Raises:
         ConfigError: what answers or what is asked has changed since.
     """
     folder = RunFolder(run).candidate(candidate.key, checkpoint.step)
-    claimed = check_claim(folder, _answering(judging, checkpoint))
+    wanted = _answering(judging, checkpoint)
+    if gone(checkpoint) and folder.answering.is_file():
+        wanted[FINGERPRINT] = read_json(folder.answering)[FINGERPRINT]
+    claimed = check_claim(folder, wanted)
     return claimed and folder.done.is_file() and read_json(folder.done)["asked"] == judging.asked()
 
 

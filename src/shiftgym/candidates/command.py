@@ -19,26 +19,26 @@ def compare_models(
 ) -> int:
     """Carry out the comparison and print what it found; the exit code: 1 if a model could not answer, or if one got a
     verdict of `fail_on` on any shifted split."""
-    console = Console()
+    console = Console(markup=False, highlight=False)
     if dry_run:
         print_plan(judging, out, console)
         return 0
     folder = out or new_folder(runs, f"compare-{judging.study.name}")
-    console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"Run folder: {folder}", soft_wrap=True)
     try:
         failed = carry_out(judging, folder, console, workers=workers)
     except KeyboardInterrupt:
-        console.print(f"Interrupted. To resume, add: --out {folder}", highlight=False, soft_wrap=True)
+        console.print(f"Interrupted. To resume, add: --out {folder}", soft_wrap=True)
         raise
     found = Compared(folder, failed)
     report = found.report()
-    console.print(result_table(folder), highlight=False)
+    console.print(result_table(folder))
     for title, reason in failed.items():
-        console.print(f"{title} could not answer: {reason}", highlight=False, soft_wrap=True)
-    console.print(f"Verdicts: {RunFolder(folder).verdict}\nReport: {report}", highlight=False, soft_wrap=True)
+        console.print(f"{title} could not answer: {reason}", soft_wrap=True)
+    console.print(f"Verdicts: {RunFolder(folder).verdict}\nReport: {report}", soft_wrap=True)
     for label, verdicts in found.verdicts.items():
         for split, one in verdicts.items():
             if one.word in fail_on:
-                console.print(f"failed: {label} {one.word} on {split}", highlight=False, soft_wrap=True)
+                console.print(f"failed: {label} {one.word} on {split}", soft_wrap=True)
                 return 1
     return 1 if failed else 0

@@ -1,5 +1,6 @@
 """`shiftgym.compare`: a comparison of checkpoints from Python, and what it found."""
 
+import io
 import shutil
 import tempfile
 import weakref
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from shiftgym.candidates.run import carry_out, prepare
+from shiftgym.errors import ConfigError
+from shiftgym.evaluation.measures import MEASURES
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
+from shiftgym.reading import nearest
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.judgement import Judgement, judge_all, judged_entries
 from shiftgym.reports.runs import load_run
@@ -50,9 +54,16 @@ class Compared:
 
         Args:
             a, b: labels of models.
+
+        Raises:
+            ConfigError: there is no such model, split or measure.
         """
         entries = {entry.label: entry for entry in self._analysis.entries}
         of = self._analysis.compare
+        for given, known in ((a, entries), (b, entries), (split, self._analysis.splits), (measure, (None, *MEASURES))):
+            if given not in known:
+                near = nearest(str(given), [*filter(None, known)])
+                raise ConfigError(f"there is no {given!r} in this comparison{near}")
         found = self._analysis.difference(
             entries[a], entries[b], split, of.decoding, of.primary(split) if measure is None else measure
         )
@@ -73,9 +84,8 @@ class Compared:
     def _exported(self) -> Console:
         from shiftgym.reports.terminal import result_table
 
-        with Path("/dev/null").open("w") as nowhere:
-            console = Console(record=True, width=100, file=nowhere)
-            console.print(result_table(self.folder), highlight=False)
+        console = Console(record=True, width=100, file=io.StringIO())
+        console.print(result_table(self.folder), highlight=False)
         return console
 
 

@@ -230,6 +230,11 @@ def fingerprint(checkpoint: Checkpoint) -> str | None:
     return _digest(folder, (*WEIGHTS, ".json", ".jinja", ".model")) if folder.is_dir() else None
 
 
+def gone(checkpoint: Checkpoint) -> bool:
+    """Whether it was given as a directory that is not there any more."""
+    return Path(checkpoint.source).is_absolute() and not Path(checkpoint.source).is_dir()
+
+
 def _digest(folder: Path, endings: Sequence[str]) -> str:
     """Of each file only the size, the beginning and the end are read, which suffices to notice another model."""
     digest = sha256()

@@ -1,12 +1,14 @@
 """What is asked of every candidate, as it stands in `study.toml` of a run folder."""
 
 import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import tomli_w
 
-from shiftgym.candidates.find import Candidate, Checkpoint
+from shiftgym.candidates.find import BASE, Candidate, Checkpoint
 from shiftgym.errors import ConfigError
 from shiftgym.layout import RunFolder
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
@@ -90,14 +92,37 @@ def with_recorded(judging: Judging, run: RunFolder) -> Judging:
         ConfigError: it is the run folder of a study, or one of its candidates is another model of the same name.
     """
     if not run.study.is_file():
+        if run.results.is_file():
+            raise ConfigError(f"{run.path}: holds results of something else; give another folder")
         return judging
     recorded = tomllib.loads(run.study.read_text(encoding="utf-8"))
     if "candidates" not in recorded:
         raise ConfigError(f"{run.path}: holds a study that was run, not a comparison; give another folder")
-    candidates = {candidate.key: candidate for candidate in judging.candidates}
-    for old in recorded_candidates(run):
-        candidates[old.key] = _joined(old, candidates[old.key], run) if old.key in candidates else old
-    return replace(judging, candidates=tuple(candidates.values()))
+    before = {old.key: old for old in recorded_candidates(run)}
+    base, *given = [
+        _joined(before[one.key], one, run) if one.key in before else one
+        for one in _under_old_keys(judging.candidates, before)
+    ]
+    asked_now = {one.key for one in (base, *given)}
+    candidates = (base, *(old for key, old in before.items() if key not in asked_now), *given)
+    _check_labels(candidates, run)
+    return replace(judging, candidates=candidates)
+
+
+def _under_old_keys(given: Sequence[Candidate], before: Mapping[str, Candidate]) -> list[Candidate]:
+    """The candidates, each with the key under which the same model has answered before, if it has. Its label may be
+    another now, since labels that are made from paths depend on what else is given."""
+    unclaimed = {key: old for key, old in before.items() if key not in {one.key for one in given}}
+    found = []
+    for one in given:
+        sources = {each.source for each in one.checkpoints}
+        same = next((key for key, old in unclaimed.items() if {at.source for at in old.checkpoints} <= sources), None)
+        if one.key in before or one.policy is not None or same is None:
+            found.append(one)
+        else:
+            del unclaimed[same]
+            found.append(replace(one, key=same))
+    return found
 
 
 def recorded_candidates(run: RunFolder) -> tuple[Candidate, ...]:
@@ -111,18 +136,28 @@ def recorded_candidates(run: RunFolder) -> tuple[Candidate, ...]:
 
 
 def _joined(old: Candidate, new: Candidate, run: RunFolder) -> Candidate:
-    """A candidate with the checkpoints that it has now and those that were there before."""
+    """A candidate with the checkpoints that it has now and those that were there before. A model that lies where one
+    of another step lay, such as the end of a training that went on, takes its place."""
     if new.policy is not None:
         return new
-    before, now = ({each.step: each for each in one.checkpoints} for one in (old, new))
-    for step in before.keys() & now.keys():
-        if before[step].source != now[step].source:
+    now = {each.step: each for each in new.checkpoints}
+    moved = {each.source for each in new.checkpoints}
+    before = {each.step: each for each in old.checkpoints if each.step in now or each.source not in moved}
+    # BASE is one model, so a second one cannot be a later checkpoint of it.
+    for step in before if old.key == BASE else before.keys() & now.keys():
+        if step not in now or before[step].source != now[step].source:
             raise ConfigError(
-                f"{run.path}: {old.label!r} is {before[step].source} there, not {now[step].source}; "
-                "give this one another --label, or give another folder"
+                f"{run.path}: {old.label!r} is {before[step].source} there, not {new.checkpoints[-1].source}; give "
+                f"{'the same BASE' if old.key == BASE else 'this one another --label'}, or give another folder"
             )
     steps = before | now
     return replace(new, checkpoints=tuple(steps[step] for step in sorted(steps)))
+
+
+def _check_labels(candidates: Iterable[Candidate], run: RunFolder) -> None:
+    for label, times in Counter(one.label for one in candidates).items():
+        if times > 1:
+            raise ConfigError(f"{run.path}: has another model that is called {label!r}; give this one another --label")
 
 
 def _candidate_record(candidate: Candidate) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shiftgym.candidates.answer import answered
 from shiftgym.candidates.judging import Judging, with_recorded
@@ -37,7 +38,7 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
             out is None or not answered(judging, candidate, checkpoint, out) for checkpoint in candidate.checkpoints
         )
         table.add_row(
-            candidate.label,
+            Text(candidate.label),
             f"{left} of {len(candidate.checkpoints)} left",
             f"{left * least:,} to {left * least * task.limit:,}",
             f"{left * read / 1e3:,.0f}k to {left * most_read / 1e3:,.0f}k",
@@ -55,6 +56,7 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
         f"The smallest true difference of two checkpoints that this can tell is about {100 * smallest:.0f} points "
         f"({100 * POWER:.0f} % power, noisy answers); --problems gives more.",
         highlight=False,
+        markup=False,
     )
 
 

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from shiftgym.candidates.answer import answer, answered
 from shiftgym.candidates.answering import Answering
-from shiftgym.candidates.find import find_candidates
+from shiftgym.candidates.find import Candidate, find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
 from shiftgym.candidates.verdicts import finish
 from shiftgym.engines.base import Engine, Job
-from shiftgym.errors import ConfigError
+from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
-from shiftgym.files import write_text
+from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import load_study
@@ -62,7 +62,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         ConfigError: `folder` holds something else, is being worked on, or BASE could not answer.
     """
     run = RunFolder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     where = engine(workers)
     with only_one(run):
         judging = with_recorded(judging, run)
@@ -70,7 +70,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
             one
             for candidate in judging.candidates
             for one in (Answering(candidate, checkpoint) for checkpoint in candidate.checkpoints)
-            if not answered(judging, candidate, one.checkpoint, folder)
+            if _unsure(judging, candidate) or not answered(judging, candidate, one.checkpoint, folder)
         ]
         write_text(run.study, judging.to_toml())
         write_text(run.environment, json.dumps(environment(where), indent=1))
@@ -85,21 +85,28 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
 
 def _ask(judging: Judging, todo: Sequence[Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:
     """Let everything answer that has to: what was given as an object here, the rest in processes of their own."""
-    probes, base = judging.study.probes is not None, judging.base
-    here = [one for one in todo if one.candidate.policy is not None or (probes and base.policy is not None)]
+    base = judging.base
+    here = [one for one in todo if _unsure(judging, one.candidate)]
     away = {one.title: one for one in todo if one not in here}
-    failed = {}
+    failed: dict[str, str] = {}
     # Probes compare with what BASE has answered, so its side goes first.
     if away and base.policy is None:
         failed = _run(judging, away, folder, where, console)
     for one in here:
         if one.candidate.policy is not None:
-            # Nothing tells whether an object is the one that answered before.
             shutil.rmtree(one.folder(folder).path, ignore_errors=True)
-        answer(judging, one.candidate, one.checkpoint, folder)
+        try:
+            answer(judging, one.candidate, one.checkpoint, folder)
+        except ShiftgymError as error:
+            failed[one.title] = str(error)
     if away and base.policy is not None:
-        failed = _run(judging, away, folder, where, console)
+        failed |= _run(judging, away, folder, where, console)
     return failed
+
+
+def _unsure(judging: Judging, candidate: Candidate) -> bool:
+    """Whether its answers or probes follow from an object. Nothing tells whether that is the one of an earlier call."""
+    return candidate.policy is not None or (judging.study.probes is not None and judging.base.policy is not None)
 
 
 def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engine, console: Console) -> dict[str, str]:

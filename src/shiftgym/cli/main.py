@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
+from cyclopts.validators import Path as PathValidator
 
 import shiftgym
 from shiftgym.cli.study import Count, Overrides, study
@@ -174,8 +175,8 @@ def compare(
     out: Path | None = None,
     served: str | None = None,
     endpoint: EndpointOptions = DEFAULT_SETTINGS,
-    chat_template: Path | None = None,
-    flops_per_step: float | None = None,
+    chat_template: Annotated[Path | None, Parameter(validator=PathValidator(exists=True, dir_okay=False))] = None,
+    flops_per_step: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     seed: Index = 0,
     workers: Count | None = None,
     runs: Path = Path("runs"),

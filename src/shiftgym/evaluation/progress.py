@@ -25,7 +25,7 @@ class AnsweredDisplay:
         self._files, self._total, self._console = files, total, console
         self._told: dict[str, tuple[str, float]] = {}
         self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(20),
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
@@ -63,7 +63,7 @@ class AnsweredDisplay:
         if state != before or (state == "running" and now - when > QUIET):
             self._told[title] = state, now
             line = f"{title}: {state}, {self._answered(title)} of {self._total} problems answered"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _answered(self, title: str) -> int:
         path = self._files[title]

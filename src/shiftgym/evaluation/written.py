@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH, Asked, Decoding, by_decoding, evaluate_batches
-from shiftgym.files import append_lines, drop_half_line, read_json, read_lines, write_lines, write_text
-from shiftgym.layout import BranchFolder
+from shiftgym.files import append_lines, drop_half_line, make_folder, read_json, read_lines, write_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.tasks.base import Task
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
+
+LONGEST = 120
+"""Characters of a value that an error shows."""
 
 FINGERPRINT = "fingerprint"
 """The key of `answering.json` that follows the files of a model."""
@@ -25,6 +28,8 @@ def check_claim(folder: BranchFolder, answering: Mapping[str, Any]) -> bool:
         ConfigError: it holds others.
     """
     if not folder.answering.is_file():
+        if folder.results.is_file() or RunFolder(folder.path).study.is_file():
+            raise ConfigError(f"{folder.path}: holds results of something else; give another folder")
         return False
     before, wanted = read_json(folder.answering), json.loads(json.dumps(answering))
     for key in before | wanted:
@@ -32,10 +37,16 @@ def check_claim(folder: BranchFolder, answering: Mapping[str, Any]) -> bool:
             found = (
                 "the files of the model have changed since it answered"
                 if key == FINGERPRINT
-                else f"its answers were given with {key} = {before.get(key)!r}, not {wanted.get(key)!r}"
+                else f"its answers were given with {key} = {_told(before.get(key))}, not {_told(wanted.get(key))}"
             )
             raise ConfigError(f"{folder.path}: {found}; give another folder, or remove this one")
     return True
+
+
+def _told(value: Any) -> str:
+    """A value in an error, which stays one line even where it is a whole chat template."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def claim(folder: BranchFolder, answering: Mapping[str, Any]) -> None:
@@ -45,7 +56,7 @@ def claim(folder: BranchFolder, answering: Mapping[str, Any]) -> None:
         ConfigError: it holds others already.
     """
     if not check_claim(folder, answering):
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.path)
         write_text(folder.answering, json.dumps(answering, indent=1))
 
 

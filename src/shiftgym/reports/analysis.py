@@ -8,13 +8,13 @@ import numpy as np
 
 from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
 from shiftgym.evaluation.power import detected_difference
-from shiftgym.evaluation.probed import Column, columns
-from shiftgym.evaluation.statistics import Interval
+from shiftgym.evaluation.probed import PROBES, Column, Probed, columns
+from shiftgym.evaluation.statistics import Floats, Interval
 from shiftgym.evaluation.summaries import Summary
 from shiftgym.reports import words
 from shiftgym.reports.comparison import Comparison, Difference, View
 from shiftgym.reports.entries import Entry, at_checkpoint, source
-from shiftgym.reports.runs import START, BranchInfo
+from shiftgym.reports.runs import START, BranchInfo, ComparisonRun
 
 
 class Ranked(NamedTuple):
@@ -141,6 +141,13 @@ class Analysis(Comparison):
         home, away = (float(np.nanmean(self.answers(entry, of, decoding, measure))) for of in (self.home, split))
         return home, away
 
+    @property
+    def probes(self) -> list[Measure[Probed]]:
+        """The measures of memorisation and forgetting. What a model that came from elsewhere was taught is not
+        known."""
+        known = not isinstance(self.first, ComparisonRun)
+        return [measure for measure in PROBES.values() if known or measure.where is not Where.LEARNS_EXPERT]
+
     def probed(self, entry: Entry, split: str) -> dict[Column, Interval | None]:
         """The measures of memorisation and forgetting; empty if they were not taken."""
         clusters = [
@@ -150,9 +157,13 @@ class Analysis(Comparison):
         ]
         full = max(clusters, key=len)
         nothing = [dict.fromkeys(full[0])] * len(full) if full else []
-        return {
-            column: self.interval(np.array([[row[column] for row in rows or nothing] for rows in clusters], float))
+        values = {
+            column: np.array([[row[column] for row in rows or nothing] for rows in clusters], float)
             for column in (full[0] if full else ())
+            if column.measure in self.probes
+        }
+        return {
+            column: (self.interval if column.measure.share else self._of_numbers)(of) for column, of in values.items()
         }
 
     @property
@@ -172,7 +183,11 @@ class Analysis(Comparison):
         steps = np.arange(len(rungs)) - (len(rungs) - 1) / 2
         weights = steps / (steps**2).sum()
         answers = [self.answers(entry, split, view.decoding, view.measure) for split in rungs]
-        return self.interval(np.tensordot(weights, np.stack(answers), axes=1))
+        return self._of_numbers(np.tensordot(weights, np.stack(answers), axes=1))
+
+    def _of_numbers(self, values: Floats) -> Interval | None:
+        """The interval of a mean of numbers (clusters, problems) that are no shares, even where all of them are 0."""
+        return self.interval(values, np.zeros_like(values))
 
     def summaries(self, entry: Entry, split: str, decoding: str) -> list[Summary]:
         """The summaries of an entry, one a seed of each run."""

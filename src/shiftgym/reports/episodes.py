@@ -20,7 +20,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     Texts are stored once in `texts` and named by position, since most prompts and feedback occur many times.
     A task that draws its problems (`Drawn`) has each drawing once in `maps`, by `split problem`; its elements
     with `data-decision` stand for decisions.
-    Episode: `[branch, seed, fraction, split, decoding, problem, success, reward, decisions]`, decision:
+    Episode: `[branch, seed, checkpoint, split, decoding, problem, success, reward, decisions]`, decision:
     `[prompt, attempts, pictures]`, attempt: `[answer, outcome, reward, feedback, tokens, stop]`.
     """
     texts: dict[str, int] = {}
@@ -28,6 +28,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     maps: dict[str, str] = {}
     views: dict[str, list[list[int]]] = {}
     task = run.task
+    labels = {branch.name: branch.label for branch in run.branches}
     size = left_out = 0
 
     def intern(text: str) -> int:
@@ -45,17 +46,18 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
             continue
         packed = []
         for record in group:
-            split, index = record["split"], record["problem"]["index"]
+            branch, split, index = record["branch"], record["split"], record["problem"]["index"]
             name = f"{split} {index}"
             if name not in views:
                 problem = task.problem(split, index)
                 views[name] = [[intern(url) for url in _shown(decision)] for decision in decisions(task, problem)]
                 if isinstance(task, Drawn):
                     maps[name] = task.figure(problem, {})
-            packed.append(_packed(record, intern, views[name]))
+            place = [labels[branch], record["seed"], run.checkpoint(branch, record["fraction"])]
+            packed.append([*place, *_packed(record, intern, views[name])])
         size += len(json.dumps(packed))
         shown += packed
-    return {"texts": list(texts), "episodes": shown, "maps": maps}, left_out
+    return {"texts": list(texts), "episodes": shown, "maps": maps, "noun": run.noun}, left_out
 
 
 def _shown(decision: Decision) -> list[str]:
@@ -75,5 +77,5 @@ def _packed(record: dict[str, Any], intern: Callable[[str], int], pictures: list
         ]
         for decision, shown in zip(record["decisions"], pictures, strict=True)
     ]
-    origin = [record[name] for name in ("branch", "seed", "fraction", "split", "decoding")]
-    return [*origin, record["problem"]["index"], record["success"], record["reward"], packed]
+    origin = [record["split"], record["decoding"], record["problem"]["index"]]
+    return [*origin, record["success"], record["reward"], packed]

@@ -12,7 +12,6 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from shiftgym.evaluation.measures import MEASURES
-from shiftgym.evaluation.probed import PROBES
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
 from shiftgym.files import write_text
 from shiftgym.layout import RunFolder
@@ -92,7 +91,7 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         template_warning=judgement.template_warning(first),
         cautions=cautions(pooled),
         measures=MEASURES,
-        probes=PROBES,
+        probes=pooled.probes,
         primary_rows=tables.primary_rows,
         pair_rows=tables.pair_rows,
         rate_rows=tables.rate_rows,

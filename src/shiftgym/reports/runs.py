@@ -95,6 +95,11 @@ class Run:
         return Path(self.study["model"]).name
 
     @property
+    def beginning(self) -> str:
+        """What everything is compared with, in a sentence."""
+        return "the start"
+
+    @property
     def branches(self) -> list[BranchInfo]:
         """The start and then every branch, in the order of the study file."""
         declared = [
@@ -107,6 +112,10 @@ class Run:
             for name, table in self.study["branches"].items()
         ]
         return [BranchInfo(START, "start"), *declared]
+
+    def checkpoint(self, branch: str, fraction: float) -> str:
+        """What a checkpoint is called beside its episodes."""
+        return "start" if branch == START else f"{100 * fraction:.4g} % of budget"
 
     @property
     def note(self) -> str | None:
@@ -247,7 +256,8 @@ def load_run(folder: Path) -> Run:
     paths = [layout.results] if layout.results.is_file() else [branch.results for branch in layout.begun()]
     rows = read_rows([path for path in paths if path.is_file() and path.stat().st_size])
     if not len(rows):
-        raise DataError(f"{folder}: no results yet; the first ones come when the shared start is evaluated")
+        first = "every model has answered" if compares else "the shared start is evaluated"
+        raise DataError(f"{folder}: no results yet; the first ones come when {first}")
     return ComparisonRun(folder, study, rows) if compares else Run(folder, study, rows)
 
 
@@ -265,6 +275,10 @@ class ComparisonRun(Run):
         return str(self.study["candidates"][START]["label"])
 
     @property
+    def beginning(self) -> str:
+        return self.backbone
+
+    @property
     def branches(self) -> list[BranchInfo]:
         return [BranchInfo(key, of["label"]) for key, of in self.study["candidates"].items()]
 
@@ -278,6 +292,12 @@ class ComparisonRun(Run):
     @property
     def equal(self) -> str:
         return "step"
+
+    def checkpoint(self, branch: str, fraction: float) -> str:
+        """Its step, where steps are known; nothing where no candidate has several."""
+        last = self.study["candidates"][branch]["checkpoints"][-1]["step"]
+        unknown = "BASE" if branch == START else "unknown step"
+        return "" if not self.axes else f"step {round(fraction * last)}" if last else unknown
 
     @property
     def other_templates(self) -> list[str]:

@@ -173,9 +173,16 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
     """Every entry of a single run with what it has spent, counted in every way."""
     return [
-        (entry, [Cell(PREFIXED(analysis.compute(entry, axis)), name) for axis, name in analysis.first.axes.items()])
+        (entry, [Cell(_spent(analysis, entry, axis), name) for axis, name in analysis.first.axes.items()])
         for entry in analysis.entries
     ]
+
+
+def _spent(analysis: Analysis, entry: Entry, axis: str) -> str:
+    spent = analysis.compute(entry, axis)
+    if not spent and entry != analysis.start:
+        return "not known"
+    return f"{spent:,.0f}" if axis == "step" else str(PREFIXED(spent))
 
 
 def share_rows(

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import tables, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions
@@ -52,19 +52,47 @@ def _comparison(analysis: Analysis) -> list[Any]:
         for entry in judged_entries(analysis.first)
         for split, found in judge_all(analysis, entry).items()
     ]
-    parts += [_primary(analysis, split, tables.pair_rows(analysis, split)) for split in analysis.judged_first]
-    parts.append(_understanding(analysis))
+    parts += [_pairs(analysis, split) for split in analysis.judged_first]
+    parts += ["Secondary measures, in percent. No verdict above depends on them:", ""]
+    parts += [_understanding(analysis, split) for split in analysis.judged_first]
+    if analysis.first.ladders:
+        parts.append(_ladders(analysis))
     return [*parts, *(_probes(analysis, split) for split in analysis.first.probed), Text(SCOPE), ""]
 
 
+def _table(title: str, *heads: str) -> Table:
+    """A table whose heads and cells break rather than lose letters."""
+    table = Table(title=Text(title), box=SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        table.add_column(Text(head), overflow="fold")
+    return table
+
+
 def _primary(analysis: Analysis, split: str, rows: Rows) -> Table:
-    title = f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
-    table = Table(
-        analysis.first.noun, *[escape(cell.head) for cell in rows[0][1]], title=title, box=SIMPLE_HEAD, pad_edge=False
-    )
+    heads = [cell.head for cell in rows[0][1]]
+    table = _table(_primary_title(analysis, split), analysis.first.noun, *heads)
     for entry, (rate, *differences) in rows:
         told = [f"{cell.text} {cell.verdict}\n{cell.small[0]}" if cell.text else "" for cell in differences]
         table.add_row(Text(entry.label), "\n".join([rate.text, *rate.small]), *map(Text, told))
+    return table
+
+
+def _primary_title(analysis: Analysis, split: str) -> str:
+    return f"{words.setting(analysis, split)}: {analysis.primary(split).label}"
+
+
+def _pairs(analysis: Analysis, split: str) -> Table:
+    """Every model by the primary measure, and below it its differences to those above, one a line, so that any number
+    of models fits."""
+    table = _table(_primary_title(analysis, split), "model", "percent", "difference in points")
+    for numbers in table.columns[1:]:
+        numbers.no_wrap = True
+    for entry, (rate, *differences) in tables.pair_rows(analysis, split):
+        table.add_row(Text(entry.label), "  ".join([rate.text, *rate.small]), "")
+        for cell in differences:
+            if cell.text:
+                told = "  ".join(filter(None, [cell.text, *cell.small, cell.verdict]))
+                table.add_row(Text(f"  {cell.head}"), "", Text(told))
     return table
 
 
@@ -74,7 +102,7 @@ def _secondary(analysis: Analysis, split: str) -> Table:
     used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.entries}
     told = split in analysis.shifted and any(used.values())
     heads += ["trained\nrule used"] if told else []
-    table = Table("branch", *heads, title=split, box=SIMPLE_HEAD, pad_edge=False)
+    table = _table(split, "branch", *heads)
     for entry in analysis.entries:
         rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
         rates += [used[entry]] if told else []
@@ -82,32 +110,43 @@ def _secondary(analysis: Analysis, split: str) -> Table:
     return table
 
 
-def _understanding(analysis: Analysis) -> Table:
-    """What helps to understand a verdict: use of the trained rule under a shift, validity, and the gap to what was
-    trained on."""
-    decoding = analysis.compare.decoding
-    asked = [(f"{split}: trained\nrule used", split, "perseverated") for split in analysis.shifted]
-    asked += [(f"{split}: valid", split, "valid") for split in (analysis.home, *analysis.shifted)]
-    table = Table(
-        "model", *[head for head, *_ in asked], title="Secondary, in percent", box=SIMPLE_HEAD, pad_edge=False
-    )
-    if analysis.gapped:
-        table.add_column(f"{analysis.compare.train} - {analysis.home}")
+def _understanding(analysis: Analysis, split: str) -> Table:
+    """What helps to understand a verdict: validity, use of the trained rule under a shift, and at home the gap to what
+    was trained on."""
+    asked = {"valid": "valid"} | ({"trained rule used": "perseverated"} if split in analysis.shifted else {})
+    gapped = analysis.gapped and split == analysis.home
+    gap_head = f"{analysis.compare.train} - {analysis.home}, points"
+    table = _table(split, "model", *asked, *([gap_head] if gapped else []))
     for entry in analysis.entries:
-        rates = [analysis.rate(entry, split, decoding, measure) for _, split, measure in asked]
+        rates = [analysis.rate(entry, split, analysis.compare.decoding, measure) for measure in asked.values()]
         cells = [words.percent(rate.value if rate else None) for rate in rates]
-        if analysis.gapped:
-            gap = analysis.gap(entry, analysis.primary(analysis.home))
-            cells.append(words.change(gap) if gap else "")
+        if gapped:
+            cells.append(_points(analysis.gap(entry, analysis.primary(split))))
         table.add_row(Text(entry.label), *cells)
     return table
+
+
+def _ladders(analysis: Analysis) -> Table:
+    """How success changes with the distance from training."""
+    ladders = analysis.first.ladders
+    table = _table("Change of success from one split of a ladder to the next, in points", "model", *ladders)
+    for entry in analysis.entries:
+        slopes = [analysis.slope(entry, rungs, analysis.primary(analysis.home)) for rungs in ladders.values()]
+        table.add_row(Text(entry.label), *map(_points, slopes))
+    return table
+
+
+def _points(found: Interval | None) -> str:
+    return words.change(found) if found else "n/a"
 
 
 def _probes(analysis: Analysis, split: str) -> Table:
     """Memorisation and forgetting on one split, one measure a row."""
     entries = analysis.entries
-    table = Table(
-        "", *[entry.label for entry in entries], title=f"{split}: memorisation and forgetting", box=SIMPLE_HEAD
+    table = _table(
+        f"{split}: memorisation and forgetting, where the start is {analysis.first.beginning}",
+        "",
+        *[entry.label for entry in entries],
     )
     probed = [analysis.probed(entry, split) for entry in entries]
     for column in next((found for found in reversed(probed) if found), {}):

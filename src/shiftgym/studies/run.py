@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -142,7 +143,9 @@ def last_words(log: Path) -> str:
     """The last line that a job printed, which after a failure is its error, and where the rest is."""
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
-    return f"{last.strip()} (all of it: {log})"
+    # What a user can mend needs no name of a class.
+    told = re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
+    return f"{told} (all of it: {log})"
 
 
 def _tell(finished: Finished, console: Console) -> None:

@@ -20,7 +20,7 @@
   // One compute axis at a time; without JavaScript both are shown.
   const inputs = document.querySelectorAll('input[name="axis"]');
   const choose = () => {
-    const chosen = document.querySelector('input[name="axis"]:checked').value;
+    const chosen = document.querySelector('input[name="axis"]:checked')?.value;
     for (const block of document.querySelectorAll("[data-axis]")) block.hidden = block.dataset.axis !== chosen;
   };
   for (const input of inputs) input.addEventListener("change", choose);
@@ -28,13 +28,13 @@
 }
 
 {
-  const { texts, episodes, maps } = JSON.parse(document.getElementById("data").textContent);
+  const { texts, episodes, maps, noun } = JSON.parse(document.getElementById("data").textContent);
   const words = (outcome) => outcome.replaceAll("_", " ");
   const firstOutcome = (e) => words(e[8][0][1][0][1]);
   const lastOutcome = (e) => words(e[8].at(-1)[1].at(-1)[1]);
   const fields = [
-    ["branch", (e) => e[0]],
-    ["checkpoint", (e) => (e[0] === "init" ? "start" : `${+(100 * e[2]).toPrecision(4)} % of budget`)],
+    [noun, (e) => e[0]],
+    ["checkpoint", (e) => e[2]],
     ["split", (e) => e[3]],
     ["decoding", (e) => e[4]],
     ["seed", (e) => String(e[1])],
@@ -57,9 +57,13 @@
   };
   const tag = (outcome, good) => element("span", words(outcome), `tag ${good ? "good" : "bad"}`);
 
-  const selects = fields.map(([name, of]) => {
-    const values = [...new Set(episodes.map(of))];
-    if (name === "checkpoint") values.sort((a, b) => (parseFloat(a) || 0) - (parseFloat(b) || 0));
+  const valuesOf = (of) => [...new Set(episodes.map(of))];
+  const several = fields.filter(([, of]) => valuesOf(of).length > 1);
+  const told = (e, name) => several.filter(([field]) => field === name).map(([, of]) => of(e));
+  const selects = several.map(([name, of]) => {
+    const values = valuesOf(of);
+    const number = (value) => Number(value.match(/[\d.]+/) ?? 0);
+    if (name === "checkpoint") values.sort((a, b) => number(a) - number(b));
     const label = element("label", name);
     const select = element("select");
     select.append(new Option("all", ""), ...values.map((value) => new Option(value, value)));
@@ -92,7 +96,10 @@
     summary.append(
       tag(e[6] ? "solved" : "not solved", e[6]),
       ` ${e[3]} ${e[5]} `,
-      element("span", `${e[0]}, ${fields[1][1](e)}, seed ${e[1]}, ${e[4]}, ${attempts} attempt${attempts > 1 ? "s" : ""}, reward ${e[7]}`, "where"),
+      element("span", [
+        e[0], ...told(e, "checkpoint"), ...told(e, "seed").map((seed) => `seed ${seed}`), e[4],
+        `${attempts} attempt${attempts > 1 ? "s" : ""}`, `reward ${e[7]}`,
+      ].join(", "), "where"),
     );
     box.append(summary);
     box.addEventListener("toggle", () => box.childElementCount === 1 && box.append(...map(e), ...e[8].flatMap(decision)));
