@@ -9,6 +9,7 @@ PACKAGE = TESTS.parent / "src" / "shiftgym"
 
 DECLARATIONS = {
     "errors.py": "exception classes without behaviour",
+    "cli/options.py": "types of options",
     "verdicts.py": "a dataclass and two constants",
     "policies/base.py": "protocols and dataclasses",
     "tasks/base.py": "protocols and dataclasses",

@@ -46,6 +46,6 @@ def test_noise_alone_is_rarely_judged() -> None:
 def test_every_word_can_be_asked_to_fail_on() -> None:
     import typing
 
-    from shiftgym.cli.main import Word
+    from shiftgym.cli.checkpoints import Word
 
     assert typing.get_args(Word) == WORDS

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.validators import Number
-from cyclopts.validators import Path as PathValidator
 
 import shiftgym
-from shiftgym.cli.study import Count, Overrides, study
+from shiftgym.cli.checkpoints import compare, evaluate
+from shiftgym.cli.options import Count, Index, Overrides
+from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
-from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 """Only there in a clone of the repository."""
@@ -40,13 +39,7 @@ TaskToPlay = Annotated[
 ]
 SplitToPlay = Annotated[str | None, Parameter(help="Which of its splits; by default `id`, or the first one.")]
 SplitName = Annotated[str, Parameter(help="Which of its splits.")]
-Index = Annotated[int, Parameter(validator=Number(gte=0))]
 ProblemIndex = Annotated[Index, Parameter(help="Which problem of the split.")]
-EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
-"""The options --timeout, --tries and --parallel."""
-
-Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
-"""The verdicts of `reports/judgement.py`, which is not imported for the sake of --help."""
 
 app = App(
     name="shiftgym",
@@ -56,6 +49,8 @@ app = App(
     help_format="plaintext",
 )
 app.command(study)
+app.command(evaluate, name="eval")
+app.command(compare)
 
 
 @app.command
@@ -112,132 +107,6 @@ def train(
     from shiftgym.studies.single import train_model
 
     train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=overrides or (), out=out)
-
-
-@app.command(name="eval")
-def evaluate(
-    policy: str,
-    /,
-    *,
-    study: str = "points-text",
-    split: list[str] | None = None,
-    problems: Count | None = None,
-    overrides: Overrides = None,
-    served: str | None = None,
-    endpoint: EndpointOptions = DEFAULT_SETTINGS,
-    seed: Index = 0,
-    out: Path | None = None,
-) -> None:
-    """Measure a model, an endpoint or the expert on the splits of a study.
-
-    Example: shiftgym eval points-0 --split id --split rule_ood --problems 200
-
-    Parameters
-    ----------
-    policy
-        A shipped backbone, a model directory, a hub id, `expert`, or an OpenAI-compatible endpoint as URL#MODEL, such
-        as http://127.0.0.1:8000/v1#qwen (its key is read from OPENAI_API_KEY).
-    study
-        The study whose task, splits and [evaluation] table are used. It must fit the model: for a model of
-        navigation, such as navigation-0, give --study navigation-text.
-    split
-        Only this split. May be given many times.
-    problems
-        Problems a split.
-    served
-        Name of the model at an endpoint that is given as a URL without #MODEL.
-    seed
-        Seed of the sampled answers.
-    out
-        Folder for results.jsonl and evaluation_episodes.jsonl.
-    """
-    from shiftgym.studies.config import load_study
-    from shiftgym.studies.single import evaluate_model
-
-    changes = [f"evaluation.problems={problems}"] if problems is not None else []
-    chosen = load_study(study, [*(overrides or ()), *changes])
-    evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
-
-
-@app.command
-def compare(
-    base: str,
-    tuned: list[str],
-    /,
-    *,
-    study: str = "points-text",
-    label: list[str] | None = None,
-    problems: Count | None = None,
-    overrides: Overrides = None,
-    probes: bool = False,
-    fail_on: list[Word] | None = None,
-    dry_run: bool = False,
-    out: Path | None = None,
-    served: str | None = None,
-    endpoint: EndpointOptions = DEFAULT_SETTINGS,
-    chat_template: Annotated[Path | None, Parameter(validator=PathValidator(exists=True, dir_okay=False))] = None,
-    flops_per_step: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
-    seed: Index = 0,
-    workers: Count | None = None,
-    runs: Path = Path("runs"),
-) -> int:
-    """Judge checkpoints that anyone trained: did they memorise or generalise, compared with the model before training?
-
-    Example: shiftgym compare Qwen/Qwen3-0.6B out/sft out/grpo/checkpoint-200 --label base --label SFT --label GRPO
-
-    Parameters
-    ----------
-    base
-        The model before training: a shipped backbone, a model directory, a hub id owner/name@revision, a directory with
-        a LoRA adapter, or an endpoint as http://127.0.0.1:8000/v1#MODEL (its key is read from OPENAI_API_KEY).
-    tuned
-        One or more models after training, given in the same ways, or folders of checkpoints.
-    study
-        The study whose splits, [evaluation] table and primary measure are used. For navigation, give
-        navigation-text.
-    label
-        What a model is called. May be given many times, BASE first.
-    problems
-        Problems a split.
-    probes
-        Also measure memorisation and forgetting: KL to BASE, pass@k, changed problems, what was retained.
-    fail_on
-        Exit with code 1 if a candidate gets this verdict on any shifted split. May be given many times.
-    dry_run
-        Only print how many requests and tokens it will take.
-    out
-        The run folder. Give that of an earlier comparison to resume it or to add a model to it: what was answered is
-        not asked again. By default a new folder under --runs.
-    served
-        The model of an endpoint that is given without #MODEL.
-    chat_template
-        A file with a Jinja template that replaces the chat template of every local model.
-    flops_per_step
-        FLOPs of a training step, for folders of checkpoints that do not say.
-    seed
-        Seed of the sampled answers.
-    workers
-        Models that answer at the same time, one thread each. By default as many as there are cores.
-    runs
-        The folder in which run folders are made.
-    """
-    from shiftgym.candidates.command import compare_models
-    from shiftgym.candidates.run import prepare
-
-    changes = [f"evaluation.problems={problems}"] if problems is not None else []
-    judging = prepare(
-        [base, *tuned],
-        study=study,
-        overrides=[*(overrides or ()), *changes],
-        labels=label or (),
-        probes=probes,
-        seed=seed,
-        chat_template=chat_template.read_text(encoding="utf-8") if chat_template else None,
-        served=served,
-        flops_per_step=flops_per_step,
-        endpoint=endpoint,
-    )
-    return compare_models(judging, out=out, runs=runs, workers=workers, fail_on=fail_on or (), dry_run=dry_run)
 
 
 @app.command

@@ -1,19 +1,12 @@
 """`shiftgym study ...`: the commands about studies, without logic. Each imports what it needs when it runs."""
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
-from cyclopts.validators import Number
+from cyclopts import App
 
+from shiftgym.cli.options import Count, Overrides
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
-
-Overrides = Annotated[
-    list[str] | None,
-    Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
-]
-Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
 study = App(name="study", help="Run, list, show and resume studies: a backbone, an init, branches, and their report.")
 

@@ -1,0 +1,136 @@
+"""`shiftgym eval` and `shiftgym compare`: the commands about models that are there already, without logic."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from cyclopts.validators import Path as PathValidator
+
+from shiftgym.cli.options import Count, Index, Overrides
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
+
+EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
+"""The options --timeout, --tries and --parallel."""
+
+Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
+"""The verdicts of `reports/judgement.py`, which is not imported for the sake of --help."""
+
+
+def evaluate(
+    policy: str,
+    /,
+    *,
+    study: str = "points-text",
+    split: list[str] | None = None,
+    problems: Count | None = None,
+    overrides: Overrides = None,
+    served: str | None = None,
+    endpoint: EndpointOptions = DEFAULT_SETTINGS,
+    seed: Index = 0,
+    out: Path | None = None,
+) -> None:
+    """Measure a model, an endpoint or the expert on the splits of a study.
+
+    Example: shiftgym eval points-0 --split id --split rule_ood --problems 200
+
+    Parameters
+    ----------
+    policy
+        A shipped backbone, a model directory, a hub id, `expert`, or an endpoint as URL#MODEL.
+    study
+        The study whose task, splits and [evaluation] table are used. It must fit the model, as navigation-text does.
+    split
+        Only this split. May be given many times.
+    problems
+        Problems a split.
+    served
+        Name of the model at an endpoint that is given as a URL without #MODEL.
+    seed
+        Seed of the sampled answers.
+    out
+        Folder for results.jsonl and evaluation_episodes.jsonl.
+    """
+    from shiftgym.studies.config import load_study
+    from shiftgym.studies.single import evaluate_model
+
+    changes = [f"evaluation.problems={problems}"] if problems is not None else []
+    chosen = load_study(study, [*(overrides or ()), *changes])
+    evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
+
+
+def compare(
+    base: str,
+    tuned: list[str],
+    /,
+    *,
+    study: str = "points-text",
+    label: list[str] | None = None,
+    problems: Count | None = None,
+    overrides: Overrides = None,
+    probes: bool = False,
+    fail_on: list[Word] | None = None,
+    dry_run: bool = False,
+    out: Path | None = None,
+    served: str | None = None,
+    endpoint: EndpointOptions = DEFAULT_SETTINGS,
+    chat_template: Annotated[Path | None, Parameter(validator=PathValidator(exists=True, dir_okay=False))] = None,
+    flops_per_step: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    seed: Index = 0,
+    workers: Count | None = None,
+    runs: Path = Path("runs"),
+) -> int:
+    """Judge checkpoints that anyone trained: did they memorise or generalise, compared with the model before training?
+
+    Example: shiftgym compare Qwen/Qwen3-0.6B out/sft out/grpo/checkpoint-200 --label base --label SFT --label GRPO
+
+    Parameters
+    ----------
+    base
+        The model before training: a directory, a hub id owner/name@revision, a LoRA adapter, or an endpoint URL#MODEL.
+    tuned
+        One or more models after training, given in the same ways, or folders of checkpoints.
+    study
+        The study whose splits, [evaluation] table and primary measure are used, such as navigation-text.
+    label
+        What a model is called. May be given many times, BASE first.
+    problems
+        Problems a split.
+    probes
+        Also measure memorisation and forgetting: KL to BASE, pass@k, changed problems, what was retained.
+    fail_on
+        Exit with code 1 if a candidate gets this verdict on any shifted split. May be given many times.
+    dry_run
+        Only print how many requests and tokens it will take.
+    out
+        The run folder; by default a new one. Give an earlier one to resume it, or to add a model or problems to it.
+    served
+        The model of an endpoint that is given without #MODEL.
+    chat_template
+        A file with a Jinja template that replaces the chat template of every local model.
+    flops_per_step
+        FLOPs of a training step, for folders of checkpoints that do not say.
+    seed
+        Seed of the sampled answers.
+    workers
+        Models that answer at the same time, one thread each. By default as many as there are cores.
+    runs
+        The folder in which run folders are made.
+    """
+    from shiftgym.candidates.command import compare_models
+    from shiftgym.candidates.run import prepare
+
+    changes = [f"evaluation.problems={problems}"] if problems is not None else []
+    judging = prepare(
+        [base, *tuned],
+        study=study,
+        overrides=[*(overrides or ()), *changes],
+        labels=label or (),
+        probes=probes,
+        seed=seed,
+        chat_template=chat_template.read_text(encoding="utf-8") if chat_template else None,
+        served=served,
+        flops_per_step=flops_per_step,
+        endpoint=endpoint,
+    )
+    return compare_models(judging, out=out, runs=runs, workers=workers, fail_on=fail_on or (), dry_run=dry_run)
