@@ -1,6 +1,8 @@
 """`shiftgym eval` and `shiftgym compare`: options, and one line with exit code 2 on misuse."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,3 +49,19 @@ def test_help_fits_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     assert run(command, "--help") == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_what_was_paid_for_is_kept_where_greedy_answers_are_refused(
+    serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine = {"choices": [{"message": {"content": "hm"}, "finish_reason": "stop"}]}
+    refusal = {"error": {"message": "Unsupported value: 'temperature' does not support 0.0 with this model."}}
+    server = serve(lambda _, body: (400, refusal) if body["temperature"] == 0 else (200, fine))
+    asked = ["eval", f"{server.url}#m", "--split=id", "--problems=2", f"--out={tmp_path / 'rows'}"]
+    assert run(*asked) == 2
+    said = capsys.readouterr()
+    assert "sampled" in said.out and "greedy" not in said.out
+    assert """leave out greedy answers: --set 'evaluation.decodings=["sampled"]'""" in said.err
+    before = len(server.requests)
+    assert run(*asked, '--set=evaluation.decodings=["sampled"]') == 0
+    assert len(server.requests) == before

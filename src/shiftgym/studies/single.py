@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.errors import ConfigError
+from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.evaluate import Evaluation
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.evaluation.written import claim, evaluate_into
@@ -111,32 +111,51 @@ def evaluate_model(
         served: the model's name at an endpoint, if `policy` does not have it.
         endpoint: how an endpoint is asked.
     """
-    import pyarrow as pa
-
-    from shiftgym.evaluation.measures import MEASURES
-    from shiftgym.evaluation.rows import SCHEMA
-    from shiftgym.evaluation.summaries import summarise
     from shiftgym.models.resolve import load_named
-    from shiftgym.reports.cautions import ENDS, never_right, unanswered
-    from shiftgym.reports.words import told
 
-    task, settings = study.build_task(), study.evaluation
+    settings = study.evaluation
     for split in splits or ():
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     asked = settings.model_copy(update={"splits": tuple(splits or settings.splits)})
     name = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
     given = load_named(name, template_variables=study.template_variables)
+    refused = None
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         folder = BranchFolder(out or Path(scratch))
         claim(folder, {"source": name, "seed": seed, **study.questions()})
-        _evaluate(folder, name, given, task, asked, seed=seed, endpoint=endpoint)
-        whole = [row for row in read_lines(folder.results) if row["split"] in asked.splits]
-    found = Evaluation([row for row in whole if row["problem"] < asked.problems])
+        try:
+            _evaluate(folder, name, given, study.build_task(), asked, seed=seed, endpoint=endpoint)
+        except ShiftgymError as error:
+            # An endpoint may refuse one decoding after it has answered under another, which was paid for.
+            refused = error
+        rows = [
+            row
+            for row in read_lines(folder.results)
+            if row["split"] in asked.splits and row["decoding"] in asked.decodings and row["problem"] < asked.problems
+        ]
+    if rows:
+        _tell(Evaluation(rows), settings, int(study.build_task().limit))
+    if refused is not None:
+        raise refused
+    if out is not None:
+        Console().print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
+
+
+def _tell(found: Evaluation, settings: EvaluationTable, limit: int) -> None:
+    """Print the success on every split, and what a reader has to know about the answers."""
+    import pyarrow as pa
+
+    from shiftgym.evaluation.measures import MEASURES
+    from shiftgym.evaluation.rows import SCHEMA
+    from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.cautions import ENDS, never_right, unanswered
+    from shiftgym.reports.words import told
+
     summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
     ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
     rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
-    heads = ["split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)]]
+    heads = ["split", "decoding", *[measure.called(limit) for measure in (*rated, *shown)]]
     if ends:
         # Further columns fit into 80 characters only if all are narrow.
         heads = [head.replace(" ", "\n") for head in heads]
@@ -157,8 +176,6 @@ def evaluate_model(
     lines += unanswered(places, settings.max_new_tokens, least=0)
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
-    if out is not None:
-        console.print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
 
 
 def _evaluate(
