@@ -26,7 +26,7 @@ from shiftgym.tasks.thinking import without_thinking
 Form = Literal["json", "lines"]
 """How an answer is written."""
 
-BUDGET = 5
+BUDGET = 2
 """How often each character of a text may be read, on average, in objects and arrays that turn out to be broken. Once
 that is used up, a broken one is passed over up to where it breaks, instead of being searched."""
 SPARE = 100_000
@@ -112,53 +112,62 @@ def _shallow(levels: int) -> str:
     return rf"{{\s*+(?:{_NAME}{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
 
 
-_VALUE = f"(?:{_SCALAR}|{_shallow(2)})"
+_VALUE = f"(?:{_SCALAR}|{_shallow(1)})"
 _REST = {
     "{": re.compile(rf"\s*+(?:{_NAME}{_VALUE}{_NEXT})*+(?:(}})({_NEXT})?+|{_NAME}(\[++{{?+|{{))", re.DOTALL),
     "[": re.compile(rf"\s*+(?:{_VALUE}{_NEXT})*+(?:(\])({_NEXT})?+|(\[++{{?+|{{))", re.DOTALL),
 }
 """What follows in an object or array, up to its end, perhaps with what leads to the next item, or up to the beginning
 of one or more inside it. Shallow ones on the way are read at once, since that is fast."""
-_BEGIN = re.compile(r"""{(?=\s*+(?:["']|[A-Za-z0-9_.…+-]++\s*+:))|\[(?=\s*+["'A-Za-z0-9_.…+[{-])""")
-"""The beginning of an object or array that is not empty, and not clearly broken."""
+_WORD = "[A-Za-z0-9_.…+-]++"
+_OBJECT = rf"""{{(?=\s*+(?:"(?![^"\\]{{0,40}}+"\s*+[^:\s])|'(?![^'\\]{{0,40}}+'\s*+[^:\s])|{_WORD}\s*+:))"""
+_BEGIN = re.compile(rf"""{_OBJECT}|\[(?=\s*+(?:["'[]|{_WORD}\s*+[],]|{_OBJECT}|{{\s*+}}))""")
+"""The beginning of an object or array that is not empty and does not clearly break at its first name or item."""
+_QUOTE = re.compile("[\"']")
 
 
 def _complete(text: str, names: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where the complete objects and arrays begin and end that stand in no other one and hold one of these places."""
     at, left = 0, SPARE + BUDGET * len(text)
     broken: set[int] = set()
-    while names and (begin := _BEGIN.search(text, at, names[-1])):
+    while names and (begin := _BEGIN.search(text, at)) and begin.start() < names[-1]:
         at = start = begin.start()
         while at in broken:
             at += 1
         if at > start:
             continue
         end, opened = _read(text, start)
+        named = bisect_left(names, start) < bisect_left(names, end)
         if not opened:
-            if bisect_left(names, start) < bisect_left(names, end):
+            if named:
                 yield start, end
             at = end
-        elif left > 0:
-            # Whatever was open where the first one broke is broken too. A quote there was sought to the end of the text.
+        elif left > 0 and (named or _QUOTE.search(text, start, end)):
+            # Whatever was open where this one broke is broken too. A quote there was sought to the end of the text.
             broken.update(opened)
             left -= (len(text) if text[end : end + 1] in ('"', "'") else end) - start
             at += 1
         else:
+            # Without quotes, what begins in here ends in here or is broken too.
             at = end
 
 
 def _read(text: str, start: int) -> tuple[int, list[int]]:
     """Where the object or array ends that starts here; or where it breaks, with the starts of all that is open there."""
     opened, at = [start], start + 1
-    while opened and (rest := _REST[text[opened[-1]]].match(text, at)):
-        if rest[3]:
-            at = rest.end()
+    rest = _REST[text[start]].match(text, at)
+    while rest:
+        at = rest.end()
+        if rest.lastindex == 3:
             opened += range(rest.start(3), at)
+            rest = _REST[text[at - 1]].match(text, at)
             continue
         opened.pop()
-        at = rest.end() if opened else rest.end(1)
-        if opened and rest[2] is None:
+        if not opened:
+            return rest.end(1), []
+        if rest.lastindex == 1:
             break
+        rest = _REST[text[opened[-1]]].match(text, at)
     return at, opened
 
 
