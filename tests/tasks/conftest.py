@@ -44,7 +44,7 @@ def _blank(text: str, at: int) -> int:
     return at
 
 
-def _container(text: str, at: int, depth: int) -> tuple[Any, int] | None:
+def _container(text: str, at: int) -> tuple[Any, int] | None:
     is_object = text[at] == "{"
     items: Any = {} if is_object else []
     at = _blank(text, at + 1)
@@ -55,7 +55,7 @@ def _container(text: str, at: int, depth: int) -> tuple[Any, int] | None:
                 return None
             at = _blank(text, at + 1)
         if text[at : at + 1] in ("{", "["):
-            value = _container(text, at, depth - 1) if depth > 1 else None
+            value = _container(text, at)
         else:
             value = _scalar(text, at)
         if value is None:
@@ -91,7 +91,7 @@ def _read(text: str, field: str) -> dict[str, Any] | None:
     text = text[: min([small.find(tag.lower()) for tag in OPENING if tag.lower() in small], default=len(text))]
     answer, at = None, 0
     while at < len(text):
-        complete = _container(text, at, 5) if text[at] in "{[" else None
+        complete = _container(text, at) if text[at] in "{[" else None
         if complete is None:
             at += 1
             continue
@@ -110,7 +110,7 @@ def independent_reader() -> Callable[[str, str], dict[str, Any] | None]:
 FRAGMENTS = (
     *OPENING, *CLOSING, *'{}[]",:\\\'', "\n", " ", "```json\n", "```", "5", "null", "it's ", "…", "...", "So: ", '{"',
     "['",     '": "', '", "', "FIELD", '"FIELD": ', "'FIELD': ", '{"FIELD": "...", "a": [...]}', '{"steps": "{',
-    '{"a": {"b": [',
+    '{"a": {"b": [', '{"a": [[{"b": {"c": [[', "]]}}]]}",
     '"}', '"}]}', "]}", '{"FIELD": null}', '{"FIELD": [1]}', '{"note": "{\'FIELD\': \'x\'}"}',
 )  # fmt: skip
 

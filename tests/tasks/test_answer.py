@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftgym.tasks.answer import DEPTH, read_fields, read_object, write_fields
+from shiftgym.tasks.answer import read_fields, read_object, write_fields
 from shiftgym.tasks.points.rules import Rule
 from shiftgym.tasks.points.verifier import Table, judge
 
@@ -116,6 +116,121 @@ def test_the_last_complete_object_with_the_field_is_the_answer(text, outcome):
 
 
 @pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('{"formula": "8*3*1", "meta": {"a":{"b":{"c":{"d":{"e":{"f":1}}}}}}}', "correct"),
+        (f'{{"meta": {{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{WRONG}}}}}}}}}}}}}, "formula": "8*3*1"}}', "correct"),
+        (f'{{"formula": "8+3+1", "meta": {{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{RIGHT}}}}}}}}}}}}}}}', "wrong_value"),
+        (f'{{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{RIGHT}}}}}}}}}}}}}', "correct"),
+        (f'{{"a":{{"b":{{"c":{{"d":{{"e":{{"f":[{RIGHT},{WRONG}]}}}}}}}}}}}}', "wrong_value"),
+        (
+            f'{RIGHT} {{"meta": {{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{RIGHT}}}}}}}}}}}}}, "formula": "8+3+1"}}',
+            "wrong_value",
+        ),
+        (f'{RIGHT} {{"formula": null, "m": {{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{RIGHT}}}}}}}}}}}}}}}', "illegal"),
+        (f'{RIGHT} {{"formula": "...", "m": {{"a":{{"b":{{"c":{{"d":{{"e":{{"f":{WRONG}}}}}}}}}}}}}}}', "correct"),
+        (f'[[[[[[[{{"formula": "8+3+1", "x": [[[[[[[{RIGHT}]]]]]]]}}]]]]]]]', "wrong_value"),
+        ('{"\\u0066ormula": "8*3*1"}', "correct"),
+        ("{'\\u0066ormula': '8*3*1',}", "correct"),
+        ('{"formul\\u0061": "8*3*1"}', "correct"),
+        (f'{RIGHT} {{"\\u0066ormula": "8+3+1"}}', "wrong_value"),
+        (f'{RIGHT} {{"f\\u006Frmula": "8+3+1"}}', "wrong_value"),
+        (f'{RIGHT} {{"\\u0066ormula": "\\u2026"}}', "correct"),
+        (f'{RIGHT} {{"formula": "\\u002e.."}}', "correct"),
+        (f'{RIGHT} {{"\\\\u0066ormula": "8+3+1"}}', "correct"),
+        (f"{RIGHT} and text {{after", "correct"),
+        (f'{RIGHT} {{"cards": ["K"]}}', "correct"),
+        (f"{RIGHT}{WRONG}", "wrong_value"),
+        (f"{WRONG}{RIGHT}", "correct"),
+        (f'{{"formula": "8*3*1", "x": {WRONG}}}', "correct"),
+        (f'{{"x": {WRONG}, "formula": "8*3*1"}}', "correct"),
+        (f"[{RIGHT}, {WRONG}]", "wrong_value"),
+        (f"[[{WRONG}], [{RIGHT}]]", "correct"),
+        (f'[{WRONG}, [1, {{"a": {RIGHT}}}], "x"]', "correct"),
+        ('{"s": "{\\"formula\\": \\"8+3+1\\"}", "formula": "8*3*1"}', "correct"),
+        ('{"s": "{\\"formula\\": \\"8*3*1\\"}"}', "illegal"),
+        (f"it's {{ and don't\n```json\n{RIGHT}\n```\nisn't it", "correct"),
+        (f"it's {{'. Don't\n```json\n{RIGHT}\n```\nisn't it '}}", "correct"),
+        (f"a set {{'x' and don't}} {RIGHT} that's it", "correct"),
+        (f'He said "{RIGHT}"', "correct"),
+        (f'"{RIGHT}', "correct"),
+        (f"'{RIGHT}'", "correct"),
+        (f'say \\"{RIGHT}\\"', "correct"),
+        ('{\\"formula\\": \\"8*3*1\\"}', "illegal"),
+        ('{"steps": "say \\"x\\" {", "formula": "8*3*1"}', "correct"),
+        (f'{RIGHT} {{"formula": "<formula>"}}', "illegal"),
+        (f'{RIGHT} {{"formula": "<your formula>"}}', "illegal"),
+        (f'{RIGHT} {{"formula": "…"}}', "correct"),
+        (f'{RIGHT} {{"formula": " … "}}', "correct"),
+        (f'{RIGHT} {{"formula": "...."}}', "illegal"),
+        (f'{RIGHT} {{"formula": "8*3*1..."}}', "illegal"),
+        (f'{RIGHT} {{"formula": {{}}}}', "illegal"),
+        (f'{RIGHT} {{"formula": []}}', "illegal"),
+        (f'{RIGHT} {{"formula": ["..."]}}', "illegal"),
+        (f'{RIGHT} {{"formula": " "}}', "illegal"),
+        (f'{RIGHT} {{"formula": 1.5}}', "illegal"),
+        (f'{RIGHT} {{"formula": false}}', "illegal"),
+        ('{"formula": "8+3+1", "formula": "8*3*1"}', "correct"),
+        ('{"formula": "8*3*1", "formula": "8+3+1"}', "wrong_value"),
+        ('{"formula": "8*3*1", "formula": null}', "illegal"),
+        (f'{RIGHT} {{"formula": "8+3+1", "formula": "..."}}', "correct"),
+        (f'{RIGHT} {{"cards": [], "formula": "8+', "correct"),
+        (f'{{"cards": [{{"a": 1, {RIGHT}', "correct"),
+        (f"<think>a</think>b<think>{WRONG}</think>{RIGHT}", "correct"),
+        (f"<think><think>{WRONG}</think>{WRONG}</think>{RIGHT}", "correct"),
+        (f"{WRONG}</think>{RIGHT}", "correct"),
+        (f"{RIGHT}<think>more {WRONG}", "correct"),
+        (f"{RIGHT}<think>more</think>", "illegal"),
+        (f"{RIGHT} so I closed </think> above", "illegal"),
+        (f"<THINK>{WRONG}</THINK>{RIGHT}", "correct"),
+        (f"<think mode='x'>{WRONG}</think>{RIGHT}", "correct"),
+        (f'<thinking type="deep">{RIGHT}', "illegal"),
+        (f'{RIGHT}<thinking type="deep">{WRONG}', "correct"),
+        (f"<b>{RIGHT}</b>", "correct"),
+        (f"{WRONG}<b>{RIGHT}", "correct"),
+        (f"<answer>{RIGHT}</answer>", "correct"),
+        (f"<reasoning>{WRONG}</reasoning>{RIGHT}", "correct"),
+        (f"{RIGHT}<reasoning>{WRONG}", "correct"),
+        (f"{RIGHT}<thought_process>{WRONG}", "correct"),
+        (f"{RIGHT}<inner_monologue>{WRONG}", "correct"),
+        (f"<thought_process>{RIGHT}</thought_process>", "illegal"),
+        (f"{RIGHT}<rationale>{WRONG}", "correct"),
+        (f"{RIGHT}</rationale>", "illegal"),
+        (f"{RIGHT}<reasoning_content>{WRONG}", "correct"),
+        (f"{RIGHT}<antThinking>{WRONG}", "correct"),
+        (f"{RIGHT}<no_think>", "correct"),
+        (f'{RIGHT}{{"Formula": "8+3+1"}}', "correct"),
+        (
+            f"<|channel|>analysis<|message|>{WRONG}<|end|><|start|>assistant<|channel|>final<|message|>{RIGHT}",
+            "correct",
+        ),
+        (f"<|channel|>final<|message|>{RIGHT}", "correct"),
+        (f"<|channel|>analysis<|message|>{RIGHT}", "illegal"),
+        (f'{RIGHT} {{"s": "</think>"}}', "illegal"),
+        (f'{{"s": "</think>", "x": 1}} {RIGHT}', "correct"),
+        (f"\\frac{{8}}{{3}} \\text{{so}} {RIGHT}", "correct"),
+        (f"def f(x): return {{x: [y for y in x]}}\n{RIGHT}", "correct"),
+        ('{formula: "8*3*1"}', "correct"),
+        ("{formula: '8*3*1'}", "correct"),
+        (f"{RIGHT} {{formula: null}}", "illegal"),
+        ("[{formula: '8*3*1'}]", "correct"),
+        ("{}{ formula : '8*3*1' }", "correct"),
+        ('[x, {formula: "8*3*1"}]', "correct"),
+        ('[[], {formula: "8*3*1"}]', "correct"),
+        ('[{}, {formula: "8*3*1"}]', "correct"),
+        ('{"it\'s": 1, "formula": "8*3*1"}', "correct"),
+        (f"{{a: [1, [2, [3, {{b: 1}}, {RIGHT}", "correct"),
+        (f'["x" {RIGHT}', "correct"),
+        (f'{{"a" {RIGHT}', "correct"),
+        (f"[1, [2 {{' {RIGHT}", "correct"),
+    ],
+)
+def test_the_letter_of_the_rule(text, outcome):
+    """The outcomes were written down from the rule before any program was run."""
+    assert judge(text, EASY).outcome == outcome
+
+
+@pytest.mark.parametrize(
     "before",
     [
         " " * 40_000,
@@ -149,8 +264,8 @@ def test_what_a_person_would_read_is_read():
     }  # fmt: skip
     assert read_object(r"{'a': 'x\n\u00d7\xd7\'\\', }", "a") == {"a": "x\n\u00d7\u00d7'\\"}
     assert read_object("{'a': %s}" % ("9" * 6000), "a") == {"a": float("inf")}
-    deep = '{"b": ' * DEPTH + '{"a": 1}' + "}" * DEPTH
-    assert read_object(deep, "a") == {"a": 1}
+    assert read_object('{"b": ' * 100 + '{"a": 1}' + "}" * 100, "a") == {"a": 1}
+    assert read_object('{"b": ' * 5000 + '{"a": 1}' + "}" * 5000, "a") is None, "more than Python can read"
 
 
 values = st.recursive(

@@ -21,6 +21,13 @@ PAIRS = [
     ("<scratch_pad>", "</scratch_pad>"),
     ("<chain_of_thought>", "</chain_of_thought>"),
     ("<seed:think>", "</seed:think>"),
+    ("<ling_think>", "</ling_think>"),
+    ("<thought_process>", "</thought_process>"),
+    ("<reasoning_content>", "</reasoning_content>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<rationale>", "</rationale>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<thinking type=\"deep\" n='1' budget=9>", "</thinking>"),
     ("<|think|>", "<|/think|>"),
     ("<\uff5cthink\uff5c>", "</think>"),
     ("[THINK]", "[/THINK]"),
@@ -66,6 +73,9 @@ def test_tags_of_one_kind_end_those_of_another():
         "<|im_end|>",
         "<|channel|>commentary",
         "<think/>",
+        "<no_think>",
+        "<think about x>",
+        "<b class=think>",
     ],
 )
 def test_other_text_stays(text):
@@ -77,7 +87,8 @@ def test_a_square_bracket_with_a_slash_ends_thinking_whatever_its_name():
 
 
 @pytest.mark.parametrize(
-    "unit", ["<", "</", "<think", "</think>", "<think>", "<aaaaaaaaaaaaaaaaaaaa", "[/end of ", "◁", "< "]
+    "unit",
+    ["<", "</", "<think", "</think>", "<think>", "<aaaaaaaaaaaaaaaaaaaa", "[/end of ", "◁", "< ", "<think a=", "<a_"],
 )
 def test_any_length_takes_linear_time(unit):
     text = (unit * 300_000)[:300_000]

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.template import Template
+from shiftgym.tasks.thinking import NAME
 
 QUESTION, ANSWER, THOUGHT = "@question@", "@answer@", "@thought@"
 """Texts that are looked for in what the template writes."""
 
-_NAME = r"((?!begin|start|end)(?:\w+[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection))"
 _FORMS = (
     ("<", ">", "</", ">"),
     ("[", "]", "[/", "]"),
@@ -23,7 +23,7 @@ _FORMS = (
 )
 """How tags of thinking are written: what stands around the name in an opening and in a closing tag."""
 _OPENING, _CLOSING = (
-    [re.compile(re.escape(form[at]) + _NAME + re.escape(form[at + 1]), re.IGNORECASE) for form in _FORMS]
+    [re.compile(f"{re.escape(form[at])}({NAME}){re.escape(form[at + 1])}", re.IGNORECASE) for form in _FORMS]
     for at in (0, 2)
 )
 

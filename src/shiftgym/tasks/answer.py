@@ -1,21 +1,23 @@
 """Reading the answer out of a model's text, in the form that the prompt asks for.
 
 Thinking is dropped first (`tasks/thinking.py`). As `json` the answer is the last complete object that has the answer's
-field, such as `formula`. The text is scanned forwards. A complete object is taken whole: its strings are never
-searched, and its inside only where it lacks the field. Arrays are searched. An object that is not complete is ignored,
-and so is one whose field is only an ellipsis, since that is the template of the prompt. As `lines` the answer is the
-last block with the field, one line a field, as in `formula: 1 + 2`.
+field, such as `formula`. The text is scanned forwards. A complete object is taken whole at any depth: its strings are
+never searched, and its inside only where it lacks the field. Arrays are searched. An object that is not complete is
+ignored, but what stands in it is searched. An object whose field is only an ellipsis is ignored too, since that is the
+template of the prompt. As `lines` the answer is the last block with the field, one line a field, as in
+`formula: 1 + 2`.
 
 Small slips are tolerated because they say nothing about the task: code fences, prose around the object, single quotes,
 trailing commas, bare words as strings.
 
-Reading takes linear time at any length. What begins an object or array and breaks is searched from its next character
-on, and since such a beginning is at most `DEPTH` levels deep, no character is read more than a few times.
+Reading takes bounded time at any length: what begins an object or array and breaks is paid for out of one budget of
+characters (`BUDGET`), which texts of ordinary making never use up.
 """
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -24,12 +26,15 @@ from shiftgym.tasks.thinking import without_thinking
 Form = Literal["json", "lines"]
 """How an answer is written."""
 
-DEPTH = 5
-"""Levels of objects and arrays that are read as one. What has more counts as broken, so its inside is searched."""
+BUDGET = 2
+"""How often each character of a text may be read, on average, in objects and arrays that turn out to be broken. Once
+that is used up, a broken one is passed over up to where it breaks, instead of being searched."""
+SPARE = 100_000
+"""Characters that are added to the budget, so that short texts are always searched to the end."""
 
 
 def read_fields(text: str, field: str, form: Form, lists: Collection[str] = ()) -> dict[str, Any] | None:
-    """The fields of an answer, or None where there is none. Takes linear time and never raises.
+    """The fields of an answer, or None where there is none. Takes bounded time and never raises.
 
     Args:
         field: the field that makes an object, or a block of lines, the answer.
@@ -50,22 +55,15 @@ def write_fields(fields: Mapping[str, Any], form: Form) -> str:
 
 
 def read_object(text: str, field: str) -> dict[str, Any] | None:
-    """The object in `text` that is the answer, or None. Takes linear time and never raises.
+    """The object in `text` that is the answer, or None. Takes bounded time and never raises.
 
     Args:
         field: the field that makes an object the answer.
     """
     text = without_thinking(text)
-    last = text.rfind(field)
-    filled = _filled(field)
-    complete = []
-    for match in _COMPLETE.finditer(text):
-        if match.start() > last:
-            break
-        if filled.search(text, match.start(), match.end()):
-            complete.append(match[0])
-    for part in reversed(complete):
-        found = _last(_value(part), field)
+    names = [name.start() for name in _filled(field, "\\" in text).finditer(text)]
+    for start, end in reversed(list(_complete(text, names))):
+        found = _last(_value(text[start:end]), field)
         if found is not None:
             return found
     return None
@@ -103,32 +101,99 @@ def _items(text: str) -> list[int | str]:
 
 _SCALAR = r""""[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+'|[A-Za-z0-9_.…+-]++"""
 """A string, a number or a bare word."""
+_NAME = rf"(?:{_SCALAR})\s*+:\s*+"
 _NEXT = r"\s*+(?:,\s*+|(?=[\]}]))"
 """After an item: the comma, which may also stand before the end."""
 
 
-def _nested(depth: int) -> str:
+def _shallow(levels: int) -> str:
     """The pattern of a complete object or array with so many levels at most. Nothing in it is tried twice."""
-    value = f"(?:{_SCALAR}|{_nested(depth - 1)})" if depth > 1 else f"(?:{_SCALAR})"
-    return rf"{{\s*+(?:(?:{_SCALAR})\s*+:\s*+{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
+    value = f"(?:{_SCALAR}|{_shallow(levels - 1)})" if levels > 1 else f"(?:{_SCALAR})"
+    return rf"{{\s*+(?:{_NAME}{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
 
 
-_COMPLETE = re.compile(rf"(?![\[{{]\s*+[\]}}]|\[{{{DEPTH + 1}}})(?:{_nested(DEPTH)})", re.DOTALL)
-"""What is empty, or clearly too deep, is passed over at once."""
+_VALUE = f"(?:{_SCALAR}|{_shallow(1)})"
+_REST = {
+    "{": re.compile(rf"\s*+(?:{_NAME}{_VALUE}{_NEXT})*+(?:(}})({_NEXT})?+|{_NAME}(\[++{{?+|{{))", re.DOTALL),
+    "[": re.compile(rf"\s*+(?:{_VALUE}{_NEXT})*+(?:(\])({_NEXT})?+|(\[++{{?+|{{))", re.DOTALL),
+}
+"""What follows in an object or array, up to its end, perhaps with what leads to the next item, or up to the beginning
+of one or more inside it. Shallow ones on the way are read at once, since that is fast."""
+_WORD = "[A-Za-z0-9_.…+-]++"
+_OBJECT = rf"""{{(?=\s*+(?:"(?![^"\\]{{0,40}}+"\s*+[^:\s])|'(?![^'\\]{{0,40}}+'\s*+[^:\s])|{_WORD}\s*+:))"""
+_BEGIN = re.compile(rf"""{_OBJECT}|\[(?=\s*+(?:["'[]|{_WORD}\s*+[],]|{_OBJECT}|{{\s*+}}))""")
+"""The beginning of an object or array that is not empty and does not clearly break at its first name or item."""
+_QUOTE = re.compile("[\"']")
+
+
+def _complete(text: str, names: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where the complete objects and arrays begin and end that stand in no other one and hold one of these places."""
+    at, left = 0, SPARE + BUDGET * len(text)
+    broken: set[int] = set()
+    while names and (begin := _BEGIN.search(text, at)) and begin.start() < names[-1]:
+        at = start = begin.start()
+        while at in broken:
+            at += 1
+        if at > start:
+            continue
+        end, opened = _read(text, start)
+        named = bisect_left(names, start) < bisect_left(names, end)
+        if not opened:
+            if named:
+                yield start, end
+            at = end
+        elif left > 0 and (named or _QUOTE.search(text, start, end)):
+            # Whatever was open where this one broke is broken too. A quote there was sought to the end of the text.
+            broken.update(opened)
+            left -= (len(text) if text[end : end + 1] in ('"', "'") else end) - start
+            at += 1
+        else:
+            # Without quotes, what begins in here ends in here or is broken too.
+            at = end
+
+
+def _read(text: str, start: int) -> tuple[int, list[int]]:
+    """Where the object or array ends that starts here; or where it breaks, with the starts of all that is open there."""
+    opened, at = [start], start + 1
+    rest = _REST[text[start]].match(text, at)
+    while rest:
+        at = rest.end()
+        if rest.lastindex == 3:
+            opened += range(rest.start(3), at)
+            rest = _REST[text[at - 1]].match(text, at)
+            continue
+        opened.pop()
+        if not opened:
+            return rest.end(1), []
+        if rest.lastindex == 1:
+            break
+        rest = _REST[text[opened[-1]]].match(text, at)
+    return at, opened
 
 
 @cache
-def _filled(field: str) -> re.Pattern[str]:
-    """Finds where an object may hold the field with more than an ellipsis; thousands of templates are read at once."""
-    return re.compile(rf"""{re.escape(field)}["']?\s*+:\s*+(?!(["']?)\s*+(?:\.\.\.|…)\s*+\1[,}}\s])""")
+def _filled(field: str, escaped: bool) -> re.Pattern[str]:
+    """Finds where an object may hold the field with more than an ellipsis; thousands of templates are read at once.
+
+    Args:
+        escaped: whether letters of the name may be written as escapes, which takes longer to find.
+    """
+    name = "".join(rf"(?:{one}|\\(?:u00|x)(?i:{ord(one):02x}))" if escaped else one for one in field)
+    return re.compile(rf"""{name}["']?\s*+:\s*+(?!(["']?)\s*+(?:\.\.\.|…)\s*+\1[,}}\s])""")
 
 
 def _last(value: Any, field: str) -> dict[str, Any] | None:
     """The last object in a value that is an answer and stands in no other object with the field."""
-    if isinstance(value, dict) and field in value:
-        return value if _counts(value, field) else None
-    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-    return next((found for one in reversed(inside) if (found := _last(one, field)) is not None), None)
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict) and field not in one:
+            waiting += one.values()
+        elif isinstance(one, dict) and _counts(one, field):
+            return one
+    return None
 
 
 _JSON = json.JSONDecoder(strict=False)
@@ -139,9 +204,17 @@ _PART = re.compile(rf"({_SCALAR})\s*+(:)?+|,(?=\s*+[\]}}])|\s++", re.DOTALL)
 def _value(text: str) -> Any:
     """The value of a complete object or array."""
     try:
-        return _JSON.raw_decode(text)[0]
+        return _strict(text)
     except ValueError:
-        return _JSON.raw_decode(_PART.sub(_mended, text))[0]
+        return _strict(_PART.sub(_mended, text))
+
+
+def _strict(text: str) -> Any:
+    """The value of strict JSON; None where it has more levels than Python can read, which is about a thousand."""
+    try:
+        return _JSON.raw_decode(text)[0]
+    except RecursionError:
+        return None
 
 
 _WORDS = {
