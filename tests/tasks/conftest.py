@@ -54,10 +54,7 @@ def _container(text: str, at: int) -> tuple[Any, int] | None:
             if name is None or text[(at := _blank(text, name[1])) : at + 1] != ":":
                 return None
             at = _blank(text, at + 1)
-        if text[at : at + 1] in ("{", "["):
-            value = _container(text, at)
-        else:
-            value = _scalar(text, at)
+        value = _container(text, at) if text[at : at + 1] in ("{", "[") else _scalar(text, at)
         if value is None:
             return None
         if is_object:

@@ -153,7 +153,7 @@ def _complete(text: str, names: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _read(text: str, start: int) -> tuple[int, list[int]]:
-    """Where the object or array ends that starts here; or where it breaks, with the starts of all that is open there."""
+    """Where the object or array that starts here ends; or where it breaks, with the starts of all that is open there."""
     opened, at = [start], start + 1
     rest = _REST[text[start]].match(text, at)
     while rest:
