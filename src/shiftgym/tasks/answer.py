@@ -112,10 +112,10 @@ def _shallow(levels: int) -> str:
     return rf"{{\s*+(?:{_NAME}{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
 
 
-_VALUE = f"(?:{_SCALAR}|{_shallow(1)})"
+_VALUE = f"(?:{_SCALAR}|{_shallow(2)})"
 _REST = {
-    "{": re.compile(rf"\s*+(?:{_NAME}{_VALUE}{_NEXT})*+(?:(}})({_NEXT})?+|{_NAME}(\[++{{?+|{{))", re.DOTALL),
-    "[": re.compile(rf"\s*+(?:{_VALUE}{_NEXT})*+(?:(\])({_NEXT})?+|(\[++{{?+|{{))", re.DOTALL),
+    "{": re.compile(rf"\s*+(?:{_NAME}{_VALUE}{_NEXT})*+(?:(}})({_NEXT})?+|{_NAME}(\[+(?=\[\[)|[\[{{]))", re.DOTALL),
+    "[": re.compile(rf"\s*+(?:{_VALUE}{_NEXT})*+(?:(\])({_NEXT})?+|(\[+(?=\[\[)|[\[{{]))", re.DOTALL),
 }
 """What follows in an object or array, up to its end, perhaps with what leads to the next item, or up to the beginning
 of one or more inside it. Shallow ones on the way are read at once, since that is fast."""
@@ -153,7 +153,7 @@ def _complete(text: str, names: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _read(text: str, start: int) -> tuple[int, list[int]]:
-    """Where the object or array that starts here ends; or where it breaks, with the starts of all that is open there."""
+    """Where the object or array ends that starts here; or where it breaks, with the starts of what is open there."""
     opened, at = [start], start + 1
     rest = _REST[text[start]].match(text, at)
     while rest:
