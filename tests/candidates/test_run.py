@@ -101,8 +101,10 @@ def test_what_fails_leaves_the_others_alone(tmp_path: Path, task: Task) -> None:
     judging = prepare(given, study="points-text", overrides=SMALL, labels=["base", "bad", "good"])
     assert carry_out(judging, tmp_path, QUIET) == {"bad": "it is broken"}
     assert list(json.loads(RunFolder(tmp_path).verdict.read_text())["candidates"]) == ["good"]
-    with pytest.raises(ConfigError, match="BASE could not answer: it is broken"):
-        carry_out(prepare(given[1:], study="points-text", overrides=SMALL), tmp_path / "other", QUIET)
+    for name, probes in (("other", False), ("probed", True)):
+        judging = prepare(given[1:], study="points-text", overrides=SMALL, probes=probes)
+        with pytest.raises(ConfigError, match="BASE could not answer: it is broken"):
+            carry_out(judging, tmp_path / name, QUIET)
 
 
 def test_a_model_that_has_answered_may_be_removed(tmp_path: Path, task: Task) -> None:

@@ -6,7 +6,7 @@ speaks of this checkpoint, not of the recipe that made it, since another seed of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
@@ -15,7 +15,6 @@ from shiftgym.reports.entries import Entry, at_checkpoint
 from shiftgym.reports.runs import START, ComparisonRun, Run
 
 Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
-WORDS: tuple[Word, ...] = get_args(Word)
 
 SCOPE = (
     "A verdict speaks of this checkpoint, not of the recipe that made it: another seed of training may end elsewhere. "
