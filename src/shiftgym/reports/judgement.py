@@ -129,6 +129,8 @@ def template_warning(run: Run) -> str | None:
 def _sentence(comparison: Comparison, word: Word, home: Difference, shifted: Difference, split: str) -> str:
     compare = comparison.compare
     if not any((home.interval.low, home.interval.high, shifted.interval.low, shifted.interval.high)):
-        return f"{word}: success does not differ from that of {home.b.label} on a single problem"
+        return (
+            f"{word}: it does not differ from {home.b.label} on a single problem, in {words.primary(comparison, split)}"
+        )
     changes = f"{words.moved(home)} on {compare.home} and {words.moved(shifted)} on {split}"
     return f"{word}: it {changes}, in {words.primary(comparison, split)}"
