@@ -61,6 +61,17 @@ def test_more_problems_may_be_asked_later(tmp_path: Path, task: Task) -> None:
     assert len(rows(tmp_path)) == 2 * 3 * 8
 
 
+def test_what_an_earlier_call_asked_beyond_this_one_is_left_out(tmp_path: Path) -> None:
+    given = ["expert", "expert"]
+    for decodings in ("['sampled', 'greedy']", "['sampled']"):
+        settings = [*SMALL, f"evaluation.decodings={decodings}"]
+        judging = prepare(given, study="points-text", overrides=settings)
+        for one in judging.candidates:
+            answer(judging, one, one.checkpoints[0], tmp_path)
+        carry_out(judging, tmp_path, QUIET)
+    assert {row["decoding"] for row in rows(tmp_path)} == {"sampled"}
+
+
 def test_a_study_without_a_shift_judges_nothing() -> None:
     with pytest.raises(ConfigError, match="no split of it differs from training"):
         prepare(

@@ -127,10 +127,7 @@ def template_warning(run: Run) -> str | None:
 
 
 def _sentence(comparison: Comparison, word: Word, home: Difference, shifted: Difference, split: str) -> str:
-    compare = comparison.compare
+    told = f"{words.moved(home)} on {comparison.compare.home} and {words.moved(shifted)} on {split}"
     if not any((home.interval.low, home.interval.high, shifted.interval.low, shifted.interval.high)):
-        return (
-            f"{word}: it does not differ from {home.b.label} on a single problem, in {words.primary(comparison, split)}"
-        )
-    changes = f"{words.moved(home)} on {compare.home} and {words.moved(shifted)} on {split}"
-    return f"{word}: it {changes}, in {words.primary(comparison, split)}"
+        told = f"does not differ from {home.b.label} on a single problem"
+    return f"{word}: it {told}, in {words.primary(comparison, split)}"

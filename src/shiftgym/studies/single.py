@@ -124,9 +124,14 @@ def evaluate_model(
         folder = BranchFolder(out or Path(scratch))
         claim(folder, {"source": name, "seed": seed, **study.questions()})
         _evaluate(folder, name, given, task, asked, seed=seed, endpoint=endpoint)
-        whole = [row for row in read_lines(folder.results) if row["split"] in asked.splits]
+        # An earlier call may have asked more.
+        rows = [
+            row
+            for row in read_lines(folder.results)
+            if row["split"] in asked.splits and row["decoding"] in asked.decodings and row["problem"] < asked.problems
+        ]
     console = Console()
-    _print_results(Evaluation([row for row in whole if row["problem"] < asked.problems]), task, asked, console)
+    _print_results(Evaluation(rows), task, asked, console)
     if out is not None:
         console.print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
 
