@@ -3,7 +3,7 @@
 runs/points-text-20260101-120000/   RunFolder
     branches/ppo-seed0/             BranchFolder
         checkpoints/step-000040/    CheckpointFolder
-runs/compare-20260101-120000/       RunFolder
+runs/compare-points-text-20260101-120000/   RunFolder
     candidates/sft/step-000040/     BranchFolder
 runs/paper-20260101-120000/         SuiteFolder
     points-text/                    RunFolder
@@ -74,7 +74,8 @@ class BranchFolder:
         self.probes = path / _PROBES
         """Measures of memorisation and forgetting, one line for each probed problem."""
         self.done = path / "done.json"
-        """How the branch ended, `{"state": "done" or "stopped", "message": ...}`; nothing is left to do."""
+        """How the branch ended, `{"state": "done" or "stopped", "message": ...}`; nothing is left to do.
+        Of a candidate: what it was asked, and what a comparison has to know of it beside its rows."""
         self.log = path / "log.txt"
         """What the branch's process printed."""
         self.answering = path / "answering.json"

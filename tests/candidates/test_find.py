@@ -57,6 +57,13 @@ def test_a_model_beside_checkpoints_is_where_they_end(tmp_path: Path) -> None:
     assert found(tmp_path / "run") == [("run", [10, 20, 30])]
 
 
+def test_a_configuration_beside_checkpoints_is_no_model(tmp_path: Path) -> None:
+    make_model(tmp_path / "run" / "checkpoint-10")
+    (tmp_path / "run" / "config.json").write_text("{}")
+    (tmp_path / "run" / "training_args.bin").touch()
+    assert found(tmp_path / "run") == [("run", [10])]
+
+
 def test_flops_are_those_that_a_file_declares(tmp_path: Path) -> None:
     for step in (10, 20):
         folder = make_model(tmp_path / f"checkpoint-{step}")

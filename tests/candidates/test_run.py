@@ -61,6 +61,17 @@ def test_more_problems_may_be_asked_later(tmp_path: Path, task: Task) -> None:
     assert len(rows(tmp_path)) == 2 * 3 * 8
 
 
+def test_what_an_earlier_call_asked_beyond_this_one_is_left_out(tmp_path: Path) -> None:
+    given = ["expert", "expert"]
+    for decodings in ("['sampled', 'greedy']", "['sampled']"):
+        settings = [*SMALL, f"evaluation.decodings={decodings}"]
+        judging = prepare(given, study="points-text", overrides=settings)
+        for one in judging.candidates:
+            answer(judging, one, one.checkpoints[0], tmp_path)
+        carry_out(judging, tmp_path, QUIET)
+    assert {row["decoding"] for row in rows(tmp_path)} == {"sampled"}
+
+
 def test_a_study_without_a_shift_judges_nothing() -> None:
     with pytest.raises(ConfigError, match="no split of it differs from training"):
         prepare(
@@ -101,8 +112,10 @@ def test_what_fails_leaves_the_others_alone(tmp_path: Path, task: Task) -> None:
     judging = prepare(given, study="points-text", overrides=SMALL, labels=["base", "bad", "good"])
     assert carry_out(judging, tmp_path, QUIET) == {"bad": "it is broken"}
     assert list(json.loads(RunFolder(tmp_path).verdict.read_text())["candidates"]) == ["good"]
-    with pytest.raises(ConfigError, match="BASE could not answer: it is broken"):
-        carry_out(prepare(given[1:], study="points-text", overrides=SMALL), tmp_path / "other", QUIET)
+    for name, probes in (("other", False), ("probed", True)):
+        judging = prepare(given[1:], study="points-text", overrides=SMALL, probes=probes)
+        with pytest.raises(ConfigError, match="BASE could not answer: it is broken"):
+            carry_out(judging, tmp_path / name, QUIET)
 
 
 def test_a_model_that_has_answered_may_be_removed(tmp_path: Path, task: Task) -> None:

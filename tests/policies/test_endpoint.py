@@ -36,7 +36,16 @@ def test_the_model_is_named_once(name, served, reason):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://", "http:///v1", "http://a:99999/v1", "http://a b/v1", "http://a..b/v1", "http://a/é", "http://a/\n"],
+    [
+        "http://",
+        "http:///v1",
+        "http://a:99999/v1",
+        "http://a b/v1",
+        "http://a..b/v1",
+        "http://[a/v1",
+        "http://a/é",
+        "http://a/\n",
+    ],
 )
 def test_a_url_that_no_request_can_be_sent_to(url):
     with pytest.raises(ConfigError, match="looks like http://127.0.0.1:8000/v1"):

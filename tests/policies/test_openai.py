@@ -209,6 +209,18 @@ def test_an_empty_answer_goes_back_as_a_placeholder_only_where_empty_text_is_ref
     assert [message["content"] for message in server.bodies[-1]["messages"]][1::2] == [NO_ANSWER, NO_ANSWER]
 
 
+def test_that_empty_text_is_refused_may_be_learned_while_another_request_is_under_way(serve):
+    def script(_, body):
+        if blank(body):
+            asked._learned.refuses_empty = True  # as another thread finds out
+            return refused("messages: text content blocks must be non-empty")
+        return (200, said("")) if len(body["messages"]) < 3 else right(body)
+
+    asked = policy(serve(script), parallel=1)
+    (episode,) = play(asked, TASK, PROBLEMS[:1], limit=2)
+    assert episode.decisions[0].solved
+
+
 ODD = [
     refused("The response was filtered by the content management policy.", code="content_filter"),
     refused("Your input was flagged", 403),

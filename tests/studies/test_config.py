@@ -67,6 +67,10 @@ FAULTS = [
 ]
 
 
+def test_a_model_of_the_hub_may_name_its_revision(tiny_file: Path) -> None:
+    assert load_study(tiny_file, ["model=owner/name@v1.0"]).model == "owner/name@v1.0"
+
+
 @pytest.mark.parametrize(("assignment", "message"), FAULTS, ids=[assignment for assignment, _ in FAULTS])
 def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

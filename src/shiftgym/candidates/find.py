@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
 from shiftgym.layout import CheckpointFolder
-from shiftgym.models.shipped import shipped
+from shiftgym.models.shipped import HUB_ID, shipped
 from shiftgym.policies.endpoint import endpoint_address, is_endpoint
 from shiftgym.reading import nearest
 
@@ -33,8 +33,6 @@ NO_MODEL = {"trainer_state.json", "training_args.bin", CheckpointFolder(Path()).
 
 PLAIN = {"checkpoints", "huggingface", "actor", "policy", "model", "hf"}
 """Names of folders that say nothing about what was trained."""
-
-_HUB = re.compile(r"\w[\w.-]*/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None)
     if Path(name).is_dir():
         checkpoints = _in_directory(Path(name).resolve(), flops_per_step)
         return Candidate("", str(Path(name).resolve()), tuple(checkpoints))
-    if name in shipped() or name == "expert" or _HUB.fullmatch(name):
+    if name in shipped() or name == "expert" or HUB_ID.fullmatch(name):
         return Candidate("", name, (Checkpoint(name),))
     raise ConfigError(
         f"compare: {name!r} is no directory, shipped backbone, hub id owner/name or URL of an endpoint"
@@ -146,7 +144,8 @@ def _in_directory(folder: Path, flops_per_step: float | None) -> list[Checkpoint
             step = next((int(name[1]) for part in own.parts[:-3:-1] if (name := _CHECKPOINT.fullmatch(part))), 0)
             return [Checkpoint(str(own), step, _flops(own, own, step, flops_per_step))]
         last = max(models)
-        if (steps := _steps(folder)) > last or _digest(own, WEIGHTS) != _digest(models[last], WEIGHTS):
+        steps = _steps(folder)
+        if _has_weights(own) and (steps > last or _digest(own, WEIGHTS) != _digest(models[last], WEIGHTS)):
             models[max(steps, last + 1)] = own
     if not models:
         raise ConfigError(
@@ -160,16 +159,19 @@ def _in_directory(folder: Path, flops_per_step: float | None) -> list[Checkpoint
 
 
 def _model_in(folder: Path) -> Path | None:
-    """Where the model of a checkpoint folder lies, if it holds one with its weights."""
+    """Where the model of a checkpoint folder lies, if it holds one."""
     for inside in _INSIDE:
         at = folder / inside
         if (at / "adapter_config.json").is_file():
             return at
-        if (at / "config.json").is_file() and any(any(at.glob(f"*.{end}")) for end in ("safetensors", "bin", "json")):
-            if inside and not any(any(at.glob(f"*.{end}")) for end in ("safetensors", "bin")):
-                continue
+        # The folder itself is taken without weights too, so that loading says which files are missing.
+        if (at / "config.json").is_file() and (not inside or _has_weights(at)):
             return at
     return None
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(path.suffix in WEIGHTS and path.name not in NO_MODEL for path in folder.iterdir())
 
 
 def _steps(folder: Path) -> int:

@@ -57,7 +57,7 @@ class Judging:
         """What `study.toml` of the run folder holds."""
         names = [candidate.label for candidate in self.candidates[1:]]
         record = {
-            **self.study.model_dump(mode="json", include={*TAKEN, "probes", "ladders"}, exclude_none=True),
+            **self.study.model_dump(mode="json", include={*TAKEN}, exclude_none=True),
             "title": f"{', '.join(names)} compared with {self.base.label}",
             "model": self.base.checkpoints[0].source,
             "seeds": [self.seed],
@@ -71,8 +71,14 @@ class Judging:
 
 def judged_study(study: Study, probes: bool) -> Study:
     """The study as a comparison uses it: without branches in `[compare]`, with the trained split among those that are
-    evaluated, and with probes of every evaluated split where they are asked for."""
+    evaluated, and with probes of every evaluated split where they are asked for.
+
+    Raises:
+        ConfigError: no split of it differs from training.
+    """
     compare, evaluation = study.compare, study.evaluation
+    if not compare.shifted:
+        raise ConfigError(f"{study.name}: no split of it differs from training, so it cannot tell what generalises")
     if compare.train not in evaluation.splits:
         evaluation = evaluation.model_copy(update={"splits": (*evaluation.splits, compare.train)})
     probing = study.probes or Probes(splits=tuple(dict.fromkeys((compare.home, *compare.shifted))))

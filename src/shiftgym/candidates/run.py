@@ -45,11 +45,9 @@ def prepare(
     Raises:
         ConfigError: something given is no model, or the study differs from training in nothing.
     """
-    chosen = load_study(study, overrides)
-    if not chosen.compare.shifted:
-        raise ConfigError(f"{study}: no split of it differs from training, so it cannot tell what generalises")
+    chosen = judged_study(load_study(study, overrides), probes)
     candidates = find_candidates(given, labels, served=served, flops_per_step=flops_per_step)
-    return Judging(judged_study(chosen, probes), tuple(candidates), seed, chat_template, endpoint)
+    return Judging(chosen, tuple(candidates), seed, chat_template, endpoint)
 
 
 def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int | None = None) -> dict[str, str]:
@@ -93,13 +91,16 @@ def _ask(judging: Judging, todo: Sequence[Answering], folder: Path, where: Engin
     if away and base.policy is None:
         failed = _run(judging, away, folder, where, console)
     for one in here:
+        # Nothing can be compared with a BASE that did not answer.
+        if base.label in failed:
+            return failed
         if one.candidate.policy is not None:
             shutil.rmtree(one.folder(folder).path, ignore_errors=True)
         try:
             answer(judging, one.candidate, one.checkpoint, folder)
         except ShiftgymError as error:
             failed[one.title] = str(error)
-    if away and base.policy is not None:
+    if away and base.policy is not None and base.label not in failed:
         failed |= _run(judging, away, folder, where, console)
     return failed
 

@@ -55,7 +55,9 @@ def _gather(judging: Judging, folder: Path, file: Callable[[BranchFolder], Path]
                 # An earlier call may have asked more.
                 problem = record["problem"] if "problem" in record else record["index"]
                 index = problem["index"] if isinstance(problem, dict) else problem
-                if record["split"] in of.splits and index < of.problems:
+                # Probes take answers of both decodings into one row.
+                decoded = record.get("decoding") in (None, *of.decodings)
+                if decoded and record["split"] in of.splits and index < of.problems:
                     yield record | place
 
 

@@ -114,8 +114,8 @@ def evaluate(
 
     Args:
         policy: the pair from `load_policy`, or a name: a shipped backbone, a model directory, a hub id, an
-            endpoint as `URL#MODEL`, or `expert`;
-            a function from the decoding to a policy; or a policy, which answers in its own way under every decoding.
+            endpoint as `URL#MODEL`, or `expert`; a function from the decoding to a policy; or a policy, which answers
+            in its own way under every decoding.
         task: a task, or its name: `points`, `navigation`, or `package.module:Class`. A task given by name has one
             split, `train`; that of a study has the splits of the study.
         splits: names of splits; by default all of the task.

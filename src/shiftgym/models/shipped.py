@@ -1,9 +1,14 @@
-"""The backbones that come with shiftgym. torch is not imported here, so that study files are checked without it."""
+"""Names of models: the backbones that come with shiftgym, and ids on the hub. torch is not imported here, so that study
+files are checked without it."""
 
+import re
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parents[1] / "backbones" / "weights"
 """One model directory for each shipped backbone."""
+
+HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+"""A model on the hub: `owner/name`, with an optional branch, tag or commit."""
 
 
 def shipped() -> list[str]:

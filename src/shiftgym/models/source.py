@@ -1,7 +1,6 @@
 """Where the files of a model are: with a shipped backbone, in a directory, or on the hub."""
 
 import difflib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,7 @@ from typing import Any
 from transformers.utils.hub import cached_file
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.shipped import WEIGHTS, shipped
-
-HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+from shiftgym.models.shipped import HUB_ID, WEIGHTS, shipped
 
 NO_FILE = "does not appear to have a file named"
 """What transformers says of a model on the hub that lacks a file."""

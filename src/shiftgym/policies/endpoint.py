@@ -59,10 +59,12 @@ def check_url(url: str) -> None:
     """Raise ConfigError if no request can be sent to `url`."""
     if not is_endpoint(url):
         raise ConfigError(f"{url!r}: the URL of an endpoint starts with http:// or https://")
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError("the URL of an endpoint holds no user and no password; its key is read from OPENAI_API_KEY")
     try:
         parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise ConfigError(
+                "the URL of an endpoint holds no user and no password; its key is read from OPENAI_API_KEY"
+            )
         sendable = parts.hostname and (parts.port is None or parts.port > 0) and parts.hostname.encode("idna")
     except ValueError:
         sendable = None

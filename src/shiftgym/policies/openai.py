@@ -140,11 +140,13 @@ class OpenAIPolicy:
 
     def _ask(self, messages: Messages, stop: Event, tries: int | None) -> dict[str, Any]:
         """The reply to a conversation. If it is refused, an empty answer in its history may be why."""
+        # What this request is sent with: another thread may learn more while it is under way.
+        placeholder = self._learned.refuses_empty
         try:
-            return self._ask_as_learned(messages, stop, tries, placeholder=self._learned.refuses_empty)
+            return self._ask_as_learned(messages, stop, tries, placeholder=placeholder)
         except Fault as fault:
             empty = any(not message["content"].strip() for message in messages)
-            if fault.kind != "refused" or not empty or self._learned.refuses_empty:
+            if fault.kind != "refused" or not empty or placeholder:
                 raise
         reply = self._ask_as_learned(messages, stop, tries, placeholder=True)
         self._learned.refuses_empty = True

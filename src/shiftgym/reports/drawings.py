@@ -11,6 +11,19 @@ from shiftgym.reports.figures import PaperFigure
 
 def all_figures(analysis: Analysis) -> list[PaperFigure]:
     """The figures of one run; the page takes the same panels."""
+    return [
+        *_trajectories(analysis),
+        *_ladders(analysis),
+        *(_recognition(analysis) if analysis.sees else ()),
+        *_success(analysis),
+        *_reading(analysis),
+        _validity(analysis),
+        *_outcomes(analysis),
+    ]
+
+
+def _trajectories(analysis: Analysis) -> list[PaperFigure]:
+    """What was gained at home against what was gained under each shift."""
     found = [
         PaperFigure(f"{name}-{split}", [_trajectory(analysis, split, view) for view in views], columns)
         for split in analysis.shifted
@@ -20,35 +33,46 @@ def all_figures(analysis: Analysis) -> list[PaperFigure]:
         )
         if views
     ]
-    found += [
+    return found + [
         PaperFigure(f"pareto-{split}", [panels.pareto(analysis, split)], 1)
         for split in analysis.shifted
         if analysis.rankings[split]
     ]
-    found += [
+
+
+def _ladders(analysis: Analysis) -> list[PaperFigure]:
+    """Success ever further from training."""
+    return [
         PaperFigure(
             f"ladder-{name}", [panels.ladder(analysis, rungs, view) for view in analysis.asked(analysis.home)], 2
         )
         for name, rungs in analysis.first.ladders.items()
     ]
-    if analysis.sees:
-        found += [
-            PaperFigure(
-                f"recognition-{decoding}",
-                [
-                    panels.trajectory(
-                        analysis,
-                        f"{split}: {decoding}",
-                        panels.Side(split, decoding, "recognised", MEASURES["recognised"].label),
-                        panels.Side(split, decoding, "success_1", "success with one attempt"),
-                    )
-                    for split in analysis.splits
-                ],
-                2,
-            )
-            for decoding in analysis.first.decodings
-        ]
-    found += [
+
+
+def _recognition(analysis: Analysis) -> list[PaperFigure]:
+    """Success against what was read off the pictures."""
+    return [
+        PaperFigure(
+            f"recognition-{decoding}",
+            [
+                panels.trajectory(
+                    analysis,
+                    f"{split}: {decoding}",
+                    panels.Side(split, decoding, "recognised", MEASURES["recognised"].label),
+                    panels.Side(split, decoding, "success_1", "success with one attempt"),
+                )
+                for split in analysis.splits
+            ],
+            2,
+        )
+        for decoding in analysis.first.decodings
+    ]
+
+
+def _success(analysis: Analysis) -> list[PaperFigure]:
+    """Success along compute, counted in every way."""
+    return [
         PaperFigure(
             f"success-{axis}",
             [
@@ -61,7 +85,11 @@ def all_figures(analysis: Analysis) -> list[PaperFigure]:
         )
         for axis in analysis.first.axes
     ]
-    found += [
+
+
+def _reading(analysis: Analysis) -> list[PaperFigure]:
+    """By which rule the answers under each shift are right."""
+    return [
         PaperFigure(
             f"reading-{split}",
             [
@@ -74,18 +102,21 @@ def all_figures(analysis: Analysis) -> list[PaperFigure]:
         for split in analysis.shifted
         if tables.reading_measures(analysis, split)
     ]
-    found.append(
-        PaperFigure(
-            "validity",
-            [
-                _course(analysis, split, decoding, "valid", f"{split}: valid, {decoding}")
-                for decoding in analysis.first.decodings
-                for split in analysis.splits
-            ],
-            len(analysis.splits),
-        )
-    )
-    found += [
+
+
+def _validity(analysis: Analysis) -> PaperFigure:
+    """How many answers could be judged at all."""
+    courses = [
+        _course(analysis, split, decoding, "valid", f"{split}: valid, {decoding}")
+        for decoding in analysis.first.decodings
+        for split in analysis.splits
+    ]
+    return PaperFigure("validity", courses, len(analysis.splits))
+
+
+def _outcomes(analysis: Analysis) -> list[PaperFigure]:
+    """What the verifier said of first and of final answers."""
+    return [
         PaperFigure(
             f"outcomes-{decoding}",
             [
@@ -97,7 +128,6 @@ def all_figures(analysis: Analysis) -> list[PaperFigure]:
         )
         for decoding in analysis.first.decodings
     ]
-    return found
 
 
 def _trajectory(analysis: Analysis, split: str, view: View) -> panels.Panel:

@@ -6,7 +6,7 @@ speaks of this checkpoint, not of the recipe that made it, since another seed of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
@@ -15,7 +15,6 @@ from shiftgym.reports.entries import Entry, at_checkpoint
 from shiftgym.reports.runs import START, ComparisonRun, Run
 
 Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
-WORDS: tuple[Word, ...] = get_args(Word)
 
 SCOPE = (
     "A verdict speaks of this checkpoint, not of the recipe that made it: another seed of training may end elsewhere. "
@@ -128,8 +127,7 @@ def template_warning(run: Run) -> str | None:
 
 
 def _sentence(comparison: Comparison, word: Word, home: Difference, shifted: Difference, split: str) -> str:
-    compare = comparison.compare
+    told = f"{words.moved(home)} on {comparison.compare.home} and {words.moved(shifted)} on {split}"
     if not any((home.interval.low, home.interval.high, shifted.interval.low, shifted.interval.high)):
-        return f"{word}: success does not differ from that of {home.b.label} on a single problem"
-    changes = f"{words.moved(home)} on {compare.home} and {words.moved(shifted)} on {split}"
-    return f"{word}: it {changes}, in {words.primary(comparison, split)}"
+        told = f"does not differ from {home.b.label} on a single problem"
+    return f"{word}: it {told}, in {words.primary(comparison, split)}"

@@ -1,6 +1,5 @@
 """The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
 
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -10,7 +9,7 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import shipped
+from shiftgym.models.shipped import HUB_ID, shipped
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -33,7 +32,7 @@ class _Setup(Table):
     """A model and its problems."""
 
     model: str = "points-0"
-    """A shipped backbone, a model directory, or a hub id `owner/name`."""
+    """A shipped backbone, a model directory, or a hub id `owner/name`, which may name a `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -51,7 +50,7 @@ class _Setup(Table):
             return model
         if Path(model).is_dir():
             return str(Path(model).resolve())
-        if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", model):
+        if not HUB_ID.fullmatch(model):
             raise ValueError(
                 f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped())}"
             )

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from shiftgym.models.chat import ChatFormat
 
-NOT_TIMED = {"label", "start", "start_at", "optimizer", "steps"}
-"""Settings that do not change how long a step takes; branches that differ only in these are measured once."""
-
 FEW, MORE = 2, 8
 """Problems a split that are answered to see what a batch and what a problem costs."""
 

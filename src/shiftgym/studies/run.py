@@ -85,7 +85,7 @@ def resume_study(
         raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
     study, given = load_study(run.study), load_study(source or run.study, overrides)
     if given != study:
-        key, here, there = first_difference(study.model_dump(), given.model_dump())
+        key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
     return _carry_out(study, run, workers, plain)
 
@@ -206,11 +206,11 @@ def environment(where: Engine) -> dict[str, Any]:
     }
 
 
-def first_difference(recorded: dict[str, Any], given: dict[str, Any], *path: str) -> tuple[str, Any, Any]:
+def _first_difference(recorded: dict[str, Any], given: dict[str, Any], *path: str) -> tuple[str, Any, Any]:
     for key in [*recorded, *given]:
         here, there = recorded.get(key), given.get(key)
         if isinstance(here, dict) and isinstance(there, dict) and here != there:
-            return first_difference(here, there, *path, key)
+            return _first_difference(here, there, *path, key)
         if here != there:
             return ".".join([*path, key]), here, there
     raise ValueError("the same")

@@ -125,57 +125,23 @@ def evaluate_model(
         folder = BranchFolder(out or Path(scratch))
         claim(folder, {"source": name, "seed": seed, **study.questions()})
         try:
-            _evaluate(folder, name, given, study.build_task(), asked, seed=seed, endpoint=endpoint)
+            _evaluate(folder, name, given, task, asked, seed=seed, endpoint=endpoint)
         except ShiftgymError as error:
             # An endpoint may refuse one decoding after it has answered under another, which was paid for.
             refused = error
+        # An earlier call may have asked more.
         rows = [
             row
             for row in read_lines(folder.results)
             if row["split"] in asked.splits and row["decoding"] in asked.decodings and row["problem"] < asked.problems
         ]
+    console = Console()
     if rows:
-        _tell(Evaluation(rows), settings, int(study.build_task().limit))
+        _print_results(Evaluation(rows), task, asked, console)
     if refused is not None:
         raise refused
     if out is not None:
-        Console().print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
-
-
-def _tell(found: Evaluation, settings: EvaluationTable, limit: int) -> None:
-    """Print the success on every split, and what a reader has to know about the answers."""
-    import pyarrow as pa
-
-    from shiftgym.evaluation.measures import MEASURES
-    from shiftgym.evaluation.rows import SCHEMA
-    from shiftgym.evaluation.summaries import summarise
-    from shiftgym.reports.cautions import ENDS, never_right, unanswered
-    from shiftgym.reports.words import told
-
-    summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
-    ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
-    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
-    heads = ["split", "decoding", *[measure.called(limit) for measure in (*rated, *shown)]]
-    if ends:
-        # Further columns fit into 80 characters only if all are narrow.
-        heads = [head.replace(" ", "\n") for head in heads]
-    table = Table(*heads, box=None, collapse_padding=bool(ends))
-    for of in summaries:
-        rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
-        table.add_row(
-            of.split,
-            of.decoding,
-            *[f"{100 * rate.value:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in rates],
-            *[told(measure, of.means[measure.name]) for measure in shown],
-        )
-    console = Console()
-    console.print(table)
-    console.print(f"Percent of {settings.problems} problems a split, with 95 % intervals.", highlight=False)
-    lines = [line] if (line := never_right(summaries)) else []
-    places = {f"{of.split}, {of.decoding}": [of] for of in summaries}
-    lines += unanswered(places, settings.max_new_tokens, least=0)
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(f"Rows: {BranchFolder(out).results}", highlight=False, soft_wrap=True)
 
 
 def _evaluate(
@@ -201,6 +167,41 @@ def _evaluate(
             endpoint=endpoint,
             on_batch=lambda: shown.show({name: "running"}),
         )
+
+
+def _print_results(found: Evaluation, task: Task, asked: EvaluationTable, console: Console) -> None:
+    """Print a row for each split and decoding, and what to know before the numbers are read."""
+    import pyarrow as pa
+
+    from shiftgym.evaluation.measures import MEASURES
+    from shiftgym.evaluation.rows import SCHEMA
+    from shiftgym.evaluation.summaries import summarise
+    from shiftgym.reports.cautions import ENDS, never_right, unanswered
+    from shiftgym.reports.words import told
+
+    summaries = summarise(pa.Table.from_pylist(found.rows, schema=SCHEMA))
+    ends = [name for name in ENDS if any(of.means[name] for of in summaries)]
+    rated, shown = ([MEASURES[name] for name in names] for names in (("success_1", "success"), (*BESIDE, *ends)))
+    heads = ["split", "decoding", *[measure.called(task.limit) for measure in (*rated, *shown)]]
+    if ends:
+        # Further columns fit into 80 characters only if all are narrow.
+        heads = [head.replace(" ", "\n") for head in heads]
+    table = Table(*heads, box=None, collapse_padding=bool(ends))
+    for of in summaries:
+        rates = [found.estimate(measure.name, split=of.split, decoding=of.decoding) for measure in rated]
+        table.add_row(
+            of.split,
+            of.decoding,
+            *[f"{100 * rate.value:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in rates],
+            *[told(measure, of.means[measure.name]) for measure in shown],
+        )
+    console.print(table)
+    console.print(f"Percent of {asked.problems} problems a split, with 95 % intervals.", highlight=False)
+    lines = [line] if (line := never_right(summaries)) else []
+    places = {f"{of.split}, {of.decoding}": [of] for of in summaries}
+    lines += unanswered(places, asked.max_new_tokens, least=0)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _step(metrics: dict[str, Any]) -> str:
