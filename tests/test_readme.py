@@ -130,5 +130,5 @@ def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.C
 def test_python_runs(code: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(code.splitlines()) <= 15
     small = re.sub(r"\bsteps=\d+", "steps=1", re.sub(r"\bproblems=\d+", "problems=4", code))
-    exec(compile(small, "README.md", "exec"), {})  # noqa: S102  the README is ours
+    exec(compile(small, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102  the README is ours
     assert capsys.readouterr().out

@@ -8,6 +8,8 @@ from tests.candidates.conftest import SMALL, Coin
 
 import shiftgym
 from shiftgym.policies.expert import ExpertPolicy
+from shiftgym.policies.text_chat import Dialogue
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Task
 
 MANY = ("evaluation.problems=64", *SMALL[1:])
@@ -28,6 +30,19 @@ def test_a_verdict_and_its_numbers(task: Task) -> None:
     assert better is not None and better.low > 0
     assert "better, rule_ood: generalised" in repr(found)
     assert found._repr_html_().startswith("<pre>") and "generalised" in found._repr_html_()
+
+
+class OneRule(Coin):
+    """Answers as well as a coin under the trained rule, and never rightly under another."""
+
+    def _lands(self, names: Names, dialogue: Dialogue) -> bool:
+        return dialogue.decision.problem.split != "rule_ood" and super()._lands(names, dialogue)
+
+
+def test_nothing_is_told_from_a_shift_under_which_no_answer_was_ever_right(task: Task) -> None:
+    found = shiftgym.compare(OneRule(task, 0.1, 1), OneRule(task, 0.9, 2), overrides=MANY, labels=["base", "tuned"])
+    verdict = found.verdicts["tuned"]["rule_ood"]
+    assert verdict.home.verdict == "rose" and verdict.word == "undecided"
 
 
 def test_the_folder_is_temporary_unless_one_is_given(tmp_path: Path, task: Task) -> None:

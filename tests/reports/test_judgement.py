@@ -1,10 +1,14 @@
 """The table of signs, word by word, as docs/measures.md gives it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from shiftgym.evaluation.statistics import Interval, difference
-from shiftgym.reports.judgement import Word, word_of
+from shiftgym.reports.comparison import Difference, View
+from shiftgym.reports.entries import Entry
+from shiftgym.reports.judgement import Word, _against, word_of
 from shiftgym.seeds import rng
 
 UP, DOWN, WIDE, NONE = (Interval(0, *limits) for limits in ((0.01, 0.2), (-0.2, -0.01), (-0.2, 0.2), (-0.04, 0.04)))
@@ -47,3 +51,16 @@ def test_every_word_can_be_asked_to_fail_on() -> None:
     from shiftgym.cli import checkpoints
 
     assert checkpoints.Word == Word
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(DOWN, "greedy, one attempt fell by 0.0 points"), (UP, None), (WIDE, None)]
+)
+def test_a_measure_that_moved_the_other_way_is_told(change: Interval, said: str | None) -> None:
+    before, after = (Entry(name, name, "further", name, (1.0,)) for name in ("before", "after"))
+    analysis = SimpleNamespace(
+        secondary=lambda split: [View("greedy", "success_1", "greedy, one attempt")],
+        difference=lambda a, b, *asked: Difference(a, b, change),
+    )
+    against = _against(analysis, Difference(after, before, UP), "rule_ood")  # type: ignore[arg-type]
+    assert (against is not None and said in against) if said else against is None

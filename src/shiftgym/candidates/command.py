@@ -33,8 +33,6 @@ def compare_models(
     found = Compared(folder, failed)
     report = found.report()
     console.print(result_table(folder))
-    for title, reason in failed.items():
-        console.print(f"{title} could not answer: {reason}", soft_wrap=True)
     console.print(f"Verdicts: {RunFolder(folder).verdict}\nReport: {report}", soft_wrap=True)
     for label, verdicts in found.verdicts.items():
         for split, one in verdicts.items():

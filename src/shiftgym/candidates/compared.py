@@ -109,6 +109,8 @@ def compare(
         found = compare("points-0", "runs/first/checkpoints/step-000010")
         found.verdicts["step-000010"]["rule_ood"].word
 
+    Models given by name answer in processes of their own, so a script calls this under `if __name__ == "__main__":`.
+
     Args:
         base: the model before training: a shipped backbone, a model directory, a hub id `owner/name` with an optional
             `@revision`, a directory with a LoRA adapter, an endpoint as `URL#MODEL`, a policy, or the pair from

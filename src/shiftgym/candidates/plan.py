@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftgym.candidates.answer import answered
+from shiftgym.candidates.find import Candidate, Checkpoint
 from shiftgym.candidates.judging import Judging, with_recorded
 from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
+from shiftgym.files import read_lines
 from shiftgym.layout import RunFolder
 from shiftgym.tasks.walk import decisions
 
@@ -34,13 +36,12 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
     most_read = task.limit * read + least * of.max_new_tokens * task.limit * (task.limit - 1) / 2
     table = Table("model", "checkpoints", "requests", "tokens read", "tokens written", box=None, pad_edge=False)
     for candidate in judging.candidates:
-        left = sum(
-            out is None or not answered(judging, candidate, checkpoint, out) for checkpoint in candidate.checkpoints
-        )
+        shares = [_left(judging, candidate, checkpoint, out) for checkpoint in candidate.checkpoints]
+        left = sum(shares)
         table.add_row(
             Text(candidate.label),
-            f"{left} of {len(candidate.checkpoints)} left",
-            f"{left * least:,} to {left * least * task.limit:,}",
+            f"{sum(map(bool, shares))} of {len(shares)} left",
+            f"{left * least:,.0f} to {left * least * task.limit:,.0f}",
             f"{left * read / 1e3:,.0f}k to {left * most_read / 1e3:,.0f}k",
             f"at most {left * least * task.limit * of.max_new_tokens / 1e3:,.0f}k",
         )
@@ -58,6 +59,20 @@ def print_plan(judging: Judging, out: Path | None, console: Console) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def _left(judging: Judging, candidate: Candidate, checkpoint: Checkpoint, out: Path | None) -> float:
+    """The share of what is asked that a checkpoint has not answered in `out` yet."""
+    if out is None or candidate.policy is not None:
+        return 1.0
+    if answered(judging, candidate, checkpoint, out):
+        return 0.0
+    of = judging.study.evaluation
+    rows = read_lines(RunFolder(out).candidate(candidate.key, checkpoint.step).results)
+    done = sum(
+        row["split"] in of.splits and row["decoding"] in of.decodings and row["problem"] < of.problems for row in rows
+    )
+    return float(1 - done / (len(of.splits) * len(of.decodings) * of.problems))
 
 
 def _prompts(judging: Judging) -> Iterator[int]:

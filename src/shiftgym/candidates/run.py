@@ -77,7 +77,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         failed = _ask(judging, todo, folder, where, console)
         if not answered(judging, judging.base, judging.base.checkpoints[0], folder):
             raise ConfigError(f"compare: BASE could not answer: {failed[judging.base.label]}")
-        finish(judging, folder)
+        finish(judging, folder, failed)
     return failed
 
 

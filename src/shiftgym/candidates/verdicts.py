@@ -1,7 +1,7 @@
 """From the answers of the candidates to the files of the run folder: rows, verdicts, report."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +23,12 @@ SCHEMA = 1
 """Version of `verdict.json`."""
 
 
-def finish(judging: Judging, folder: Path) -> None:
-    """Put together what the candidates have answered, and judge them by it. Only whole checkpoints count."""
+def finish(judging: Judging, folder: Path, failed: Mapping[str, str] | None = None) -> None:
+    """Put together what the candidates have answered, and judge them by it. Only whole checkpoints count.
+
+    Args:
+        failed: what could not answer, with the reason.
+    """
     run = RunFolder(folder)
     whole = [_whole(judging, candidate, folder) for candidate in judging.candidates]
     judging = replace(judging, candidates=tuple(candidate for candidate in whole if candidate.checkpoints))
@@ -32,7 +36,10 @@ def finish(judging: Judging, folder: Path) -> None:
     write_lines(run.episodes, _gather(judging, folder, lambda of: of.evaluation_episodes))
     write_lines(run.probes, _gather(judging, folder, lambda of: of.probes))
     write_lines(run.results, _gather(judging, folder, lambda of: of.results))
-    write_text(run.verdict, json.dumps(_record(judging, folder), indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        run.verdict,
+        json.dumps({**_record(judging, folder), "failed": dict(failed or {})}, indent=1, ensure_ascii=False) + "\n",
+    )
 
 
 def _whole(judging: Judging, candidate: Candidate, folder: Path) -> Candidate:
@@ -42,7 +49,10 @@ def _whole(judging: Judging, candidate: Candidate, folder: Path) -> Candidate:
         return replace(candidate, checkpoints=())
     template = read_json(RunFolder(folder).candidate(candidate.key, whole[-1].step).done)["chat_template"]
     digest = sha256(template.encode()).hexdigest()[:16] if template else None
-    return replace(candidate, checkpoints=tuple(whole), chat_template=digest)
+    # What is judged is then not what was given, so its name has to say so.
+    last = whole[-1] == candidate.checkpoints[-1]
+    label = candidate.label if last else f"{candidate.label} (only up to step {whole[-1].step})"
+    return replace(candidate, label=label, checkpoints=tuple(whole), chat_template=digest)
 
 
 def _gather(judging: Judging, folder: Path, file: Callable[[BranchFolder], Path]) -> Iterator[dict[str, Any]]:
@@ -69,6 +79,7 @@ def _record(judging: Judging, folder: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "study": judging.study.name,
         "base": judging.base.label,
+        "base_source": judging.base.checkpoints[0].source,
         "decoding": run.compare.decoding,
         "measures": {split: run.compare.primary(split) for split in run.compare.shifted},
         "margin": run.compare.margin,
@@ -94,6 +105,7 @@ def _secondary(analysis: Analysis, entry: Entry) -> dict[str, Any]:
             name: _interval(analysis.rate(entry, split, compare.decoding, name))
             for name in (compare.primary(split), "perseverated", "valid")
         }
+        | {view.label: _interval(analysis.rate(entry, split, *view[:2])) for view in analysis.secondary(split)}
         for split in analysis.splits
     }
     if analysis.gapped:

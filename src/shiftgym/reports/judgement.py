@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
+from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import Comparison, Difference, Verdict, verdict_of
 from shiftgym.reports.entries import Entry, at_checkpoint
 from shiftgym.reports.runs import START, ComparisonRun, Run
@@ -61,22 +62,30 @@ class Judgement:
     word: Word
     sentence: str
     """The word with its numbers."""
+    against: str | None
+    """What other measures of success say against it; None where none does."""
 
     def record(self) -> dict[str, Any]:
         """As it stands in `verdict.json`; changes and limits are shares, not points."""
         sides = {"home": self.home, "shifted": self.shifted}
-        return {"verdict": self.word, "sentence": self.sentence} | {
-            name: {
-                "change": side.interval.value,
-                "low": side.interval.low,
-                "high": side.interval.high,
-                "sign": side.verdict,
+        sentences = {"sentence": self.sentence, "against": self.against}
+        plain = {key: told and told.replace("\u00a0", " ") for key, told in sentences.items()}
+        return (
+            {"verdict": self.word}
+            | plain
+            | {
+                name: {
+                    "change": side.interval.value,
+                    "low": side.interval.low,
+                    "high": side.interval.high,
+                    "sign": side.verdict,
+                }
+                for name, side in sides.items()
             }
-            for name, side in sides.items()
-        }
+        )
 
 
-def judge(comparison: Comparison, entry: Entry, split: str) -> Judgement | None:
+def judge(comparison: Analysis, entry: Entry, split: str) -> Judgement | None:
     """The verdict on an entry and a shifted split; None where the start or an answer is missing."""
     compare, start = comparison.compare, comparison.start
     if start is None:
@@ -85,11 +94,14 @@ def judge(comparison: Comparison, entry: Entry, split: str) -> Judgement | None:
     home, shifted = (comparison.difference(entry, start, of, *asked) for of in (compare.home, split))
     if home is None or shifted is None:
         return None
-    word = word_of(home.interval, shifted.interval, compare.margin)
-    return Judgement(split, home, shifted, word, _sentence(comparison, word, home, shifted, split))
+    # Where all answers are alike on both sides, nothing can be told from the difference.
+    told = home.level is None and shifted.level is None
+    word = word_of(home.interval, shifted.interval, compare.margin) if told else "undecided"
+    sentence = _sentence(comparison, word, home, shifted, split)
+    return Judgement(split, home, shifted, word, sentence, _against(comparison, shifted, split))
 
 
-def judge_all(comparison: Comparison, entry: Entry) -> dict[str, Judgement]:
+def judge_all(comparison: Analysis, entry: Entry) -> dict[str, Judgement]:
     """Shifted split -> the verdict on an entry."""
     found = {split: judge(comparison, entry, split) for split in comparison.compare.shifted}
     return {split: one for split, one in found.items() if one is not None}
@@ -102,6 +114,17 @@ def judged_entries(run: Run) -> list[Entry]:
         for branch in run.branches
         if branch.name != START and (fractions := run.cube.checkpoints(branch.name))
     ]
+
+
+def _against(comparison: Analysis, shifted: Difference, split: str) -> str | None:
+    """The other measures of success that moved another way on a shifted split than the primary one."""
+    found = [
+        f"{view.label} {words.moved(one)}"
+        for view in comparison.secondary(split)
+        if (one := comparison.difference(shifted.a, shifted.b, split, view.decoding, view.measure))
+        and one.verdict not in ("undecided", shifted.verdict)
+    ]
+    return f"Other measures disagree on {split}: {words.join(found)}" if found else None
 
 
 def headline(judged: Sequence[tuple[Entry, Mapping[str, Judgement]]]) -> str:

@@ -171,6 +171,11 @@ class Run:
         """The axis on which all branches end at the same value."""
         return FLOPS[self.study["budget"].get("accounting", "executed")]
 
+    @property
+    def failures(self) -> list[str]:
+        """Sentences about models that could not answer. The log of a study tells of its branches."""
+        return []
+
     def trains(self, branch: str) -> bool:
         """Whether a branch is trained on the split that the study trains on."""
         table = self.study["init"] if branch == START else self.study["branches"][branch]
@@ -298,6 +303,12 @@ class ComparisonRun(Run):
         last = self.study["candidates"][branch]["checkpoints"][-1]["step"]
         unknown = "BASE" if branch == START else "unknown step"
         return "" if not self.axes else f"step {round(fraction * last)}" if last else unknown
+
+    @property
+    def failures(self) -> list[str]:
+        verdict = RunFolder(self.folder).verdict
+        failed = read_json(verdict)["failed"] if verdict.is_file() else {}
+        return [f"{title} could not answer: {reason}." for title, reason in failed.items()]
 
     @property
     def other_templates(self) -> list[str]:

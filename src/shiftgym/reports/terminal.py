@@ -31,7 +31,12 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
         DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
     """
     analysis = Analysis(load_runs([run_folder, *others]))
-    warnings = [words.unfinished(analysis), *cautions(analysis), template_warning(analysis.first)]
+    warnings = [
+        words.unfinished(analysis),
+        *cautions(analysis),
+        template_warning(analysis.first),
+        *analysis.first.failures,
+    ]
     parts: list[Any] = [Text(f"{warning}\n") for warning in warnings if warning]
     parts += _comparison(analysis) if isinstance(analysis.first, ComparisonRun) else _study(analysis)
     return Group(*parts, words.scope(analysis))
@@ -48,7 +53,7 @@ def _study(analysis: Analysis) -> list[Any]:
 
 def _comparison(analysis: Analysis) -> list[Any]:
     parts: list[Any] = [
-        Text(f"{entry.label}, {split}: {found.sentence}.\n")
+        Text(f"{entry.label}, {split}: {found.sentence}." + (f" {found.against}." if found.against else "") + "\n")
         for entry in judged_entries(analysis.first)
         for split, found in judge_all(analysis, entry).items()
     ]

@@ -113,7 +113,7 @@ def evaluate_model(
     """
     from shiftgym.models.resolve import load_named
 
-    settings = study.evaluation
+    task, settings = study.build_task(), study.evaluation
     for split in splits or ():
         if split not in study.splits:
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
