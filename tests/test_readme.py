@@ -71,12 +71,15 @@ def toy(arguments: list[str]) -> list[str]:
         at = arguments.index(small[0])
         arguments = arguments[:at] + arguments[at + 2 :]
     if arguments[0] == "train":
-        small += [f"--set=recipe.{key}" for key in ("max_new_tokens=16", "problems=16", *SMALL.get(arguments[2], ()))]
+        small += [f"--set=recipe.{key}" for key in ("problems=16", *SMALL.get(arguments[2], ("max_new_tokens=16",)))]
     return [*arguments, *small]
 
 
-SMALL = {"ppo": ("episodes_per_iteration=4", "minibatch=4")}
-"""Settings of recipes that the README trains with."""
+SMALL: dict[str, tuple[str, ...]] = {
+    "ppo": ("max_new_tokens=16", "episodes_per_iteration=4", "minibatch=4"),
+    "sft": (),
+}
+"""Settings of recipes that the pages train with; other recipes sample answers."""
 
 
 def smoke(name: str) -> list[str]:

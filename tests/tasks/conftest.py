@@ -157,14 +157,14 @@ def long_texts() -> Callable[[str, str, random.Random, int], Iterator[str]]:
 
 
 def _soon(call: Callable[[], object]) -> bool:
-    """Whether a call takes under 50 ms of our own processor time; a busy machine gets six tries."""
+    """Whether a call takes under 50 ms of our own processor time; a busy machine gets twenty tries."""
 
     def seconds() -> float:
         started = time.thread_time()
         call()
         return time.thread_time() - started
 
-    return any(seconds() < 0.05 for _ in range(6))
+    return any(seconds() < 0.05 for _ in range(20))
 
 
 @pytest.fixture(scope="session")

@@ -248,6 +248,13 @@ def test_ordinary_length_hides_nothing(before):
     assert judge(before + RIGHT, EASY).outcome == "correct"
 
 
+def test_beyond_the_budget_the_answer_is_still_found(soon):
+    for unit in (":{'", "[['", "'['[", '{"a":{"\'', "[[1],'['[{", "[1,'[',1,'"):
+        text = (unit * 60_000)[:60_000] + " " + RIGHT
+        assert soon(lambda text=text: judge(text, EASY)), unit
+    assert judge("[1,a" * 25_000 + RIGHT, EASY).outcome == "correct"
+
+
 def test_its_own_fields_only():
     found = read_object('{"cards": ["K"], "steps": "x", "formula": "10"} {"formula": "8*3*1"}', "formula")
     assert found == {"formula": "8*3*1"}

@@ -10,8 +10,8 @@ template of the prompt. As `lines` the answer is the last block with the field, 
 Small slips are tolerated because they say nothing about the task: code fences, prose around the object, single quotes,
 trailing commas, bare words as strings.
 
-Reading takes bounded time at any length: what begins an object or array and breaks is paid for out of one budget of
-characters (`BUDGET`), which texts of ordinary making never use up.
+Reading takes bounded time at any length: beginnings that break share one budget of characters, which texts of ordinary
+making never use up. What then is left of the text is read three levels deep only, which is fast.
 """
 
 import json
@@ -26,11 +26,10 @@ from shiftgym.tasks.thinking import without_thinking
 Form = Literal["json", "lines"]
 """How an answer is written."""
 
-BUDGET = 2
-"""How often each character of a text may be read, on average, in objects and arrays that turn out to be broken. Once
-that is used up, a broken one is passed over up to where it breaks, instead of being searched."""
-SPARE = 100_000
-"""Characters that are added to the budget, so that short texts are always searched to the end."""
+SPARE = 20_000
+"""The budget of a text beside its own length, in characters that are read in what turns out to be broken."""
+START = 30
+"""What each beginning of an object or array costs beside that."""
 
 
 def read_fields(text: str, field: str, form: Form, lists: Collection[str] = ()) -> dict[str, Any] | None:
@@ -112,7 +111,7 @@ def _shallow(levels: int) -> str:
     return rf"{{\s*+(?:{_NAME}{value}{_NEXT})*+}}|\[\s*+(?:{value}{_NEXT})*+\]"
 
 
-_VALUE = f"(?:{_SCALAR}|{_shallow(2)})"
+_VALUE = f"(?:{_SCALAR}|{_shallow(1)})"
 _REST = {
     "{": re.compile(rf"\s*+(?:{_NAME}{_VALUE}{_NEXT})*+(?:(}})({_NEXT})?+|{_NAME}(\[+(?=\[\[)|[\[{{]))", re.DOTALL),
     "[": re.compile(rf"\s*+(?:{_VALUE}{_NEXT})*+(?:(\])({_NEXT})?+|(\[+(?=\[\[)|[\[{{]))", re.DOTALL),
@@ -120,36 +119,53 @@ _REST = {
 """What follows in an object or array, up to its end, perhaps with what leads to the next item, or up to the beginning
 of one or more inside it. Shallow ones on the way are read at once, since that is fast."""
 _WORD = "[A-Za-z0-9_.…+-]++"
-_OBJECT = rf"""{{(?=\s*+(?:"(?![^"\\]{{0,40}}+"\s*+[^:\s])|'(?![^'\\]{{0,40}}+'\s*+[^:\s])|{_WORD}\s*+:))"""
-_BEGIN = re.compile(rf"""{_OBJECT}|\[(?=\s*+(?:["'[]|{_WORD}\s*+[],]|{_OBJECT}|{{\s*+}}))""")
+
+
+def _first(after: str) -> str:
+    """The pattern of a first name or item, with one of the characters that may stand after it; a string is only looked
+    at where it is short and has no escapes."""
+    quoted = (rf"{quote}(?![^{quote}\\]{{0,40}}+{quote}\s*+[^{after}\s])" for quote in ("'", '"'))
+    return rf"\s*+(?:{'|'.join(quoted)}|{_WORD}\s*+[{after}])"
+
+
+_OBJECT = rf"{{(?={_first(':')})"
+_BEGIN = re.compile(rf"{_OBJECT}|\[(?=(?:\s*+\[){{0,9}}+(?:{_first('],')}|\s*+(?:[][]|{_OBJECT}|{{\s*+}})))")
 """The beginning of an object or array that is not empty and does not clearly break at its first name or item."""
-_QUOTE = re.compile("[\"']")
+_SHALLOW = re.compile(rf"(?![{{[]\s*+[]}}]|\[{{4}})(?:{_shallow(3)})", re.DOTALL)
+"""A complete object or array for the end of a text whose budget is used up, but for those that are clearly deeper."""
+_PLAIN = re.compile(r"""(?:[^"']++|"[^"\\{[]*+"|'[^'\\{[]*+')*+""")
+"""What has no strings in which anything could begin."""
 
 
 def _complete(text: str, names: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where the complete objects and arrays begin and end that stand in no other one and hold one of these places."""
-    at, left = 0, SPARE + BUDGET * len(text)
+    at, left = 0, SPARE + len(text)
     broken: set[int] = set()
-    while names and (begin := _BEGIN.search(text, at)) and begin.start() < names[-1]:
+    while names and left > 0 and (begin := _BEGIN.search(text, at)) and begin.start() < names[-1]:
         at = start = begin.start()
         while at in broken:
             at += 1
         if at > start:
             continue
         end, opened = _read(text, start)
-        named = bisect_left(names, start) < bisect_left(names, end)
+        name = names[bisect_left(names, start)]
+        left -= START
         if not opened:
-            if named:
+            if name < end:
                 yield start, end
             at = end
-        elif left > 0 and (named or _QUOTE.search(text, start, end)):
-            # Whatever was open where this one broke is broken too. A quote there was sought to the end of the text.
-            broken.update(opened)
-            left -= (len(text) if text[end : end + 1] in ('"', "'") else end) - start
-            at += 1
-        else:
-            # Without quotes, what begins in here ends in here or is broken too.
-            at = end
+            continue
+        left -= end - start
+        plain = _PLAIN.match(text, start, min(name, end))
+        matters = plain.end() if plain else start
+        # Whatever was open where this one broke is broken too. What else reaches the first place that matters began
+        # after the last open one before it.
+        broken.update(opened)
+        at = opened[bisect_left(opened, matters) - 1] + 1 if matters < end else end
+    if left <= 0:
+        for match in _SHALLOW.finditer(text, at):
+            if bisect_left(names, match.start()) < bisect_left(names, match.end()):
+                yield match.span()
 
 
 def _read(text: str, start: int) -> tuple[int, list[int]]:
