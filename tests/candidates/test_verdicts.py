@@ -12,8 +12,8 @@ from shiftgym.candidates.compared import compare
 from shiftgym.candidates.run import prepare
 from shiftgym.candidates.verdicts import finish
 from shiftgym.layout import RunFolder
+from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import load_run
 from shiftgym.tasks.base import Task
 
 

@@ -5,15 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from shiftgym.cli.main import main
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    code = end.value.code
-    return code if isinstance(code, int) else 0
+from tests.cli.conftest import run
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import run
 
 from shiftgym import __version__
-from shiftgym.cli.main import main
 
 NO_MODEL = "--set=model=nobody/nothing"
 """A hub id that these commands never look up."""
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    code = end.value.code
-    return code if isinstance(code, int) else 0
 
 
 @pytest.mark.parametrize(

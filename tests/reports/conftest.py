@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import load_run
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> <!-- & \u2028"
 CARD = "---\nlicense: x\n---\n# Card\n\n<script>alert(3)</script>\n\n![p](https://example.org/p.png)\n"

@@ -8,7 +8,7 @@ import pytest
 
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 
 
 def test_everything_is_ranked_by_its_gain_under_the_shift(analysis: Analysis) -> None:

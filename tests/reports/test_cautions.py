@@ -13,8 +13,8 @@ from shiftgym.reports import page, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions, never_right, unanswered
 from shiftgym.reports.claims import Claim, hold
+from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import load_run
 from shiftgym.reports.tables import change_rows, gap_rows, primary_rows, rate_rows, slope_rows
 from shiftgym.reports.terminal import result_table
 

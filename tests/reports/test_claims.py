@@ -9,7 +9,7 @@ from shiftgym.errors import DataError
 from shiftgym.reading import WrongValue, typed
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import Claim, claims_page, hold
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 
 LOSS = Claim(text="SFT loses", paper="it does", study="synthetic", a="sft", split="rule_ood", expect="fall")
 

@@ -16,8 +16,8 @@ from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import Condition, Difference, Effect, Verdict, at_least_wilson, verdict_of
 from shiftgym.reports.entries import Entry
+from shiftgym.reports.load import check_poolable, load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import check_poolable, load_run
 from shiftgym.reports.terminal import result_table
 
 INTERVALS = {"rose": Interval(0.2, 0.1, 0.3), "fell": Interval(-0.2, -0.3, -0.1), "undecided": Interval(0, -0.1, 0.1)}

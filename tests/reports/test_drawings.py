@@ -10,7 +10,7 @@ from shiftgym.candidates.compared import compare
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.episodes import sampled_episodes
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 from shiftgym.reports.tables import compute_rows
 from shiftgym.tasks.base import Task
 

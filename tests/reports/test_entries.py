@@ -4,7 +4,7 @@ from typing import Any
 
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.entries import EARLY, EARLY_MARGIN
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 
 START = (0.55, 0.35, 0.25)
 POOR = (0.5, 0.02, 0.7)

@@ -8,7 +8,8 @@ import pytest
 
 from shiftgym.reports import episodes
 from shiftgym.reports.episodes import sampled_episodes
-from shiftgym.reports.runs import Run, load_run
+from shiftgym.reports.load import load_run
+from shiftgym.reports.runs import Run
 from shiftgym.tasks.base import Drawn
 
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from shiftgym.errors import DataError
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import load_run
 from shiftgym.reports.terminal import result_table
 
 

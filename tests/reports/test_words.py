@@ -9,7 +9,7 @@ from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect, Verdict
 from shiftgym.reports.entries import EARLY
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 
 UP, DOWN, FLAT = Interval(0.0938, 0.0312, 0.1641), Interval(-0.1234, -0.1603, -0.0811), Interval(-0.021, -0.06, 0.018)
 

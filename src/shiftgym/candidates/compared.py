@@ -18,7 +18,7 @@ from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.reading import nearest
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.judgement import Judgement, judge_all, judged_entries
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 
 if TYPE_CHECKING:
     from shiftgym.evaluation.statistics import Interval

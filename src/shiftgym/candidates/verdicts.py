@@ -16,7 +16,7 @@ from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import judge_all, judged_entries
-from shiftgym.reports.runs import ComparisonRun, load_run
+from shiftgym.reports.load import load_run
 from shiftgym.reports.words import scope
 
 SCHEMA = 1
@@ -92,7 +92,7 @@ def _record(judging: Judging, folder: Path) -> dict[str, Any]:
             }
             for candidate in judging.candidates[1:]
         },
-        "other_chat_template": run.other_templates if isinstance(run, ComparisonRun) else [],
+        "other_chat_template": run.other_templates,
         "evidence": scope(analysis),
     }
 

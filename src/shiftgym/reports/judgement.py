@@ -13,7 +13,7 @@ from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import Comparison, Difference, Verdict, verdict_of
 from shiftgym.reports.entries import Entry, at_checkpoint
-from shiftgym.reports.runs import START, ComparisonRun, Run
+from shiftgym.reports.runs import START, Run
 
 Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
 
@@ -141,7 +141,8 @@ def headline(judged: Sequence[tuple[Entry, Mapping[str, Judgement]]]) -> str:
 
 def template_warning(run: Run) -> str | None:
     """Which models have another chat template than BASE, if any."""
-    if not isinstance(run, ComparisonRun) or not (others := run.other_templates):
+    others = run.other_templates
+    if not others:
         return None
     return (
         f"The chat template of {words.join(others)} is not that of {run.backbone}, which may change answers by itself. "

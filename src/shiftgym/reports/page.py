@@ -22,7 +22,7 @@ from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.judgement import judge_all, judged_entries
-from shiftgym.reports.runs import load_runs
+from shiftgym.reports.load import load_runs
 
 
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:

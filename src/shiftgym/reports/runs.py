@@ -1,9 +1,8 @@
 """A run folder as a report reads it: the study, what the branches are, the rows, the environment, sampled episodes."""
 
 import itertools
-import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from shiftgym.errors import DataError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.evaluation.rows import Cube, read_rows
+from shiftgym.evaluation.rows import Cube
 from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines, read_log
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
@@ -23,9 +22,6 @@ from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.idle import idleness
 from shiftgym.training.settings import FLOPS
-
-EXPECTED = ("name", "title", "model", "seeds", "data_seed", "task", "compare", "evaluation")
-"""What the file of every run folder has."""
 
 COMPUTE = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
 """The two ways in which a study counts compute."""
@@ -57,6 +53,7 @@ class Run:
     end: ClassVar[str] = "at the end of the budget"
     origin: ClassVar[str] = "the backbone"
     spent: ClassVar[str] = "Compute"
+    train: ClassVar[str] = "trained on"
 
     folder: Path
     study: dict[str, Any]
@@ -172,6 +169,11 @@ class Run:
         return FLOPS[self.study["budget"].get("accounting", "executed")]
 
     @property
+    def other_templates(self) -> list[str]:
+        """The models whose chat template is not that of the start; branches have the one of their start."""
+        return []
+
+    @property
     def failures(self) -> list[str]:
         """Sentences about models that could not answer. The log of a study tells of its branches."""
         return []
@@ -239,33 +241,6 @@ class Run:
             yield from read_lines(folder.evaluation_episodes)
 
 
-def load_run(folder: Path) -> Run:
-    """Read a run folder; of a run that is still running or was killed, what there is.
-
-    Raises:
-        DataError: the folder is no run folder, or a file in it cannot be read as what it should be.
-    """
-    layout = RunFolder(folder)
-    path = layout.study
-    if not path.is_file():
-        raise DataError(f"{folder}: no run folder (it has no {path.name}); give a folder made by `shiftgym study run`")
-    try:
-        study = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: no valid TOML ({error})") from error
-    compares = "candidates" in study
-    for table in EXPECTED if compares else (*EXPECTED, "budget", "branches"):
-        if table not in study:
-            raise DataError(f"{path}: {table!r} is missing; expected the resolved study that a run writes")
-    # The whole file is written when the study ends; until then every branch has its own.
-    paths = [layout.results] if layout.results.is_file() else [branch.results for branch in layout.begun()]
-    rows = read_rows([path for path in paths if path.is_file() and path.stat().st_size])
-    if not len(rows):
-        first = "every model has answered" if compares else "the shared start is evaluated"
-        raise DataError(f"{folder}: no results yet; the first ones come when {first}")
-    return ComparisonRun(folder, study, rows) if compares else Run(folder, study, rows)
-
-
 class ComparisonRun(Run):
     """Candidates that answered the problems of a study. BASE is the start, and every other candidate is a branch."""
 
@@ -274,6 +249,7 @@ class ComparisonRun(Run):
     end = "at the last checkpoint"
     origin = "the model before training"
     spent = "Training"
+    train = "the training split"
 
     @property
     def backbone(self) -> str:
@@ -312,7 +288,6 @@ class ComparisonRun(Run):
 
     @property
     def other_templates(self) -> list[str]:
-        """The candidates whose chat template is not that of BASE."""
         of = self.study["candidates"]
         known = {one["label"]: one["chat_template"] for one in of.values() if "chat_template" in one}
         base = known.get(self.backbone)
@@ -335,27 +310,3 @@ class ComparisonRun(Run):
 
     def episodes(self) -> Iterator[dict[str, Any]]:
         return read_lines(RunFolder(self.folder).episodes)
-
-
-def load_runs(folders: Sequence[Path]) -> list[Run]:
-    """Runs of one study on different backbones; DataError if they cannot be pooled, or as for `load_run`."""
-    runs = [load_run(folder) for folder in folders]
-    check_poolable(runs)
-    return runs
-
-
-def check_poolable(runs: Sequence[Run]) -> None:
-    """Runs may be compared problem by problem only if they are the same study on different backbones."""
-    first = runs[0]
-    for other in runs[1:]:
-        for key in ("data_seed", "seeds", "splits", "compare", "evaluation", "task"):
-            if other.study.get(key) != first.study.get(key):
-                raise DataError(
-                    f"{other.folder}: [{key}] differs from that of {first.folder}; "
-                    "pool only runs of the same study on different backbones"
-                )
-        if [branch.name for branch in other.branches] != [branch.name for branch in first.branches]:
-            raise DataError(f"{other.folder}: its branches are not those of {first.folder}; pool only the same study")
-    names = [run.backbone for run in runs]
-    if len(set(names)) < len(names):
-        raise DataError(f"backbones {', '.join(names)}: a backbone occurs twice; give one run for each")

@@ -15,7 +15,8 @@ from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import SCOPE, judge_all, judged_entries, template_warning
-from shiftgym.reports.runs import ComparisonRun, load_runs
+from shiftgym.reports.load import load_runs
+from shiftgym.reports.runs import ComparisonRun
 
 Rows = Sequence[tuple[Entry, Sequence[tables.Cell]]]
 

@@ -142,8 +142,7 @@ def verdict(difference: Difference) -> str:
 def setting(analysis: Comparison, split: str) -> str:
     """What a split is in the comparison, as in `id (at home)`."""
     compare = analysis.compare
-    train = "the training split" if isinstance(analysis.first, ComparisonRun) else "trained on"
-    known = dict.fromkeys(compare.shifted, "shifted") | {compare.train: train, compare.home: "at home"}
+    known = dict.fromkeys(compare.shifted, "shifted") | {compare.train: analysis.first.train, compare.home: "at home"}
     return f"{split} ({known[split]})" if split in known else split
 
 

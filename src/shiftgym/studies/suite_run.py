@@ -15,7 +15,7 @@ from shiftgym.layout import SuiteFolder
 from shiftgym.reading import WrongValue, read_toml, typed
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import claims_page
-from shiftgym.reports.runs import load_run
+from shiftgym.reports.load import load_run
 from shiftgym.studies.run import Finished, new_folder, prepare, resume_study
 from shiftgym.studies.suite import SuiteTables, load_suite
 
