@@ -80,6 +80,7 @@ class Ledger:
         head: bool = True,
         backward: bool = False,
         encoder_backward: bool = False,
+        recomputed: bool = False,
     ) -> None:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
@@ -88,15 +89,16 @@ class Ledger:
             head: whether the output embeddings were applied to the answer tokens.
             backward: whether gradients were computed.
             encoder_backward: whether the vision encoder had gradients too.
+            recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
         """
         rows, length = batch.packed.ids.shape
-        flops = self.shape.forward_flops(
-            rows=rows, new_tokens=length, context=length, head_positions=batch.answer_tokens * head
-        )
+        layers = self.shape.forward_flops(rows=rows, new_tokens=length, context=length, head_positions=0)
+        flops = layers + 2 * self.shape.head_weights * batch.answer_tokens * head
         self.forward_flops += flops
         if backward:
             self.tokens_trained += batch.tokens
             self.backward_flops += 2 * flops
+            self.forward_flops += recomputed * (layers + encoder_flops * encoder_backward)
         self.encoded(encoder_flops, learned=encoder_backward)
 
     def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:

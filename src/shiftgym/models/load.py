@@ -20,6 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.adapters import Adapter, merge, of_adapter, read_adapter
+from shiftgym.models.attention import attend_by
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.checked import (
     check_architecture,
@@ -29,6 +30,7 @@ from shiftgym.models.checked import (
     check_weights,
     read_config,
 )
+from shiftgym.models.devices import torch_device
 from shiftgym.models.faults import broken, explained, quiet
 from shiftgym.models.source import Source, find_source
 from shiftgym.models.weight_files import weights_fault
@@ -44,6 +46,7 @@ def load_policy(
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    attention: str = "auto",
     chat_template: str | None = None,
     template_variables: Mapping[str, Any] | None = None,
 ) -> tuple[PreTrainedModel, ChatFormat]:
@@ -55,19 +58,23 @@ def load_policy(
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, or a hub id `owner/name` or
             `owner/name@revision`. Only a hub id may download.
+        device, dtype, attention: see `Placement`.
         chat_template, template_variables: see `ChatFormat`.
 
     Raises:
         ConfigError: there is no such model, its files are not whole or not those of a supported model, its tokenizer
-            has tokens that it has no embedding for, or its chat template is missing or cannot be used.
+            has tokens that it has no embedding for, or its chat template is missing or cannot be used. Or this
+            machine has no such device, or no such attention kernel for this model.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
+    place = torch_device(device)
     source = find_source(name_or_path)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     with quiet():
         model, reader = _load(source, DTYPES[dtype])
-        model.to(device)  # type: ignore[arg-type]
+        attend_by(model, attention)
+        model.to(place)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
         chat_format = ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
         check_tokens(source, model, chat_format)

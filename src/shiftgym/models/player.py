@@ -5,6 +5,7 @@ Passes through the model are charged to the ledger here. Only `score` leaves tha
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
@@ -21,6 +22,7 @@ from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
+from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
@@ -48,6 +50,8 @@ class Player:
     """Scoring runs the trunk under autocast to this format. Generation has the precision of the weights."""
     tokens_per_pass: int = 4096
     """Most padded tokens in one microbatch."""
+    gradient_checkpointing: bool = False
+    """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
 
@@ -165,14 +169,23 @@ class Player:
         pass follows."""
         at = self.temperature if temperature is None else temperature
         whole = not self.path.trunk
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
+        again = self.gradient_checkpointing and torch.is_grad_enabled()
+        with recomputed(self.model) if again else nullcontext():
+            return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
         self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         pictures = self.chat_format.flops(batch.packed.shown)
-        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+        self.ledger.scored(
+            batch,
+            pictures,
+            head=head,
+            backward=backward,
+            encoder_backward=encoder_backward,
+            recomputed=self.gradient_checkpointing,
+        )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
         """Log-probability of every answer token of each conversation."""

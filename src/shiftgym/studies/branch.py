@@ -49,7 +49,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
-    model, chat_format = load_policy(source, template_variables=study.template_variables)
+    model, chat_format = load_policy(source, **study.placement.options, template_variables=study.template_variables)
     task = study.build_task()
 
     probe = None
@@ -90,6 +90,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
             on_step=lambda _: hand_back(),
+            placement=study.placement,
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}
