@@ -258,12 +258,14 @@ def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, T
     Raises:
         TrainingStopped: a logit is NaN or infinite; some may be minus infinity.
     """
-    scores = logits / temperature if temperature > 0 else logits
+    scores = logits / (temperature or 1.0)
     largest = scores.amax(-1, keepdim=True)
     if not largest.isfinite().all():
         raise TrainingStopped(NOT_FINITE)
-    scores = scores - largest
-    cumulative = scores.exp().cumsum(-1)
+    # In place, since each copy of a large vocabulary is large.
+    scores -= largest
+    cumulative = scores.exp()
+    cumulative.cumsum_(-1)
     total = cumulative[:, -1:]
     if temperature > 0:
         token = torch.searchsorted(cumulative, noise[:, None] * total, right=True)

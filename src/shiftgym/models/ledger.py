@@ -7,7 +7,7 @@ vision encoder are counted by torch (`models/pictures.py`). Not counted: element
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -55,6 +55,22 @@ class ModelShape:
         return rows * new_tokens * per_token + 2 * self.head_weights * head_positions
 
 
+class HeadTokens(NamedTuple):
+    """How many tokens the output embeddings were applied to. Where the vocabulary is large, each quantity that is read
+    of `Scores` is a pass of its own, and the backward pass repeats it."""
+
+    forward: int
+    backward: int
+
+    def read(self, tokens: int) -> "HeadTokens":
+        """With a forward pass of so many tokens."""
+        return HeadTokens(self.forward + tokens, self.backward)
+
+    def learned(self, tokens: int) -> "HeadTokens":
+        """With a backward pass of so many tokens."""
+        return HeadTokens(self.forward, self.backward + tokens)
+
+
 @dataclass(slots=True)
 class Ledger:
     """The compute that a branch has spent so far."""
@@ -77,7 +93,7 @@ class Ledger:
         batch: "Microbatch",
         encoder_flops: int,
         *,
-        head: bool = True,
+        head: HeadTokens | None = None,
         backward: bool = False,
         encoder_backward: bool = False,
         recomputed: bool = False,
@@ -86,19 +102,22 @@ class Ledger:
 
         Args:
             encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
-            head: whether the output embeddings were applied to the answer tokens.
+            head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
             encoder_backward: whether the vision encoder had gradients too.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
         """
         rows, length = batch.packed.ids.shape
-        layers = self.shape.forward_flops(rows=rows, new_tokens=length, context=length, head_positions=0)
-        flops = layers + 2 * self.shape.head_weights * batch.answer_tokens * head
-        self.forward_flops += flops
+        tokens = head or HeadTokens(batch.answer_tokens, batch.answer_tokens)
+
+        def flops(head_tokens: int) -> int:
+            return self.shape.forward_flops(rows=rows, new_tokens=length, context=length, head_positions=head_tokens)
+
+        self.forward_flops += flops(tokens.forward)
         if backward:
             self.tokens_trained += batch.tokens
-            self.backward_flops += 2 * flops
-            self.forward_flops += recomputed * (layers + encoder_flops * encoder_backward)
+            self.backward_flops += 2 * flops(tokens.backward)
+            self.forward_flops += recomputed * (flops(0) + encoder_flops * encoder_backward)
         self.encoded(encoder_flops, learned=encoder_backward)
 
     def generated(self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int) -> None:

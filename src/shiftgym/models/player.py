@@ -17,7 +17,7 @@ from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.models.ledger import Ledger
+from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
@@ -174,7 +174,12 @@ class Player:
             return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
-        self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
+        self,
+        batch: Microbatch,
+        *,
+        head: HeadTokens | None = None,
+        backward: bool = False,
+        encoder_backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         pictures = self.chat_format.flops(batch.packed.shown)
@@ -219,7 +224,7 @@ class Player:
             states = trunk_states(self.model, batch.packed, self.precision, whole=not self.path.trunk)
             return torch.as_tensor(head(states[batch.attempts]))
 
-        return self._evaluate(read, values, [len(each.spans) for each in read], head=False)
+        return self._evaluate(read, values, [len(each.spans) for each in read], head=HeadTokens(0, 0))
 
     @torch.no_grad()
     def _evaluate(
@@ -228,13 +233,13 @@ class Player:
         numbers: Callable[[Microbatch], Tensor],
         sizes: list[int],
         *,
-        head: bool = True,
+        head: HeadTokens | None = None,
     ) -> list[list[float]]:
         """Run `numbers` over all conversations without gradient; `sizes[i]` numbers belong to conversation i.
 
         Args:
             numbers: (A,) or (N,) of a microbatch, one for each answer token or each attempt.
-            head: whether `numbers` applies the output embeddings to the answer tokens, which the ledger must know.
+            head: see `Ledger.scored`.
         """
         results: list[list[float]] = [[] for _ in conversations]
         for batch in self.microbatches(conversations):
