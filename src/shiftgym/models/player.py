@@ -3,7 +3,6 @@
 Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
@@ -18,6 +17,7 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.lora import frozen_copy
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.positions import position_limit
 from shiftgym.models.prefixes import branching
@@ -56,10 +56,8 @@ class Player:
         return len(ids) <= position_limit(self.model)
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights."""
-        kept = copy.deepcopy(self.model)
-        kept.requires_grad_(False)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
+        return replace(self, model=frozen_copy(self.model))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""

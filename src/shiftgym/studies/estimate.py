@@ -134,7 +134,9 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
-        model, _ = load_policy(study.model, template_variables=study.template_variables)
+        model, _ = load_policy(
+            study.model, template_variables=study.template_variables, merged=branch.table.settings.lora is None
+        )
         folder = branch.folder(scratch)
         of = branch.table
         train((model, chat_format), load_recipe(of.recipe), task, settings=of.settings, folder=folder.path, steps=2)
