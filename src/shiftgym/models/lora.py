@@ -16,7 +16,6 @@ from transformers import PreTrainedModel
 
 from shiftgym import seeds
 from shiftgym.errors import ConfigError
-from shiftgym.models.pictures import part_of
 
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
@@ -46,22 +45,21 @@ def adapt(
     rank: int,
     alpha: int,
     targets: str | Sequence[str],
-    frozen: Sequence[str] = (),
     seed: int,
 ) -> None:
-    """Make an adapter all that is trained of a model: a new one that adds nothing yet, or the one that it has.
+    """Make an adapter all that is trained of a model: a new one that adds nothing yet, or the one that it has. What is
+    frozen already gets none.
 
     The adapter's weights are float32, also beside weights of fewer bits, whose steps would be lost in rounding.
 
     Args:
         targets: `all-linear`, the last parts of names of linear layers, or a regular expression for whole names.
-        frozen: parts of a vision-language model that get no adapter.
         seed: of A, uniform within 1 / sqrt(inputs) as in peft. B is zero.
 
     Raises:
         ConfigError: there are no such layers, or the model has another adapter.
     """
-    names = _targeted(model, targets, frozen)
+    names = _targeted(model, targets)
     if has_adapter(model):
         _check_same(model, rank, alpha, names)
     else:
@@ -189,12 +187,15 @@ def _origin(model: PreTrainedModel) -> tuple[str | None, str | None]:
     return name, getattr(model.config, "_commit_hash", None)
 
 
-def _targeted(model: PreTrainedModel, targets: str | Sequence[str], frozen: Sequence[str]) -> list[str]:
+def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
     """Names of the linear layers that get an adapter."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    layers: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    linear = {re.sub(r"\.(base_layer|lora_[AB]\..*)$", "", name) for name, module in layers.items() if module is not head}
-    able = [name for name in linear if part_of(name) not in frozen]
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    able = [
+        name.removesuffix(".base_layer")
+        for name, module in linear.items()
+        if module is not head and module.weight.requires_grad and not re.search(r"\.lora_[AB]\.", name)
+    ]
     if targets == ALL_LINEAR:
         found = {ALL_LINEAR: able}
     elif isinstance(targets, str):

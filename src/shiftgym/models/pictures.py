@@ -184,12 +184,6 @@ PROJECTORS = {"multi_modal_projector", "connector", "merger"}
 """Names of these parts in the model families."""
 
 
-def part_of(name: str) -> str:
-    """Which part of a model a weight or layer of that name belongs to: `vision`, `projector` or `decoder`."""
-    words = set(name.split("."))
-    return "projector" if words & PROJECTORS else "vision" if words & ENCODERS else "decoder"
-
-
 def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """Train everything but the parts named, which may be `vision` and `projector`.
 
@@ -198,7 +192,8 @@ def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """
     found = set()
     for name, weights in model.base_model.named_parameters():
-        part = part_of(name)
+        words = set(name.split("."))
+        part = "projector" if words & PROJECTORS else "vision" if words & ENCODERS else "decoder"
         weights.requires_grad_(part not in parts)
         found.add(part)
     if missing := set(parts) - found:

@@ -17,7 +17,7 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger
-from shiftgym.models.lora import frozen_copy
+from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.positions import position_limit
 from shiftgym.models.prefixes import branching
@@ -157,7 +157,10 @@ class Player:
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         pictures = self.chat_format.flops(batch.packed.shown)
-        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+        adapted = has_adapter(self.model)
+        self.ledger.scored(
+            batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward, adapted=adapted
+        )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
         """Log-probability of every answer token of each conversation."""

@@ -121,7 +121,7 @@ def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int)
     """
     freeze(model, settings.frozen)
     if settings.lora is not None:
-        adapt(model, **dict(settings.lora), frozen=settings.frozen, seed=seed)
+        adapt(model, **dict(settings.lora), seed=seed)
     elif has_adapter(model):
         raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
 
