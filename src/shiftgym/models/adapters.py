@@ -126,7 +126,12 @@ def attach(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
     if source.folder is None:
         raise broken(source, "training goes on with an adapter in a directory only; download it, and give its path")
     with explained(source, f"its adapter of {adapter.base.name!r}: "):
-        lora.attach(base, source.folder, str(Path(adapter.base.path).resolve()) if adapter.base.local else adapter.base.path, adapter.base.revision)
+        lora.attach(
+            base,
+            source.folder,
+            str(Path(adapter.base.path).resolve()) if adapter.base.local else adapter.base.path,
+            adapter.base.revision,
+        )
     return base
 
 

@@ -4,6 +4,7 @@ A frozen layer passes the gradient on but has none for its weight, and nothing i
 weight. Which layers those are depends on how the model is made, so it is seen in one forward pass over one token.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Gradients:
         if trained == {False} and not _pictures_are_trained(model):
             return cls(0, head, frozenset(linear))
         blocks = next(each for each in trunk.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
-        inputs, outputs = _seen(model, linear, list(blocks))
+        inputs, outputs = _seen(model, linear, blocks)
         # A layer that did not run, as one that needs a picture, counts as reached.
         unreached = frozenset(module for module, reached in inputs.items() if not reached)
         return cls(count - sum(not reached for reached in outputs.values()), 1 + head, unreached)
@@ -47,7 +48,7 @@ class Gradients:
 
 
 def _seen(
-    model: PreTrainedModel, linear: list[nn.Module], blocks: list[nn.Module]
+    model: PreTrainedModel, linear: Iterable[nn.Module], blocks: Iterable[nn.Module]
 ) -> tuple[dict[nn.Module, bool], dict[nn.Module, bool]]:
     """Whether the input of each linear layer, and the output of each block, has a gradient."""
     inputs: dict[nn.Module, bool] = {}
@@ -65,7 +66,7 @@ def _seen(
 
     hooks = [module.register_forward_pre_hook(before) for module in linear]
     hooks += [module.register_forward_hook(after) for module in blocks]
-    hooks.append(model.get_input_embeddings().register_forward_hook(embedded))  # type: ignore[no-untyped-call]
+    hooks.append(model.get_input_embeddings().register_forward_hook(embedded))
     trunk: Any = model.get_decoder()  # type: ignore[no-untyped-call]
     with torch.enable_grad():
         trunk(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from shiftgym import seeds
@@ -65,7 +65,7 @@ def adapt(
     else:
         _inject(model, rank, alpha, names)
         for name, layer in lora_layers(model).items():
-            first, second = layer.lora_A[NAME].weight, layer.lora_B[NAME].weight
+            first, second = _factors(layer)
             generator = torch.Generator().manual_seed(seeds.derive(seed, "lora", name))
             bound = first.shape[1] ** -0.5
             with torch.no_grad():
@@ -97,7 +97,7 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     kept = copy.deepcopy(model, shared)
     kept.requires_grad_(False)
     layers = lora_layers(kept)
-    if layers and not any(layer.lora_B[NAME].weight.any() for layer in layers.values()):
+    if layers and not any(_factors(layer)[1].any() for layer in layers.values()):
         for name, layer in layers.items():
             kept.set_submodule(name, layer.base_layer)
         del kept.peft_config
@@ -107,7 +107,7 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
 def save_adapter(model: PreTrainedModel, folder: Path) -> None:
     """Write the adapter as peft does. Its configuration names the base by its absolute path, or by id and commit."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = model.peft_config[NAME].to_dict() | {"inference_mode": True}
+    config = _config(model).to_dict() | {"inference_mode": True}
     # Sets have another order in each process.
     values = {name: sorted(value) if isinstance(value, set | list) else value for name, value in config.items()}
     (folder / CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True), encoding="utf-8")
@@ -144,17 +144,19 @@ def attach(model: PreTrainedModel, folder: Path, base: str, revision: str | None
     """
     from peft import LoraConfig, PeftConfig
 
-    config = PeftConfig.from_pretrained(folder)
+    config: Any = PeftConfig.from_pretrained(str(folder))
     plain = LoraConfig().to_dict() if isinstance(config, LoraConfig) else {}
     known = {"r", "lora_alpha", "target_modules", "lora_dropout", "init_lora_weights", "fan_in_fan_out"}
     known |= {"base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version", "auto_mapping"}
-    if special := sorted(name for name, value in config.to_dict().items() if name not in known and value != plain.get(name)):
+    if special := sorted(
+        name for name, value in config.to_dict().items() if name not in known and value != plain.get(name)
+    ):
         raise ValueError(f"training does not go on with an adapter that has {', '.join(special)}")
     assert isinstance(config, LoraConfig)
     names = {re.sub(r"\.lora_[AB]\..*", "", name.removeprefix(PREFIX)) for name in load_file(folder / WEIGHTS)}
     _inject(model, config.r, config.lora_alpha, sorted(names))
     load_adapter(model, folder)
-    model.peft_config[NAME].base_model_name_or_path, model.peft_config[NAME].revision = base, revision
+    _config(model).base_model_name_or_path, _config(model).revision = base, revision
 
 
 def _inject(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str]) -> None:
@@ -182,8 +184,10 @@ def _inject(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str])
 def _origin(model: PreTrainedModel) -> tuple[str | None, str | None]:
     """What an adapter names as its base: the absolute path of a directory, or an id on the hub and its commit."""
     name = model.name_or_path
+    if not name:
+        return None, None
     if Path(name).is_dir():
-        return (str(Path(name).resolve()), None) if name else (None, None)
+        return str(Path(name).resolve()), None
     return name, getattr(model.config, "_commit_hash", None)
 
 
@@ -210,7 +214,7 @@ def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]
 
 def _check_same(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str]) -> None:
     """ConfigError if the adapter that the model has is not the one that is asked for."""
-    config = model.peft_config[NAME]
+    config = _config(model)
     there, asked = (config.r, config.lora_alpha, sorted(lora_layers(model))), (rank, alpha, sorted(names))
     if there != asked:
         raise ConfigError(
@@ -218,6 +222,18 @@ def _check_same(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[s
             f"{len(there[2])} layers, not rank {rank} and alpha {alpha} on {len(names)}; give the same, or leave lora "
             "out to train the merged model"
         )
+
+
+def _factors(layer: "LoraLayer") -> tuple[Tensor, Tensor]:
+    """A (rank, inputs) and B (outputs, rank) of a layer."""
+    first: Any = layer.lora_A[NAME]
+    second: Any = layer.lora_B[NAME]
+    return first.weight, second.weight
+
+
+def _config(model: PreTrainedModel) -> Any:
+    """peft's configuration of the model's adapter."""
+    return model.peft_config[NAME]
 
 
 def _in_files(name: str) -> str:

@@ -50,9 +50,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
     settings = branch.table.settings
-    model, chat_format = load_policy(
-        source, template_variables=study.template_variables, merged=settings.lora is None
-    )
+    model, chat_format = load_policy(source, template_variables=study.template_variables, merged=settings.lora is None)
     prepare_model(model, settings, branch.seed)
     task = study.build_task()
 

@@ -58,9 +58,7 @@ def train_model(
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    policy = load_policy(
-        training.model, template_variables=training.template_variables, merged=settings.lora is None
-    )
+    policy = load_policy(training.model, template_variables=training.template_variables, merged=settings.lora is None)
     write_text(record, training.to_toml())
     console = Console()
     result = train(

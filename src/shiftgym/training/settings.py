@@ -28,7 +28,7 @@ class OptimizerSettings(Settings):
     """The optimizer of a recipe."""
 
     name: Literal["adamw", "adamw8bit", "muon"] = "adamw"
-    """`adamw8bit`: AdamW by bitsandbytes, whose moments take 8 bits a weight (32 bits for embeddings and small tensors).
+    """`adamw8bit`: AdamW of bitsandbytes, whose moments take 8 bits a weight, but 32 for embeddings and small tensors.
     `muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate; not for LoRA."""
     learning_rate: float = Field(default=1e-4, gt=0)
     """Peak learning rate."""
@@ -117,7 +117,9 @@ class TrainingSettings(Settings):
         needed["optimizer adamw8bit"] = ("bitsandbytes", self.optimizer.name == "adamw8bit")
         for setting, (package, used) in needed.items():
             if used and find_spec(package) is None:
-                raise ConfigError(f"{setting} needs {package}, which is not installed: pip install 'shiftgym[{package}]'")
+                raise ConfigError(
+                    f"{setting} needs {package}, which is not installed: pip install 'shiftgym[{package}]'"
+                )
 
 
 class SupervisedSettings(TrainingSettings):
