@@ -145,7 +145,8 @@ def attach(model: PreTrainedModel, folder: Path, base: str, revision: str | None
     from peft import LoraConfig, PeftConfig
 
     config: Any = PeftConfig.from_pretrained(str(folder))
-    plain = LoraConfig().to_dict() if isinstance(config, LoraConfig) else {}
+    default: Any = LoraConfig()
+    plain = default.to_dict() if isinstance(config, LoraConfig) else {}
     known = {"r", "lora_alpha", "target_modules", "lora_dropout", "init_lora_weights", "fan_in_fan_out"}
     known |= {"base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version", "auto_mapping"}
     if special := sorted(
