@@ -185,9 +185,7 @@ def _flops(within: Path, model: Path, step: int, per_step: float | None) -> floa
     counted, or those that the caller has declared."""
     for folder in (model, *model.parents):
         if (state := CheckpointFolder(folder).state).is_file() and "ledger" in (record := read_json(state)):
-            from shiftgym.models.ledger import Ledger
-
-            return float(Ledger.load(record["ledger"]).flops)
+            return float(record["ledger"]["forward_flops"] + record["ledger"]["backward_flops"])
         if (state := folder / "trainer_state.json").is_file() and (counted := read_json(state).get("total_flos")):
             return float(counted)
         if folder == within:

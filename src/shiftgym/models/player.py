@@ -3,7 +3,6 @@
 Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
@@ -18,6 +17,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.ledger import HeadTokens, Ledger
+from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
@@ -65,10 +65,8 @@ class Player:
         return reading_path(self.model, self.chat_format)
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights."""
-        kept = copy.deepcopy(self.model)
-        kept.requires_grad_(False)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
+        return replace(self, model=frozen_copy(self.model))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
@@ -190,6 +188,7 @@ class Player:
             backward=backward,
             encoder_backward=encoder_backward,
             recomputed=self.gradient_checkpointing,
+            adapted=has_adapter(self.model),
         )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:

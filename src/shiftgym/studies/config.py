@@ -181,6 +181,8 @@ class Study(_Setup):
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
+            if branch.start == "init":
+                _check_adapter(name, branch, self.init)
             return
         others = [other for other in self.branches if other != name]
         if branch.start not in others:
@@ -191,6 +193,7 @@ class Study(_Setup):
         if branch.start_at not in self.budget.checkpoints:
             known = ", ".join(map(str, self.budget.checkpoints))
             raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")
+        _check_adapter(name, branch, self.branches[branch.start])
 
 
 class Training(_Setup):
@@ -265,6 +268,15 @@ def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()
+
+
+def _check_adapter(name: str, branch: BranchTable, start: RecipeTable) -> None:
+    """WrongValue if a branch cannot go on with the adapter that it starts from."""
+    own, there = branch.settings.lora, start.settings.lora
+    if own and there and own != there:
+        values = ", ".join(f"{key} = {value!r}" for key, value in there)
+        reason = f"it goes on with the adapter of {branch.start}, so it must have {values}; without lora it trains "
+        raise WrongValue(f"branches.{name}.lora", f"{reason}the merged model")
 
 
 def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:
