@@ -74,8 +74,8 @@ def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype 
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
-    them, Granite divides and Cohere multiplies them. A vision-language model never generates its image token, since no
-    picture would belong to it."""
+    them, Granite divides and Cohere multiplies them. A model never generates a token that stands for a picture, a video
+    or a sound, since none would belong to it. Its output embeddings may lack such a token anyway."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()
@@ -85,7 +85,7 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
         values = values * factor
     if cap := getattr(config, "final_logit_softcapping", None):
         values = torch.tanh(values / cap) * cap
-    placeholders = [getattr(model.config, name, None) for name in ("image_token_id", "video_token_id")]
-    if unwritten := [token for token in placeholders if token is not None]:
+    placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
+    if unwritten := [token for token in placeholders if token is not None and token < values.shape[-1]]:
         values[:, unwritten] = NEVER
     return values
