@@ -89,16 +89,15 @@ class Pictures:
         processor calls it, such as `pixel_values` (pictures or patches, ...)."""
         return self._joined([self._cached(number) for number in numbers])
 
-    def batch(self, rows: Sequence[Sequence[int]], width: int, *, left: bool = False) -> dict[str, Tensor]:
-        """What the model takes besides tokens and padding mask for whole rows of tokens, padded to a width.
+    def batch(self, rows: Sequence[Sequence[int]], width: int) -> dict[str, Tensor]:
+        """What the model takes besides tokens, padding mask and positions for whole rows of tokens.
 
         By name, as its processor calls it: what `inputs` gives, `token_type_ids` (rows, width) or the like if it takes
-        them, `cross_attention_mask` (rows, width, pictures, tiles) where it has such layers and pictures are shown, and
-        `position_ids` (3, rows, width) where it wants positions in time, height and width.
+        them, and `cross_attention_mask` (rows, width, pictures, tiles) where it has such layers and pictures are shown.
 
         Args:
             rows: tokens with the identities of pictures. Where `crosses`, all show equally many.
-            left: padding stands before the tokens, and else behind them.
+            width: the rows are padded to it on the right. Padding on the left is in the rows.
         """
         found = self._row_by_row([self.order(row) for row in rows])
 
@@ -106,8 +105,7 @@ class Pictures:
             """(rows, width, ...) of the values (tokens, ...) of each row."""
             whole = values[0].new_zeros(len(rows), width, *values[0].shape[1:])
             for into, value in zip(whole, values, strict=True):
-                start = width - len(value) if left else 0
-                into[start : start + len(value)] = value
+                into[: len(value)] = value
             return whole.to(self._model.device)
 
         if self._type is not None:
@@ -116,18 +114,11 @@ class Pictures:
         if self.crosses and found:
             tiles = found["aspect_ratio_mask"].sum(-1).tolist()
             found["cross_attention_mask"] = padded([self._seen(*pair) for pair in zip(rows, tiles, strict=True)])
-        if self.rotary:
-            found["position_ids"] = padded([self.positions(row).T for row in rows]).permute(2, 0, 1)
         return found
 
-    def following(self, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """What the model takes for the token in place `step`, from 0, behind rows that `batch` padded on the left."""
-        found = {}
-        if "cross_attention_mask" in batch:
-            found["cross_attention_mask"] = batch["cross_attention_mask"][:, -1:]
-        if "position_ids" in batch:
-            found["position_ids"] = batch["position_ids"][..., -1:] + 1 + step
-        return found
+    def beside(self, ids: Sequence[int]) -> int:
+        """Rows of tokens may be in one batch if this is the same for them."""
+        return len(self.order(ids)) if self.crosses else 0
 
     def flops(self, numbers: Iterable[int]) -> int:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
