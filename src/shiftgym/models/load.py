@@ -9,7 +9,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -32,6 +31,7 @@ from shiftgym.models.checked import (
 )
 from shiftgym.models.devices import torch_device
 from shiftgym.models.faults import broken, explained, quiet
+from shiftgym.models.processor import load_processor
 from shiftgym.models.source import Source, find_source
 from shiftgym.models.weight_files import weights_fault
 
@@ -122,9 +122,7 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
 def _reader(source: Source, config: PreTrainedConfig) -> Reader:
     with explained(source, "its tokenizer cannot be read: "):
         if _sees(config):
-            # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
-            processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
-            return processor
+            return load_processor(source)
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
     check_tokenizer(source, tokenizer)
     return tokenizer

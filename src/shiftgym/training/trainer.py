@@ -13,7 +13,7 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.models.load import load_policy
 from shiftgym.models.lora import adapt, has_adapter
-from shiftgym.models.pictures import freeze
+from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.recompute import check_recomputable
