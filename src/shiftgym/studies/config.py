@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, shipped
+from shiftgym.models.shipped import HUB_ID, backbones
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -32,7 +32,8 @@ class _Setup(Table):
     """A model and its problems."""
 
     model: str = "points-0"
-    """A shipped backbone, a model directory, or a hub id `owner/name`, which may name a `@revision`."""
+    """A backbone (a shipped one, or `smollm2`), a model directory, or a hub id `owner/name`, which may name a
+    `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -46,13 +47,13 @@ class _Setup(Table):
     @field_validator("model")
     @classmethod
     def _exists(cls, model: str) -> str:
-        if model in shipped():
+        if model in backbones():
             return model
         if Path(model).is_dir():
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
             raise ValueError(
-                f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped())}"
+                f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}"
             )
         return model
 
