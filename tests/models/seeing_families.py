@@ -237,7 +237,9 @@ def _qwen_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
 def blind_to_videos(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """The class without its part for videos, which needs torchvision."""
     parts = [name for name in processor.get_attributes() if name != "video_processor"]
-    made: type[ProcessorMixin] = type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)})
+    made: type[ProcessorMixin] = type(
+        processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)}
+    )
     return made
 
 

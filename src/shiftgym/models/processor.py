@@ -49,7 +49,11 @@ def _without_videos() -> Iterator[None]:
 
 def _video_settings(source: Source) -> dict[str, Any] | None:
     """Settings of the part for videos. Old checkpoints keep them with those for pictures."""
-    files = [("processor_config.json", VIDEOS), ("video_preprocessor_config.json", ""), ("preprocessor_config.json", "")]
+    files = [
+        ("processor_config.json", VIDEOS),
+        ("video_preprocessor_config.json", ""),
+        ("preprocessor_config.json", ""),
+    ]
     for name, key in files:
         path = source.find(name)
         values = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}

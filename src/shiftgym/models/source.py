@@ -8,7 +8,7 @@ from typing import Any
 from transformers.utils.hub import cached_file
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.shipped import HUB_ID, WEIGHTS, shipped
+from shiftgym.models.shipped import HUB_ID, backbone_folder, backbones, check_made
 
 NO_FILE = "does not appear to have a file named"
 """What transformers says of a model on the hub that lacks a file."""
@@ -66,14 +66,16 @@ def find_source(name: str, beside: Path | None = None) -> Source:
     """Find a model by its name.
 
     Args:
-        name: a shipped backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
+        name: a backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
         beside: a directory that a relative path may also start from.
 
     Raises:
-        ConfigError: it is none of these, or a directory with several GGUF files and no other weights.
+        ConfigError: it is none of these, a backbone that is still to be made, or a directory with several GGUF files
+            and no other weights.
     """
-    if name in shipped():
-        return Source(name, str(WEIGHTS / name), local=True)
+    if name in backbones():
+        check_made(name)
+        return Source(name, str(backbone_folder(name)), local=True)
     for path in ([beside / name] if beside is not None else []) + [Path(name)]:
         if path.is_dir():
             return Source(name, str(path), local=True, gguf=_gguf_in(path))
@@ -83,9 +85,9 @@ def find_source(name: str, beside: Path | None = None) -> Source:
         raise ConfigError(f"model {name!r} is a file: give the directory that holds it, with config.json and tokenizer")
     if hub := HUB_ID.fullmatch(name):
         return Source(name, hub["id"], local=False, revision=hub["revision"])
-    close = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.0)
-    known = ", ".join(shipped()) + (f"; nearest is {close[0]!r}" if close else "")
-    raise ConfigError(f"model {name!r} is no shipped backbone ({known or 'none'}), directory or hub id owner/name")
+    close = difflib.get_close_matches(name, backbones(), n=1, cutoff=0.0)
+    known = ", ".join(backbones()) + (f"; nearest is {close[0]!r}" if close else "")
+    raise ConfigError(f"model {name!r} is no backbone ({known}), directory or hub id owner/name")
 
 
 def _gguf_in(folder: Path) -> Path | None:
