@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, shipped
+from shiftgym.models.shipped import HUB_ID, backbones
 from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
@@ -33,7 +33,8 @@ class _Named(Table):
     """A model by its name."""
 
     model: str = "points-0"
-    """A shipped backbone, a model directory, or a hub id `owner/name`, which may name a `@revision`."""
+    """A backbone (a shipped one, or `smollm2`), a model directory, or a hub id `owner/name`, which may name a
+    `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -41,14 +42,12 @@ class _Named(Table):
     @field_validator("model")
     @classmethod
     def _exists(cls, model: str) -> str:
-        if model in shipped():
+        if model in backbones():
             return model
         if Path(model).is_dir():
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
-            raise ValueError(
-                f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped())}"
-            )
+            raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")
         return model
 
 
@@ -181,6 +180,8 @@ class Study(_Setup):
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
+            if branch.start == "init":
+                _check_adapter(name, branch, self.init)
             return
         others = [other for other in self.branches if other != name]
         if branch.start not in others:
@@ -191,6 +192,7 @@ class Study(_Setup):
         if branch.start_at not in self.budget.checkpoints:
             known = ", ".join(map(str, self.budget.checkpoints))
             raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")
+        _check_adapter(name, branch, self.branches[branch.start])
 
 
 class Training(_Setup):
@@ -265,6 +267,15 @@ def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()
+
+
+def _check_adapter(name: str, branch: BranchTable, start: RecipeTable) -> None:
+    """WrongValue if a branch cannot go on with the adapter that it starts from."""
+    own, there = branch.settings.lora, start.settings.lora
+    if own and there and own != there:
+        values = ", ".join(f"{key} = {value!r}" for key, value in there)
+        reason = f"it goes on with the adapter of {branch.start}, so it must have {values}; without lora it trains "
+        raise WrongValue(f"branches.{name}.lora", f"{reason}the merged model")
 
 
 def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:

@@ -139,7 +139,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
-        model, _ = load_policy(study.model, **options)
+        model, _ = load_policy(study.model, **options, merged=branch.table.settings.lora is None)
         folder = branch.folder(scratch)
         of = branch.table
         train(

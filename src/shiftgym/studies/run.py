@@ -24,6 +24,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment, in_words
 from shiftgym.layout import RunFolder
+from shiftgym.models.shipped import check_made
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
@@ -58,8 +59,10 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
         plain: a log instead of a live table; always so where stdout is not a terminal.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: this machine has no such device, or the study's model is a backbone that is still to be made.
     """
+    _check_installed(study)
+    check_made(study.model)
     where = engine(workers, study.placement)
     folder = new_folder(runs, study.name)
     prepare(folder, study)
@@ -95,7 +98,14 @@ def resume_study(
     if given != study:
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    _check_installed(study)
     return _carry_out(study, run, engine(workers, study.placement), plain)
+
+
+def _check_installed(study: Study) -> None:
+    """ConfigError if a branch needs a package that is not there."""
+    for table in (study.init, *study.branches.values()):
+        table.settings.check_installed()
 
 
 def engine(workers: int | None, placement: Placement) -> Engine:

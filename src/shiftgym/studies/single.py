@@ -60,17 +60,24 @@ def train_model(
     if record.is_file() and record.read_text(encoding="utf-8") != training.to_toml():
         raise ConfigError(f"{out}: holds another training (see {record}); give a new folder")
 
+    settings = training.recipe.settings
+    settings.check_installed()
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    policy = load_policy(training.model, **training.placement.options, template_variables=training.template_variables)
+    policy = load_policy(
+        training.model,
+        **training.placement.options,
+        template_variables=training.template_variables,
+        merged=settings.lora is None,
+    )
     write_text(record, training.to_toml())
     console = Console()
     result = train(
         policy,
         load_recipe(training.recipe.recipe),
         training.build_task(),
-        settings=training.recipe.settings,
+        settings=settings,
         seed=training.seed,
         folder=out,
         steps=training.steps,

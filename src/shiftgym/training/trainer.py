@@ -12,7 +12,8 @@ from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.models.load import load_policy
-from shiftgym.models.pictures import freeze
+from shiftgym.models.lora import adapt, has_adapter
+from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.recompute import check_recomputable
@@ -87,7 +88,10 @@ def train(
     kind = load_recipe(recipe) if isinstance(recipe, str) else recipe
     typed = recipe_settings(kind, settings)
     played = build_task(task) if isinstance(task, str) else task
-    network, chat_format = load_policy(model, **placement.options) if isinstance(model, str) else model
+    typed.check_installed()
+    merged = typed.lora is None
+    network, chat_format = load_policy(model, **placement.options, merged=merged) if isinstance(model, str) else model
+    prepare_model(network, typed, seed)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
@@ -115,6 +119,19 @@ def train(
     return TrainingResult(loop.step, ledger, written)
 
 
+def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int) -> None:
+    """Make trainable in place what these settings train; an adapter that the model has already is kept.
+
+    Raises:
+        ConfigError: the model has no such layers or parts, or another adapter.
+    """
+    freeze(model, settings.frozen)
+    if settings.lora is not None:
+        adapt(model, **dict(settings.lora), seed=seed)
+    elif has_adapter(model):
+        raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
+
+
 def make_recipe(
     kind: type[Recipe],
     settings: TrainingSettings,
@@ -126,14 +143,13 @@ def make_recipe(
     ledger: Ledger,
     placement: Placement = DEFAULT_PLACEMENT,
 ) -> Recipe:
-    """The recipe, ready to train: `model` is prepared in place, and its compute is charged to `ledger`."""
+    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
     precision = training_dtype(settings.precision, model.device)
     if precision == torch.bfloat16 and model.device.type == "cpu" and placement.attention == "auto":
         # In bfloat16 the backward pass of the fused attention is slow on CPUs: plain attention is nearly twice as fast.
         model.set_attn_implementation("eager")
-    freeze(model, settings.frozen)
     if placement.gradient_checkpointing:
         check_recomputable(model)
     player = Player(
