@@ -22,7 +22,7 @@ LAYERS = (
     ("tasks.base",),
     ("plugins",),
     ("reading",),
-    ("files", "layout", "messages", "verdicts", "seeds"),
+    ("batching", "files", "layout", "messages", "verdicts", "seeds"),
     ("errors",),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that

@@ -6,7 +6,7 @@ vision encoder are counted by torch (`models/pictures.py`). Not counted: element
 0.1 %) and the optimizer.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
@@ -138,6 +138,15 @@ class Ledger:
     def flops_paper(self) -> float:
         """The paper's formula (C.3): 6 N D for training plus 2 N lambda D for the generation behind it."""
         return (6 + 2 * self.buffer_factor) * self.shape.parameters * self.tokens_trained
+
+    def snapshot(self) -> "Ledger":
+        """A copy of it as it stands."""
+        return replace(self)
+
+    def restore(self, snapshot: "Ledger") -> None:
+        """Forget what was charged since the snapshot."""
+        for counted in fields(self):
+            setattr(self, counted.name, getattr(snapshot, counted.name))
 
     def record(self) -> dict[str, Any]:
         """All fields as plain values."""
