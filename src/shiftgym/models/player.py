@@ -275,7 +275,7 @@ class Player:
         numbers: Callable[[Microbatch], Tensor],
         head: HeadTokens | None,
     ) -> list[float]:
-        """What `_evaluate` wants of one pass."""
+        """What `_evaluate` wants of one pass, by `numbers`, (A,) or (N,) of a microbatch."""
         batch = self.collated(rows, conversations)
         found: list[float] = numbers(batch).tolist()
         self.charge(batch, head=head)
