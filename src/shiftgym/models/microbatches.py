@@ -65,16 +65,31 @@ def padded_tokens(rows: Pass) -> int:
     return len(rows) * max(map(len, rows))
 
 
-def passes(minibatch: list[Conversation], tokens_per_pass: int, *, trees: bool) -> list[Pass]:
+def passes(
+    minibatch: list[Conversation],
+    tokens_per_pass: int,
+    *,
+    trees: bool,
+    pictures: Pictures | None = None,
+    plain: bool = False,
+) -> list[Pass]:
     """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens; a single longer conversation goes alone.
 
     Args:
         trees: whether conversations that begin alike may share a row.
+        pictures: those that the conversations contain.
+        plain: see `Packed.of`.
     """
-    limit = min(TREE, tokens_per_pass) if trees else 0
+
+    def beside(tree: Tree) -> int:
+        """Rows may be in one batch if this is the same for them."""
+        return pictures.beside(tree.ids) if plain and pictures is not None else 0
+
+    packed = pack_prefix_trees([each.ids for each in minibatch], min(TREE, tokens_per_pass) if trees else 0)
     found: list[Pass] = []
-    for tree in sorted(pack_prefix_trees([each.ids for each in minibatch], limit), key=len):
-        if not found or (len(found[-1]) + 1) * len(tree) > tokens_per_pass:
+    for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
+        last = found[-1] if found else []
+        if not last or (len(last) + 1) * len(tree) > tokens_per_pass or beside(last[-1]) != beside(tree):
             found.append([])
         found[-1].append(tree)
     return found
@@ -90,7 +105,7 @@ def microbatches(
     plain: bool = False,
 ) -> Iterator[Microbatch]:
     """The passes of a minibatch, collated one after another; see `passes` and `collate`."""
-    for rows in passes(minibatch, tokens_per_pass, trees=trees):
+    for rows in passes(minibatch, tokens_per_pass, trees=trees, pictures=pictures, plain=plain):
         yield collate(rows, minibatch, device, pictures, plain=plain)
 
 

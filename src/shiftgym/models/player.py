@@ -3,8 +3,8 @@
 Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 
@@ -19,10 +19,12 @@ from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.ledger import HeadTokens, Ledger
+from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
+from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
@@ -55,6 +57,8 @@ class Player:
     """Most padded tokens in one pass. Copies of this player share it."""
     decision_limit: BatchLimit = field(default_factory=BatchLimit)
     """Most decisions that are answered at the same time. Copies of this player share it."""
+    gradient_checkpointing: bool = False
+    """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
 
@@ -68,10 +72,8 @@ class Player:
         return reading_path(self.model, self.chat_format)
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights."""
-        kept = copy.deepcopy(self.model)
-        kept.requires_grad_(False)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
+        return replace(self, model=frozen_copy(self.model))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
@@ -164,9 +166,9 @@ class Player:
 
     def passes(self, conversations: list[Conversation]) -> list[Pass]:
         """The rows of each microbatch, as many as `pass_limit` has room for."""
-        tokens = self.pass_limit.size
+        path, tokens = self.path, self.pass_limit.size
         assert tokens is not None
-        return passes(conversations, tokens, trees=self.path.trees)
+        return passes(conversations, tokens, trees=path.trees, pictures=self.chat_format.pictures, plain=not path.fast)
 
     def collated(self, rows: Pass, conversations: list[Conversation]) -> Microbatch:
         """One of the passes of these conversations."""
@@ -191,7 +193,9 @@ class Player:
         pass follows."""
         at = self.temperature if temperature is None else temperature
         whole = not self.path.trunk
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
+        again = self.gradient_checkpointing and torch.is_grad_enabled()
+        with recomputed(self.model) if again else nullcontext():
+            return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
         self,
@@ -203,7 +207,15 @@ class Player:
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         pictures = self.chat_format.flops(batch.packed.shown)
-        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+        self.ledger.scored(
+            batch,
+            pictures,
+            head=head,
+            backward=backward,
+            encoder_backward=encoder_backward,
+            recomputed=self.gradient_checkpointing,
+            adapted=has_adapter(self.model),
+        )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
         """Log-probability of every answer token of each conversation."""

@@ -135,8 +135,8 @@ def accepted(module: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
-    them, Granite divides and Cohere multiplies them. A vision-language model never generates its image token, since no
-    picture would belong to it. Where a family does more, the model is asked itself (`score` with `whole`)."""
+    them, Granite divides and Cohere multiplies them. Where a family does more, the model is asked itself (`score` with
+    `whole`)."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()
@@ -150,8 +150,9 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
 
 
 def speakable(model: PreTrainedModel, values: Tensor) -> Tensor:
-    """The logits (N, V), changed in place: those of tokens that stand for a picture are `NEVER`."""
-    placeholders = [getattr(model.config, name, None) for name in ("image_token_id", "video_token_id")]
+    """The logits (N, V), changed in place: those of tokens that stand for a picture, a video or a sound are `NEVER`,
+    since none would belong to such a token that is generated."""
+    placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
     # Some families have no output embedding for these tokens.
     if unwritten := [token for token in placeholders if token is not None and token < values.shape[-1]]:
         values[:, unwritten] = NEVER
