@@ -149,7 +149,7 @@ def test_peft_and_load_policy_read_what_is_saved(saved: Path, model: PreTrainedM
     assert torch.allclose(logits(by_peft), expected, atol=1e-6)
     merged, _ = load_policy(str(tmp_path / "adapter"))
     assert not has_adapter(merged)
-    assert torch.allclose(logits(merged), expected, atol=1e-5)
+    assert torch.allclose(logits(merged), expected, atol=1e-4)
     beside, _ = load_policy(str(tmp_path / "adapter"), merged=False)
     assert torch.equal(logits(beside), expected)
     save_adapter(beside, tmp_path / "again")
