@@ -9,7 +9,7 @@ and the optimizer.
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -99,6 +99,22 @@ class ModelShape:
         return rows * new_tokens * per_token + 2 * self.backward.head_weights * head_positions
 
 
+class HeadTokens(NamedTuple):
+    """How many tokens the output embeddings were applied to. Where the vocabulary is large, each quantity that is read
+    of `Scores` is a pass of its own, and the backward pass repeats it."""
+
+    forward: int
+    backward: int
+
+    def read(self, tokens: int) -> "HeadTokens":
+        """With a forward pass of so many tokens."""
+        return HeadTokens(self.forward + tokens, self.backward)
+
+    def learned(self, tokens: int) -> "HeadTokens":
+        """With a backward pass of so many tokens."""
+        return HeadTokens(self.forward, self.backward + tokens)
+
+
 @dataclass(slots=True)
 class Ledger:
     """The compute that a branch has spent so far."""
@@ -121,26 +137,37 @@ class Ledger:
         batch: "Microbatch",
         encoder_flops: int,
         *,
-        head: bool = True,
+        head: HeadTokens | None = None,
         backward: bool = False,
         encoder_backward: bool = False,
+        recomputed: bool = False,
         adapted: bool = True,
     ) -> None:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
         Args:
             encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
-            head: whether the output embeddings were applied to the answer tokens.
+            head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
             encoder_backward: whether the vision encoder had gradients too.
+            recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
         rows, length = batch.packed.ids.shape
-        sizes = {"rows": rows, "new_tokens": length, "context": length, "head_positions": batch.answer_tokens * head}
-        self.forward_flops += self.shape.forward_flops(**sizes, adapted=adapted)
+        tokens = head or HeadTokens(batch.answer_tokens, batch.answer_tokens)
+
+        def forward(head_tokens: int) -> int:
+            return self.shape.forward_flops(
+                rows=rows, new_tokens=length, context=length, head_positions=head_tokens, adapted=adapted
+            )
+
+        self.forward_flops += forward(tokens.forward)
         if backward:
             self.tokens_trained += batch.tokens
-            self.backward_flops += self.shape.backward_flops(**sizes)
+            self.backward_flops += self.shape.backward_flops(
+                rows=rows, new_tokens=length, context=length, head_positions=tokens.backward
+            )
+            self.forward_flops += recomputed * (forward(0) + encoder_flops * encoder_backward)
         self.encoded(encoder_flops, learned=encoder_backward)
 
     def generated(

@@ -50,7 +50,12 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
     settings = branch.table.settings
-    model, chat_format = load_policy(source, template_variables=study.template_variables, merged=settings.lora is None)
+    model, chat_format = load_policy(
+        source,
+        **study.placement.options,
+        template_variables=study.template_variables,
+        merged=settings.lora is None,
+    )
     prepare_model(model, settings, branch.seed)
     task = study.build_task()
 
@@ -92,6 +97,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
             on_step=lambda _: hand_back(),
+            placement=study.placement,
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
 from shiftgym.models.shipped import HUB_ID, shipped
+from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -28,20 +29,14 @@ NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
 """Names of starts that are no branches."""
 
 
-class _Setup(Table):
-    """A model and its problems."""
+class _Named(Table):
+    """A model by its name."""
 
     model: str = "points-0"
     """A shipped backbone, a model directory, or a hub id `owner/name`, which may name a `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
-    data_seed: int = Field(0, ge=0)
-    """Seed of the problems, which depend on no other seed."""
-    task: TaskTable
-    """The task, and the options that hold for all its splits; see `task.points` and `task.navigation`."""
-    splits: dict[Names, dict[str, Any]] = Field(min_length=1)
-    """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
 
     @field_validator("model")
     @classmethod
@@ -55,6 +50,22 @@ class _Setup(Table):
                 f"{model!r} is no shipped backbone, directory or hub id owner/name{nearest(model, shipped())}"
             )
         return model
+
+
+class _Setup(Placement, _Named):
+    """A model, where it runs, and its problems."""
+
+    data_seed: int = Field(0, ge=0)
+    """Seed of the problems, which depend on no other seed."""
+    task: TaskTable
+    """The task, and the options that hold for all its splits; see `task.points` and `task.navigation`."""
+    splits: dict[Names, dict[str, Any]] = Field(min_length=1)
+    """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
+
+    @property
+    def placement(self) -> Placement:
+        """Where the model runs and in which form."""
+        return Placement(**{key: getattr(self, key) for key in Placement.model_fields})
 
     def build_task(self) -> Task:
         """The task with the options and splits of this file."""
@@ -162,7 +173,7 @@ class Study(_Setup):
         """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
         is no part of it."""
         asked = self.model_dump(
-            mode="json", include={"data_seed", "task", "splits", "template_variables"}, exclude_none=True
+            mode="json", include={"data_seed", "task", "splits", "template_variables", "dtype"}, exclude_none=True
         )
         return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
 

@@ -96,9 +96,9 @@ class TrainingSettings(Settings):
     """Parts of a vision-language model that are not trained and get no adapter: its vision encoder, the projector from
     there to the decoder, or both."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Number format of forward and backward passes in training. In `bfloat16` the trunk runs under autocast; weights
-    and log-softmax stay float32. `auto` is bfloat16 where the device computes in it, and float32 on a CPU that would
-    have to emulate it."""
+    """Number format of forward and backward passes in training. `float32` is that of the weights, whatever `dtype` they
+    have. In `bfloat16` the trunk runs under autocast; the weights stay as they are, and log-softmax is float32. `auto`
+    is bfloat16 where the device computes in it, and float32 elsewhere, since a CPU would have to emulate it."""
     tokens_per_pass: int = Field(default=4096, gt=0)
     """Most padded tokens of a microbatch, which runs through the model in one pass. The gradients of microbatches add
     up to that of the minibatch, so this changes memory and speed, not the result (beyond rounding)."""
