@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from shiftgym.models.gradients import Gradients
 from shiftgym.models.lora import adapt
-from shiftgym.models.pictures import freeze
+from shiftgym.models.parts import freeze
 
 
 def linear(model: PreTrainedModel) -> dict[str, nn.Linear]:

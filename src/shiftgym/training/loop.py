@@ -146,8 +146,7 @@ class Loop:
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
             if start is not None:
                 self._recipe.start.charge(batch, head=start.head_tokens)
-            seeing = "vision" not in self._settings.frozen
-            self._player.charge(batch, head=scores.head_tokens, backward=True, encoder_backward=seeing)
+            self._player.charge(batch, head=scores.head_tokens, backward=True)
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
         # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
         # own.
