@@ -139,7 +139,7 @@ class Ledger:
         *,
         head: HeadTokens | None = None,
         backward: bool = False,
-        encoder_backward: bool = False,
+        encoder_backward: int = 0,
         recomputed: bool = False,
         adapted: bool = True,
     ) -> None:
@@ -149,7 +149,7 @@ class Ledger:
             encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
             head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
-            encoder_backward: whether the vision encoder had gradients too.
+            encoder_backward: FLOPs of the backward pass of the vision encoder.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
@@ -167,8 +167,9 @@ class Ledger:
             self.backward_flops += self.shape.backward_flops(
                 rows=rows, new_tokens=length, context=length, head_positions=tokens.backward
             )
-            self.forward_flops += recomputed * (forward(0) + encoder_flops * encoder_backward)
-        self.encoded(encoder_flops, learned=encoder_backward)
+            self.backward_flops += encoder_backward
+            self.forward_flops += recomputed * (forward(0) + encoder_flops * bool(encoder_backward))
+        self.encoded(encoder_flops)
 
     def generated(
         self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int, adapted: bool = True
@@ -183,10 +184,9 @@ class Ledger:
             rows=rows, new_tokens=new_tokens, context=context, head_positions=heads, adapted=adapted
         )
 
-    def encoded(self, flops: int, *, learned: bool) -> None:
-        """One forward pass of the vision encoder over some pictures, and one backward pass if it is trained."""
+    def encoded(self, flops: int) -> None:
+        """One forward pass of the vision encoder over some pictures."""
         self.forward_flops += flops
-        self.backward_flops += 2 * flops * learned
 
     @property
     def flops(self) -> int:

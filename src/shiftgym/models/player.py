@@ -203,16 +203,15 @@ class Player:
         *,
         head: HeadTokens | None = None,
         backward: bool = False,
-        encoder_backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
-        pictures = self.chat_format.flops(batch.packed.shown)
+        shown = batch.packed.shown
         self.ledger.scored(
             batch,
-            pictures,
+            self.chat_format.flops(shown),
             head=head,
             backward=backward,
-            encoder_backward=encoder_backward,
+            encoder_backward=self.chat_format.backward_flops(shown) if backward else 0,
             recomputed=self.gradient_checkpointing,
             adapted=has_adapter(self.model),
         )
