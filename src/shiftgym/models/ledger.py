@@ -9,10 +9,9 @@ vision encoder are counted by torch (`models/pictures.py`). Not counted: element
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
 from transformers import PreTrainedModel
 
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.matrices import attention_width, matrix_weights
 
 if TYPE_CHECKING:
     from shiftgym.models.microbatches import Microbatch
@@ -31,21 +30,19 @@ class ModelShape:
     parameters: int
     """The paper's N: all parameters, tied ones counted once."""
     matrix_weights: int
-    """Weights of the linear layers that every token goes through."""
+    """Weights of the matrices that a token goes through (`models/matrices.py`)."""
     attention_width: int
-    """Heads times head size, summed over the layers."""
+    """Heads times head size, summed over the layers that attend to all tokens."""
     head_weights: int
     """Weights of the output embeddings."""
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "ModelShape":
-        config = decoder_config(model)
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        trunk = model.get_decoder()  # type: ignore[no-untyped-call]
+        layers, layer_width = attention_width(model)
         return cls(
             parameters=model.num_parameters(),
-            matrix_weights=sum(m.weight.numel() for m in trunk.modules() if isinstance(m, nn.Linear)),
-            attention_width=config.num_hidden_layers * config.num_attention_heads * head_size,
+            matrix_weights=sum(matrix_weights(model).values()),
+            attention_width=layers * layer_width,
             head_weights=model.get_output_embeddings().weight.numel(),  # type: ignore[no-untyped-call]
         )
 
