@@ -11,11 +11,11 @@ and the optimizer.
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.gradients import Gradients
 from shiftgym.models.lora import adapter_weights
+from shiftgym.models.matrices import attention_width, matrix_weights
 from shiftgym.models.prefixes import decoder_config
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class ModelShape:
     parameters: int
     """The paper's N: all parameters, frozen or not, tied ones counted once, and those of an adapter not at all."""
     matrix_weights: int
-    """Weights of the linear layers that every token goes through."""
+    """Weights of the matrices that a token goes through (`models/matrices.py`)."""
     attention_width: int
-    """Heads times head size, summed over the layers."""
+    """Heads times head size, summed over the layers that attend to all tokens."""
     head_weights: int
     """Weights of the output embeddings."""
     adapter_weights: int
@@ -60,23 +60,21 @@ class ModelShape:
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "ModelShape":
-        config = decoder_config(model)
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         trunk, adapter = model.get_decoder(), adapter_weights(model)  # type: ignore[no-untyped-call]
         within = {id(weight) for weight in trunk.parameters()}
-        layers, head_weight = config.num_hidden_layers, model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
-        layer_width = config.num_attention_heads * head_size
-        gradients = Gradients.of(model)
-        linear = {module: module.weight.numel() for module in trunk.modules() if isinstance(module, nn.Linear)}
+        head_weight = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
+        layers, layer_width = attention_width(model)
+        gradients, matrices = Gradients.of(model), matrix_weights(model)
+        reached = gradients.layers / decoder_config(model).num_hidden_layers
         return cls(
             parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
-            matrix_weights=sum(linear.values()),
+            matrix_weights=sum(matrices.values()),
             attention_width=layers * layer_width,
             head_weights=head_weight.numel(),
             adapter_weights=sum(weight.numel() for weight in adapter.values() if id(weight) in within),
             backward=BackwardShape(
-                matrix_weights=sum(numel * gradients.of_linear(module) for module, numel in linear.items()),
-                attention_width=gradients.layers * layer_width,
+                matrix_weights=sum(numel * gradients.of_matrices(module) for module, numel in matrices.items()),
+                attention_width=round(layers * reached) * layer_width,
                 head_weights=head_weight.numel() * gradients.of_head,
             ),
         )
