@@ -225,8 +225,7 @@ def _qwen_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
 def blind_to_videos(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """The class without its part for videos, which needs torchvision."""
     parts = [name for name in processor.get_attributes() if name != "video_processor"]
-    made: type[ProcessorMixin] = type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)})
-    return made
+    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)})
 
 
 _QWEN = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")

@@ -151,16 +151,17 @@ def player(seeing: Seeing) -> Player:
 def native(chat_format: ChatFormat, prompts: list[Prompt], **options: Any) -> dict[str, Any]:
     """The prompts as the model's own processor makes them."""
     processor: Any = chat_format.reader
+    images: list[list[Any]] = [[picture.draw() for picture in each.shown] for each in prompts]
+    parts = [[{"type": "text", "text": each.text}, *({"type": "image"} for _ in each.shown)] for each in prompts]
     texts = [
         processor.tokenizer.apply_chat_template(
-            [{"role": "user", "content": [{"type": "text", "text": each.text}, *({"type": "image"} for _ in each.shown)]}],
+            [{"role": "user", "content": content}],
             chat_template=processor.chat_template,
             tokenize=False,
             add_generation_prompt=True,
         )
-        for each in prompts
+        for content in parts
     ]
-    images = [[picture.draw() for picture in each.shown] for each in prompts]
     return dict(processor(text=texts, images=images, return_tensors="pt", add_special_tokens=False, **options))
 
 
@@ -270,9 +271,7 @@ def test_the_parts_of_a_model_are_found(seeing: Seeing, family: str) -> None:
     assert set(parts_of(model).values()) == {"vision", "projector", "decoder"}
 
 
-def test_a_step_of_sft_and_of_ppo_and_a_checkpoint_that_loads_again(
-    folder: Path, family: str, tmp_path: Path
-) -> None:
+def test_a_step_of_sft_and_of_ppo_and_a_checkpoint_that_loads_again(folder: Path, family: str, tmp_path: Path) -> None:
     seeing = load_policy(str(folder))
     experts = [each for index in range(2) for each in player(seeing).expert("train", index)]
 
