@@ -63,16 +63,13 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
     way_out = f"write its directory or hub id into base_model_name_or_path of its {CONFIG}"
     if not name:
         raise broken(source, f"the adapter does not say which model it belongs to; {way_out}")
-    revision = values.get("revision")
     try:
-        base = find_source(name, source.folder)
-    except ConfigError:
-        raise broken(source, f"it is an adapter of {name!r}, which is not there; {way_out}") from None
-    if base.folder is not None and source.folder is not None and base.folder.resolve() == source.folder.resolve():
+        base = find_source(name, source.folder, values.get("revision"))
+    except ConfigError as error:
+        raise broken(source, f"it is an adapter, and its base is missing: {error}; {way_out}") from None
+    if base.folder.resolve() == source.folder.resolve():
         raise broken(source, f"the adapter names itself as the model it belongs to; {way_out}")
-    if base.local or base.revision or not revision:
-        return base
-    return Source(f"{name}@{revision}", base.path, local=False, revision=revision)
+    return base
 
 
 @contextmanager
@@ -95,12 +92,11 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
     from peft.utils import load_peft_weights
 
     source = adapter.source
-    at: dict[str, Any] = {} if source.revision is None else {"revision": source.revision}
     with explained(source, f"its adapter of {adapter.base.name!r}: "):
-        weights = load_peft_weights(source.path, device="cpu", **at)
+        weights = load_peft_weights(str(source.folder), device="cpu")
         _make_room(base, weights)
-        tuned = get_peft_model(base, PeftConfig.from_pretrained(source.path, **at))
-        missing = tuned.load_adapter(source.path, "default", torch_device="cpu", **at).missing_keys
+        tuned = get_peft_model(base, PeftConfig.from_pretrained(str(source.folder)))
+        missing = tuned.load_adapter(str(source.folder), "default", torch_device="cpu").missing_keys
         if missing:
             cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
             raise broken(source, f"{cause}; copy or download it again")

@@ -55,7 +55,7 @@ def load_policy(
 
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
-            a hub id `owner/name` or `owner/name@revision`. Only a hub id may download.
+            a hub id `owner/name` or `owner/name@revision`, which is fetched if it is not in the cache.
         chat_template, template_variables: see `ChatFormat`.
 
     Raises:
@@ -68,6 +68,8 @@ def load_policy(
     disable_progress_bar()  # type: ignore[no-untyped-call]
     with quiet():
         model, reader = _load(source, DTYPES[dtype])
+        # What is said about them says which model it is about.
+        (reader.tokenizer if isinstance(reader, ProcessorMixin) else reader).name_or_path = source.name
         model.to(device)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
         chat_format = ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
@@ -86,7 +88,7 @@ def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
         return merge(adapter, base), _reader_of(adapter, base.config, reader)
     check_config(source, values)
     with explained(source):
-        config = AutoConfig.from_pretrained(source.path, **source.options)
+        config = AutoConfig.from_pretrained(source.folder, **source.options)
     check_architecture(source, config)
     return _model(source, config, dtype), _reader(source, config)
 
@@ -100,7 +102,7 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
         loaded: Any = family.from_pretrained(
-            source.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
+            source.folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
     except Exception as error:
         with explained(source):
@@ -108,6 +110,8 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     model: PreTrainedModel
     model, info = loaded
     check_weights(source, model, info)
+    # By this an adapter names its base.
+    model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model
 
 
@@ -115,9 +119,11 @@ def _reader(source: Source, config: PreTrainedConfig) -> Reader:
     with explained(source, "its tokenizer cannot be read: "):
         if _sees(config):
             # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
-            processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
+            processor: ProcessorMixin = AutoProcessor.from_pretrained(source.folder, backend="pil", **source.options)  # type: ignore[no-untyped-call]
             return processor
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source.folder, config=config, **source.options
+        )
     check_tokenizer(source, tokenizer)
     return tokenizer
 

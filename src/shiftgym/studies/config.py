@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, shipped
+from shiftgym.models.shipped import HUB_ID, is_local, shipped
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -32,7 +32,7 @@ class _Setup(Table):
     """A model and its problems."""
 
     model: str = "points-0"
-    """A shipped backbone, a model directory, or a hub id `owner/name`, which may name a `@revision`."""
+    """A shipped backbone, a model directory, a GGUF file, or a hub id `owner/name`, which may name a `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -48,7 +48,7 @@ class _Setup(Table):
     def _exists(cls, model: str) -> str:
         if model in shipped():
             return model
-        if Path(model).is_dir():
+        if is_local(model):
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
             raise ValueError(
