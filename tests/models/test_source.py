@@ -46,7 +46,7 @@ def test_a_directory_comes_before_a_model_of_the_hub_of_its_name(
 
 @pytest.mark.parametrize("name", ["owner", "owner/name@", "a/b/c", "/nowhere/at/all", "owner/name@a@b"])
 def test_what_is_no_model_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="is no shipped backbone .* directory or hub id"):
+    with pytest.raises(ConfigError, match="is no backbone .* directory or hub id"):
         find_source(name)
 
 

@@ -1,22 +1,19 @@
 """The transformers model as a policy: batched answers by sampling, one key-value cache across all attempts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from shiftgym import seeds
-from shiftgym.errors import ConfigError, TrainingStopped
+from shiftgym.errors import TrainingStopped
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.ledger import Ledger
-from shiftgym.models.positions import position_limit, tell_limit
+from shiftgym.models.lora import has_adapter
 from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
 from shiftgym.models.score import logits
-from shiftgym.policies.base import Answer, Transcript
+from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
+from shiftgym.policies.base import Answer
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision
 
@@ -29,118 +26,62 @@ NOT_FINITE = (
 )
 
 
-class ModelPolicy:
-    """A causal language model that answers by sampling from softmax(logits / temperature), whole and in float32.
+class ModelPolicy(TokenPolicy):
+    """A model of attention layers that reads each token once: one key-value cache holds all attempts.
 
-    Args:
-        temperature: 0 is greedy. Recorded log-probabilities are those of the sampling distribution; for greedy
-            answers those at temperature 1.
-        seed: with the names of a decision it fixes every sample. The noise of a token depends on those names, its
-            attempt and its position alone, never on its row or on other answers of the batch.
-
-    Raises:
-        ConfigError: the model has layers other than attention, which this cache does not support.
+    See `TokenPolicy` for its arguments.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        chat_format: ChatFormat,
-        *,
-        temperature: float,
-        max_new_tokens: int,
-        seed: int,
-        ledger: Ledger | None = None,
-    ) -> None:
-        config = decoder_config(model)
-        self.layers: int = config.num_hidden_layers
-        self.layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
-        self.window: int | None = getattr(config, "sliding_window", None)
-        if unknown := self.layer_types - {"full_attention", "sliding_attention"}:
-            raise ConfigError(f"{', '.join(sorted(unknown))} layers cannot be sampled; use a model of attention layers")
-        self.model, self.chat_format, self.ledger = model, chat_format, ledger
-        self.positions = position_limit(model)
-        self.rotary = chat_format.pictures is not None and chat_format.pictures.rotary
-        self.temperature, self.max_new_tokens, self.seed = temperature, max_new_tokens, seed
+    @cached_property
+    def layers(self) -> int:
+        return int(decoder_config(self.model).num_hidden_layers)
+
+    @cached_property
+    def layer_types(self) -> set[str]:
+        return set(getattr(decoder_config(self.model), "layer_types", None) or ["full_attention"])
+
+    @cached_property
+    def window(self) -> int | None:
+        """Tokens that a layer of sliding attention attends to."""
+        window: int | None = getattr(decoder_config(self.model), "sliding_window", None)
+        return window
+
+    @cached_property
+    def rotary(self) -> bool:
+        """Whether the model wants positions in time, height and width."""
+        return self.chat_format.pictures is not None and self.chat_format.pictures.rotary
 
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> "ModelChat":
-        return ModelChat(self, decisions, noise)
+        return ModelChat(self, [decision.prompt for decision in decisions], noise)
 
 
-@dataclass(slots=True)
-class _Conversation:
-    prompt: Messages
-    slot: int | None
-    """Its row in the cache; None once it was left out of a reply."""
-    position_offset: int = 0
-    """Offset added to token indices to get rotary positions after the prompt (non-zero only for models with 3-D image
-    positions)."""
-    cached: int = 0
-    """How many of `ids` have keys and values. The last sampled token never has: it is read with the tokens after it."""
-    ids: list[int] = field(default_factory=list)
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    logprobs: list[list[float]] = field(default_factory=list)
-
-
-class ModelChat:
+class ModelChat(TokenChat):
     """Conversations in flight. One that is left out of a reply is closed and cannot be taken up again."""
 
-    def __init__(self, policy: ModelPolicy, decisions: Sequence[Decision], noise: Sequence[Names]) -> None:
+    def __init__(self, policy: ModelPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
+        super().__init__(policy, prompts, noise)
         self._policy = policy
-        self._names = noise
-        self._attempts = 0
-        self._conversations = [_Conversation(decision.prompt, slot) for slot, decision in enumerate(decisions)]
         self._cache = RaggedCache(policy.layers)
 
     def reply(self, rows: Sequence[int], messages: Sequence[Messages]) -> list[Answer]:
-        talks = [self._conversations[row] for row in rows]
-        fitting = [row for row, new in zip(rows, messages, strict=True) if self._extend(self._conversations[row], new)]
-        written: dict[int, tuple[list[int], list[float]]] = {}
-        if fitting:
-            with decoding(self._policy.model):
-                generated = self._generate(fitting, [self._conversations[row] for row in fitting])
-            written = dict(zip(fitting, zip(*generated, strict=True), strict=True))
-        return [self._answer(talk, *written.get(row, ([], []))) for row, talk in zip(rows, talks, strict=True)]
+        with decoding(self._policy.model):
+            return super().reply(rows, messages)
 
-    def _extend(self, talk: _Conversation, new: Messages) -> bool:
-        """Add messages to a conversation, unless no answer to them would fit the model; whether one does."""
-        policy, chat_format = self._policy, self._policy.chat_format
-        added = chat_format.prompt([*talk.prompt, *new]) if not talk.spans else chat_format.reply(new, talk.ids[-1])
-        if len(talk.ids) + len(added) >= policy.positions:
-            tell_limit(policy.model.name_or_path or policy.model.config.model_type, policy.positions)
-            # The first token stands for a prompt that does not fit, so that the value of the attempt can be read.
-            talk.ids += [] if talk.spans else added[:1]
-            return False
-        talk.ids += added
-        if not talk.spans and chat_format.pictures is not None and policy.rotary:
-            talk.position_offset = int(chat_format.pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
-        return True
-
-    def _answer(self, talk: _Conversation, ids: list[int], logprobs: list[float]) -> Answer:
-        """Add the tokens of an answer to its conversation; none stand for one that was too long."""
-        chat_format, start = self._policy.chat_format, len(talk.ids)
-        talk.ids += ids
-        talk.cached = len(talk.ids) - 1
-        talk.spans.append((start, len(talk.ids)))
-        talk.logprobs.append(logprobs)
-        if not ids:
-            return Answer("", 0, "too_long")
-        ended = ids[-1] in chat_format.end_ids
-        text = chat_format.opening + chat_format.text(ids[:-1] if ended else ids)
-        return Answer(text, len(ids), "end" if ended else "length")
-
-    def transcripts(self) -> list[Transcript]:
-        return [Transcript(talk.ids, talk.spans, talk.logprobs) for talk in self._conversations]
+    def _extend(self, talk: OpenConversation, new: Messages) -> bool:
+        fits, pictures = super()._extend(talk, new), self._policy.chat_format.pictures
+        if fits and not talk.spans and pictures is not None and self._policy.rotary:
+            talk.position_offset = int(pictures.positions(talk.ids)[0, -1]) + 1 - len(talk.ids)
+        return fits
 
     @torch.inference_mode()
     def _generate(
-        self, rows: Sequence[int], talks: Sequence[_Conversation]
+        self, rows: Sequence[int], talks: Sequence[OpenConversation]
     ) -> tuple[list[list[int]], list[list[float]]]:
         """Read the new tokens of each conversation and sample an answer; tokens and log-probabilities of each."""
         policy, cache, count = self._policy, self._cache, len(talks)
         device = policy.model.device
         starts = [len(talk.ids) for talk in talks]
-        rooms = [min(policy.max_new_tokens, policy.positions - start) for start in starts]
+        rooms = self._rooms(talks)
         limit = max(rooms)
         cache.select([_open(talk) for talk in talks])
         for talk in self._conversations:
@@ -159,7 +100,7 @@ class ModelChat:
         alive = torch.ones(count, dtype=torch.bool, device=device)
         for step in range(limit):
             front = order[:active]
-            token, logprob = _sample(scores, policy.temperature, noise[front, step])
+            token, logprob = sample(scores, policy.temperature, noise[front, step])
             tokens[front, step], logprobs[front, step] = token, logprob
             alive &= ~torch.isin(token, stops) & (step + 1 < room[front])
             living = int(alive.sum())
@@ -185,7 +126,7 @@ class ModelChat:
             [row[:length] for row, length in zip(logprobs.tolist(), lengths, strict=True)],
         )
 
-    def _read_prompts(self, talks: Sequence[_Conversation]) -> Tensor:
+    def _read_prompts(self, talks: Sequence[OpenConversation]) -> Tensor:
         """Read first prompts, shared beginnings only once; logits (rows, vocabulary) after each."""
         cache, device = self._cache, self._policy.model.device
         trees = pack_prefix_trees([talk.ids for talk in talks], PROMPT_TREE)
@@ -212,7 +153,7 @@ class ModelChat:
         cache.spread(rows, paths)
         return scores
 
-    def _read_on(self, talks: Sequence[_Conversation], start: Tensor, offset: Tensor) -> Tensor:
+    def _read_on(self, talks: Sequence[OpenConversation], start: Tensor, offset: Tensor) -> Tensor:
         """Read the new tokens of each conversation, padded on the left; logits (rows, vocabulary) after each.
 
         Args:
@@ -228,20 +169,6 @@ class ModelChat:
         # Padding is written to the last column, which nothing attends to yet.
         columns = torch.where(real, positions, cache.capacity - 1)
         return self._step(torch.tensor(ids, device=device), torch.where(real, positions, 0), columns, offset)
-
-    def _noise(self, rows: Sequence[int]) -> Tensor:
-        """Uniform noise of this attempt, (rows, max_new_tokens). Each row's follows from the names of its decision, so
-        it is the same in every batch and on every device."""
-        policy, attempt = self._policy, self._attempts
-        self._attempts += 1
-        if policy.temperature == 0:
-            return torch.zeros(len(rows), policy.max_new_tokens)
-        generator = torch.Generator()
-        drawn = []
-        for row in rows:
-            generator.manual_seed(seeds.derive(policy.seed, *self._names[row], attempt))
-            drawn.append(torch.rand(policy.max_new_tokens, generator=generator))
-        return torch.stack(drawn)
 
     def _step(
         self, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor, sampled: int | None = None
@@ -293,7 +220,12 @@ class ModelChat:
         ).last_hidden_state
         if policy.ledger is not None:
             policy.ledger.generated(
-                rows=len(ids), new_tokens=ids.shape[1], context=cache.capacity, heads=len(read[0]), sampled=sampled
+                rows=len(ids),
+                new_tokens=ids.shape[1],
+                context=cache.capacity,
+                heads=len(read[0]),
+                sampled=sampled,
+                adapted=has_adapter(policy.model),
             )
         return logits(policy.model, states[read])
 
@@ -316,13 +248,13 @@ class ModelChat:
         return sliding
 
 
-def _open(talk: _Conversation) -> int:
+def _open(talk: OpenConversation) -> int:
     if talk.slot is None:
         raise ValueError("this conversation was left out of an earlier reply and is closed")
     return talk.slot
 
 
-def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function; log-probabilities (rows,).
 
     Args:
@@ -332,12 +264,14 @@ def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, 
     Raises:
         TrainingStopped: a logit is NaN or infinite; some may be minus infinity.
     """
-    scores = logits / temperature if temperature > 0 else logits
+    scores = logits / (temperature or 1.0)
     largest = scores.amax(-1, keepdim=True)
     if not largest.isfinite().all():
         raise TrainingStopped(NOT_FINITE)
-    scores = scores - largest
-    cumulative = scores.exp().cumsum(-1)
+    # In place, since each copy of a large vocabulary is large.
+    scores -= largest
+    cumulative = scores.exp()
+    cumulative.cumsum_(-1)
     total = cumulative[:, -1:]
     if temperature > 0:
         token = torch.searchsorted(cumulative, noise[:, None] * total, right=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.hub import fetch
-from shiftgym.models.shipped import GGUF, HUB_ID, WEIGHTS, shipped
+from shiftgym.models.shipped import GGUF, HUB_ID, backbone_folder, backbones, check_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,17 @@ def find_source(name: str, beside: Path | None = None, revision: str | None = No
     """Find a model by its name, and fetch it if it is on the hub.
 
     Args:
-        name: a shipped backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
+        name: a backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
         beside: a directory that a relative path may also start from.
         revision: of a hub id that names none.
 
     Raises:
-        ConfigError: it is none of these, the hub does not give it, or it has several GGUF files and no other weights.
+        ConfigError: it is none of these, a backbone that is still to be made, the hub does not give it, or it has
+            several GGUF files and no other weights.
     """
-    if name in shipped():
-        return Source(name, WEIGHTS / name)
+    if name in backbones():
+        check_made(name)
+        return Source(name, backbone_folder(name))
     for path in ([beside / name] if beside is not None else []) + [Path(name)]:
         if path.is_dir():
             return Source(name, path, gguf=_gguf_in(path))
@@ -67,9 +69,9 @@ def find_source(name: str, beside: Path | None = None, revision: str | None = No
     if hub := HUB_ID.fullmatch(name):
         folder = fetch(name, hub["id"], hub["revision"] or revision)
         return Source(name, folder, hub_id=hub["id"], gguf=_gguf_in(folder))
-    close = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.0)
-    known = ", ".join(shipped()) + (f"; nearest is {close[0]!r}" if close else "")
-    raise ConfigError(f"model {name!r} is no shipped backbone ({known or 'none'}), directory or hub id owner/name")
+    close = difflib.get_close_matches(name, backbones(), n=1, cutoff=0.0)
+    known = ", ".join(backbones()) + (f"; nearest is {close[0]!r}" if close else "")
+    raise ConfigError(f"model {name!r} is no backbone ({known}), directory or hub id owner/name")
 
 
 def _gguf_in(folder: Path) -> Path | None:

@@ -92,7 +92,14 @@ def resume_study(
     if given != study:
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    _check_installed(study)
     return _carry_out(study, run, workers, plain)
+
+
+def _check_installed(study: Study) -> None:
+    """ConfigError if a branch needs a package that is not there."""
+    for table in (study.init, *study.branches.values()):
+        table.settings.check_installed()
 
 
 def engine(workers: int | None) -> Engine:
