@@ -98,5 +98,7 @@ def test_a_whole_study_of_a_model_on_the_plain_path(family: str, budget: float, 
     for branch in ("sft-seed0", "ppo-seed0"):
         told = (folder / "branches" / branch / "log.txt").read_text()
         assert why in told
-        metrics = [json.loads(line) for line in (folder / "branches" / branch / "metrics.jsonl").read_text().splitlines()]
+        metrics = [
+            json.loads(line) for line in (folder / "branches" / branch / "metrics.jsonl").read_text().splitlines()
+        ]
         assert metrics[-1]["flops"] >= budget
