@@ -8,7 +8,7 @@ from shiftgym.errors import TrainingStopped
 from shiftgym.messages import user
 from shiftgym.models.cache import RaggedCache
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.generate import ModelPolicy, _sample
+from shiftgym.models.generate import ModelPolicy, sample
 from shiftgym.policies.base import Transcript
 
 TEXTS = [
@@ -166,13 +166,13 @@ def test_sampling_follows_the_softmax() -> None:
     logits = torch.randn(1, 50, generator=torch.Generator().manual_seed(0)) * 2
     logits[0, 7] = -torch.inf
     noise = (torch.arange(20000) + 0.5) / 20000
-    token, logprob = _sample(logits.expand(20000, -1), 0.7, noise)
+    token, logprob = sample(logits.expand(20000, -1), 0.7, noise)
     expected = torch.softmax(logits[0] / 0.7, dim=-1)
     assert torch.allclose(torch.bincount(token, minlength=50) / 20000, expected, atol=1e-4)
     assert torch.allclose(logprob, expected.log()[token], atol=1e-5)
     edge = torch.tensor([0.0, 1 - 2**-24])
     flat = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]]).expand(2, -1)
-    assert _sample(flat, 1.0, edge)[0].tolist() == [1, 2]
+    assert sample(flat, 1.0, edge)[0].tolist() == [1, 2]
 
 
 def test_the_ledger_is_told_every_forward_pass_as_executed(tiny_llama: Any) -> None:

@@ -51,14 +51,14 @@ class ModelPolicy(TokenPolicy):
         return self.chat_format.pictures is not None and self.chat_format.pictures.rotary
 
     def start(self, decisions: Sequence[Decision], noise: Sequence[Names]) -> "ModelChat":
-        return ModelChat(self, decisions, noise)
+        return ModelChat(self, [decision.prompt for decision in decisions], noise)
 
 
 class ModelChat(TokenChat):
     """Conversations in flight. One that is left out of a reply is closed and cannot be taken up again."""
 
-    def __init__(self, policy: ModelPolicy, decisions: Sequence[Decision], noise: Sequence[Names]) -> None:
-        super().__init__(policy, decisions, noise)
+    def __init__(self, policy: ModelPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
+        super().__init__(policy, prompts, noise)
         self._policy = policy
         self._cache = RaggedCache(policy.layers)
 
@@ -99,7 +99,7 @@ class ModelChat(TokenChat):
         alive = torch.ones(count, dtype=torch.bool, device=device)
         for step in range(limit):
             front = order[:active]
-            token, logprob = _sample(scores, policy.temperature, noise[front, step])
+            token, logprob = sample(scores, policy.temperature, noise[front, step])
             tokens[front, step], logprobs[front, step] = token, logprob
             alive &= ~torch.isin(token, stops) & (step + 1 < room[front])
             living = int(alive.sum())
@@ -248,7 +248,7 @@ def _open(talk: OpenConversation) -> int:
     return talk.slot
 
 
-def _sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (rows,) from softmax(logits / temperature) by inverse distribution function; log-probabilities (rows,).
 
     Args:

@@ -63,22 +63,24 @@ def microbatches(
     *,
     trees: bool,
     pictures: Pictures | None = None,
+    plain: bool = False,
 ) -> Iterator[Microbatch]:
     """Cut a minibatch into microbatches of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
 
     Args:
         trees: whether conversations that begin alike may share a row.
         pictures: those that the conversations contain.
+        plain: see `Packed.of`.
     """
     totals = sum(each.answer_tokens for each in minibatch), sum(len(each.spans) for each in minibatch)
     rows: list[Tree] = []
     for tree in sorted(pack_prefix_trees([each.ids for each in minibatch], TREE if trees else 0), key=len):
         if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
-            yield collate(rows, minibatch, totals, device, pictures)
+            yield collate(rows, minibatch, totals, device, pictures, plain=plain)
             rows = []
         rows.append(tree)
     if rows:
-        yield collate(rows, minibatch, totals, device, pictures)
+        yield collate(rows, minibatch, totals, device, pictures, plain=plain)
 
 
 def collate(
@@ -87,11 +89,14 @@ def collate(
     totals: tuple[int, int],
     device: torch.device,
     pictures: Pictures | None = None,
+    *,
+    plain: bool = False,
 ) -> Microbatch:
     """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
     Args:
         totals: answer tokens and attempts of the whole minibatch.
+        plain: see `Packed.of`.
     """
     predictors: list[tuple[int, int]] = []
     attempts: list[tuple[int, int]] = []
@@ -115,7 +120,7 @@ def collate(
         return first, second
 
     return Microbatch(
-        packed=Packed.of(trees, device, pictures),
+        packed=Packed.of(trees, device, pictures, plain=plain),
         members=members,
         predictors=indices(predictors),
         targets=torch.tensor(targets, dtype=torch.long, device=device),

@@ -16,11 +16,11 @@ from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.microbatches import Microbatch, microbatches
+from shiftgym.models.paths import ReadingPath, reading_path
+from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
-from shiftgym.models.prefixes import branching
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
@@ -55,6 +55,11 @@ class Player:
         """Whether the model takes so many tokens at once."""
         return len(ids) <= position_limit(self.model)
 
+    @property
+    def path(self) -> ReadingPath:
+        """How the model's conversations are read."""
+        return reading_path(self.model, self.chat_format)
+
     def frozen(self) -> "Player":
         """The same with a copy of the model, which keeps its present weights."""
         kept = copy.deepcopy(self.model)
@@ -82,7 +87,7 @@ class Player:
             limit: attempts a decision; the task's own limit if None.
             feedback: whether the verifier's message is shown after a failed attempt.
         """
-        policy = ModelPolicy(
+        policy = model_policy(
             self.model,
             self.chat_format,
             temperature=self.temperature,
@@ -145,14 +150,22 @@ class Player:
 
     def microbatches(self, conversations: list[Conversation]) -> Iterator[Microbatch]:
         """The conversations as this model reads them; see `models/microbatches.py`."""
-        trees, pictures = branching(self.model), self.chat_format.pictures
-        return microbatches(conversations, self.tokens_per_pass, self.model.device, trees=trees, pictures=pictures)
+        path = self.path
+        return microbatches(
+            conversations,
+            self.tokens_per_pass,
+            self.model.device,
+            trees=path.trees,
+            pictures=self.chat_format.pictures,
+            plain=not path.fast,
+        )
 
     def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
         """Scores of a microbatch's answer tokens; not charged, since only the caller knows whether a backward
         pass follows."""
         at = self.temperature if temperature is None else temperature
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision)
+        whole = not self.path.trunk
+        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
         self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
@@ -190,7 +203,7 @@ class Player:
 
         def values(batch: Microbatch) -> Tensor:
             """(N,) of each attempt."""
-            states = trunk_states(self.model, batch.packed, self.precision)
+            states = trunk_states(self.model, batch.packed, self.precision, whole=not self.path.trunk)
             return torch.as_tensor(head(states[batch.attempts]))
 
         return self._evaluate(read, values, [len(each.spans) for each in read], head=False)

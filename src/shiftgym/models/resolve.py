@@ -65,9 +65,9 @@ def resolve_policy(
     if not isinstance(given, tuple):
         policy = given
         return lambda _: policy
-    from shiftgym.models.generate import ModelPolicy
+    from shiftgym.models.policy import model_policy
 
     loaded, chat_format = given
-    return lambda temperature: ModelPolicy(
+    return lambda temperature: model_policy(
         loaded, chat_format, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed
     )

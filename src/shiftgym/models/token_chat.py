@@ -14,7 +14,6 @@ from shiftgym.models.ledger import Ledger
 from shiftgym.models.positions import position_limit, tell_limit
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.seeds import Names
-from shiftgym.tasks.base import Decision
 
 
 class TokenPolicy:
@@ -66,11 +65,11 @@ class OpenConversation:
 class TokenChat:
     """Conversations in flight; how a model reads them and samples is left to `_generate`."""
 
-    def __init__(self, policy: TokenPolicy, decisions: Sequence[Decision], noise: Sequence[Names]) -> None:
+    def __init__(self, policy: TokenPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
         self._sampled_by = policy
         self._names = noise
         self._attempts = 0
-        self._conversations = [OpenConversation(decision.prompt, slot) for slot, decision in enumerate(decisions)]
+        self._conversations = [OpenConversation(prompt, slot) for slot, prompt in enumerate(prompts)]
 
     def _generate(
         self, rows: Sequence[int], talks: Sequence[OpenConversation]
