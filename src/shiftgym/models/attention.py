@@ -1,4 +1,4 @@
-"""Attention of one new token a row over a store of keys and values, which is what decoding spends its memory traffic on.
+"""Attention of one new token a row over a store of keys and values, the larger part of what a decode step reads.
 
 `heads / groups` heads share the keys and values of a group. torch's attention with a mask wants them repeated for every
 head: with four heads a group that writes and reads four times the store again. So the heads of a group are taken for

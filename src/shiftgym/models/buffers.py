@@ -33,6 +33,10 @@ class Buffers:
     """Memory that stores are laid out in, one buffer for the keys and one for the values of each layer."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Free the memory."""
         self._flat: dict[tuple[int, str], Tensor] = {}
         self._cells = 0
 
@@ -91,7 +95,7 @@ class FixedCache(RaggedCache):
                 layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
 
 
-class _FixedLayer(RaggedLayer):
+class _FixedLayer(RaggedLayer):  # type: ignore[no-untyped-call]  # its __init_subclass__
     """One layer; its keys and values are (rows, heads, capacity, head size)."""
 
     def __init__(self, place: Place, buffers: Buffers, number: int) -> None:

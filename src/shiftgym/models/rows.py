@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from shiftgym.errors import TrainingStopped
-from shiftgym.models.sampling import NOT_FINITE, sample
+from shiftgym.models.sampling import NOT_FINITE, draw
 
 
 @dataclass(slots=True)
@@ -45,9 +45,13 @@ class Rows:
     @classmethod
     def empty(cls, rows: int, length: int, device: torch.device) -> "Rows":
         """Rows that write nothing, with answers of at most `length` tokens."""
-        numbers = torch.zeros(5, rows, dtype=torch.long, device=device)
+        order, token, position, offset, room = torch.zeros(5, rows, dtype=torch.long, device=device)
         return cls(
-            *numbers,
+            order=order,
+            token=token,
+            position=position,
+            offset=offset,
+            room=room,
             alive=torch.zeros(rows, dtype=torch.bool, device=device),
             noise=torch.zeros(rows, length, device=device),
             tokens=torch.zeros(rows, length, dtype=torch.long, device=device),
@@ -79,7 +83,7 @@ class Rows:
             logits: (R, vocabulary) behind what each row has read.
             stops: (S,) int64, tokens that end an answer.
         """
-        token, logprob, finite = sample(logits, temperature, self.noise.index_select(1, self.number)[:, 0])
+        token, logprob, finite = draw(logits, temperature, self.noise.index_select(1, self.number)[:, 0])
         self.finite.logical_and_((finite | ~self.alive).all())
         self.token.copy_(token)
         self.tokens.index_copy_(1, self.number, token[:, None])
@@ -99,7 +103,7 @@ class Rows:
 
     def front(self, rows: int) -> "Rows":
         """The first rows, as views."""
-        return Rows(*(each[:rows] for each in self._by_row()), self.number, self.finite)
+        return Rows(*(each[:rows] for each in self._by_row()), number=self.number, finite=self.finite)
 
     def swap(self, a: Tensor, b: Tensor) -> None:
         """Exchange the rows `a` (N,) with the rows `b` (N,)."""

@@ -1,7 +1,9 @@
-"""Sampling a token from logits. Nothing here waits for the device."""
+"""Sampling tokens from logits."""
 
 import torch
 from torch import Tensor
+
+from shiftgym.errors import TrainingStopped
 
 NOT_FINITE = (
     "a logit is not finite, so there is nothing to sample from; the weights of this model are damaged, or its number "
@@ -9,17 +11,28 @@ NOT_FINITE = (
 )
 
 
-def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample from softmax(logits / temperature) by the inverse of its distribution function.
+def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Sample from softmax(logits / temperature) by the inverse of its distribution function; tokens (rows,) and their
+    log-probabilities (rows,).
 
     Args:
         logits: (rows, vocabulary); some may be minus infinity.
         temperature: 0 takes the most likely token.
         noise: (rows,) uniform in [0, 1).
 
-    Returns:
-        Tokens (rows,), their log-probabilities (rows,), and whether there was something to sample from (rows,): false
-        where a logit is NaN or infinite. The token of such a row means nothing, but is one of the vocabulary.
+    Raises:
+        TrainingStopped: a logit is NaN or infinite.
+    """
+    token, logprob, finite = draw(logits, temperature, noise)
+    if not finite.all():
+        raise TrainingStopped(NOT_FINITE)
+    return token, logprob
+
+
+def draw(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without waiting for the device; also whether there was something to sample from, (rows,) bool.
+
+    Where a logit is NaN or infinite the token means nothing, but it is one of the vocabulary.
     """
     scores = logits / temperature if temperature > 0 else logits
     largest = scores.amax(-1, keepdim=True)

@@ -9,18 +9,23 @@ for models up to some billions of parameters; a larger one spends so much time o
 """
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Collection, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym.models.buffers import Buffers, FixedCache, bucket_rows
-from shiftgym.models.captured import Graphs, Step
+from shiftgym.models.captured import Cuda, Graphs, Step
 from shiftgym.models.rows import Rows
 
 KEPT = 1 / 16
 """Share of a device's memory that is kept between batches."""
+
+
+def _nobody() -> None:
+    return None
 
 
 class Workspace:
@@ -28,22 +33,22 @@ class Workspace:
     moves it out, so conversations may be gone on with in any order."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self._user: weakref.ref[FixedCache] | None = None
+        self.device, self.buffers = device, Buffers()
+        self._holder: Callable[[], FixedCache | None] = _nobody
         self._weights: Hashable = None
         self.release()
 
     @property
     def bytes(self) -> int:
         """Memory that is held, but for the tables of the rows."""
-        return self.buffers.bytes + (self._graphs.bytes if self._graphs is not None else 0)
+        return self.buffers.bytes + (self._graphs.device.bytes if self._graphs is not None else 0)
 
     def release(self) -> None:
         """Free everything. A cache that has the stores moves out."""
-        if (user := self._user and self._user()) is not None:
-            user.leave()
-        self._user = None
-        self.buffers = Buffers()
+        if (holder := self._holder()) is not None:
+            holder.leave()
+        self._holder = _nobody
+        self.buffers.clear()
         self._rows = Rows.empty(0, 0, self.device)
         self._stops: dict[tuple[int, ...], Tensor] = {}
         self._graphs: Graphs | None = None
@@ -65,10 +70,9 @@ class Workspace:
         if weights != self._weights:
             self.release()
             self._weights = weights
-        user = self._user and self._user()
-        if user is not None and user is not cache:
-            user.leave()
-        self._user = weakref.ref(cache)
+        if (holder := self._holder()) not in (None, cache):
+            holder.leave()
+        self._holder = weakref.ref(cache)
         rows, (most, longest) = bucket_rows(len(slots)), self._rows.tokens.shape
         if rows > most or length > longest:
             self._rows = Rows.empty(max(rows, most), max(length, longest), self.device)
@@ -78,7 +82,7 @@ class Workspace:
         cache.select(slots)
         return self._rows.front(rows)
 
-    def stops(self, tokens: set[int]) -> Tensor:
+    def stops(self, tokens: Collection[int]) -> Tensor:
         """(S,) int64, these tokens; the same tensor each time."""
         key = tuple(sorted(tokens))
         if key not in self._stops:
@@ -88,13 +92,12 @@ class Workspace:
     def replay(self, key: Hashable, step: Step, times: int) -> None:
         """Run a step so many times, captured; see `Graphs.run`."""
         if self._graphs is None:
-            self._graphs = Graphs(self.device)
+            self._graphs = Graphs(Cuda(self.device))
         self._graphs.run(key, step, times)
 
     def _rest(self) -> None:
         """A cache is gone."""
-        unused = self._user is None or self._user() is None
-        if unused and self.device.type == "cuda":
+        if self._holder() is None and self.device.type == "cuda":
             memory = torch.cuda.get_device_properties(self.device).total_memory
             if self.bytes > KEPT * memory:
                 self.release()
@@ -113,9 +116,8 @@ def workspace(model: PreTrainedModel) -> Workspace:
 def _weights(model: PreTrainedModel) -> Hashable:
     """What a captured step takes from the model: where its weights lie, and which adapters are on."""
     places = [each.data_ptr() for each in (*model.parameters(), *model.buffers())]
-    adapters = [
-        (layer.disable_adapters, layer.merged, *layer.active_adapters)
-        for layer in model.modules()
-        if isinstance(getattr(layer, "disable_adapters", None), bool)  # a layer of peft
-    ]
+    layers: list[Any] = [
+        each for each in model.modules() if isinstance(getattr(each, "disable_adapters", None), bool)
+    ]  # those of peft
+    adapters = [(each.disable_adapters, each.merged, *each.active_adapters) for each in layers]
     return tuple(places), tuple(adapters)
