@@ -32,24 +32,19 @@ def _bucket(count: int, *, least: int, parts: int) -> int:
 class Buffers:
     """Memory that stores are laid out in, one buffer for the keys and one for the values of each layer."""
 
+    moves = 0
+    """How often a buffer was replaced by a larger one, or freed."""
+
     def __init__(self) -> None:
-        self.clear()
+        self._flat: dict[tuple[int, str], Tensor] = {}
 
     def clear(self) -> None:
         """Free the memory."""
-        self._flat: dict[tuple[int, str], Tensor] = {}
-        self._cells = 0
+        self._flat, self.moves = {}, self.moves + 1
 
     @property
     def bytes(self) -> int:
         return sum(flat.nbytes for flat in self._flat.values())
-
-    def make_room(self, rows: int, columns: int) -> bool:
-        """Have room for stores of so many rows and columns; whether there was less, so that buffers will move."""
-        cells = bucket_rows(rows) * bucket_columns(columns)
-        less = self._cells < cells
-        self._cells = max(self._cells, cells)
-        return less
 
     def laid(self, key: tuple[int, str], store: Tensor, columns: int) -> Tensor:
         """The same keys or values in the buffer of this name, filled up with zeros.
@@ -62,8 +57,10 @@ class Buffers:
         """
         rows, heads, width, size = store.shape
         shape = (bucket_rows(rows), heads, columns, size)
-        if key not in self._flat or self._flat[key].numel() < self._cells * heads * size:
-            self._flat[key] = store.new_empty(self._cells * heads * size)
+        if key not in self._flat or self._flat[key].numel() < prod(shape):
+            self._flat.pop(key, None)
+            self._flat[key] = store.new_empty(prod(shape))
+            self.moves += 1
         held = self._flat[key][: prod(shape)].view(shape)
         held.zero_()
         held[:rows, :, :width] = store

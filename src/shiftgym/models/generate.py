@@ -88,8 +88,7 @@ class ModelChat(TokenChat):
         policy, count = self._policy, len(talks)
         device = policy.model.device
         starts, rooms = [len(talk.ids) for talk in talks], self._rooms(talks)
-        slots, longest = [_open(talk) for talk in talks], max(starts) + max(rooms)
-        answers = policy.steps.begin(self._cache, slots, longest, policy.max_new_tokens)
+        answers = policy.steps.begin(self._cache, [_open(talk) for talk in talks], policy.max_new_tokens)
         for talk in self._conversations:
             talk.slot = None
 
@@ -191,7 +190,7 @@ class ModelChat(TokenChat):
         )
 
     def _charge(self, rows: int, new_tokens: int, heads: int) -> None:
-        """Charge a pass over the cache with logits of `heads` positions. Tokens are counted when the answers are known."""
+        """Charge a pass over the cache with logits of `heads` positions. Tokens are counted with the answers."""
         if self._policy.ledger is not None:
             self._policy.ledger.generated(
                 rows=rows, new_tokens=new_tokens, context=self._cache.capacity, heads=heads, sampled=0

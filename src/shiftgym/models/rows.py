@@ -1,7 +1,6 @@
 """The answers of a batch while they are written."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -66,8 +65,8 @@ class Rows:
         Args:
             start: (N,) tokens of the conversations, (N,) `room`, (N,) `offset`, (N, up to L) `noise` as above.
         """
-        for each in self._by_row():
-            each.zero_()
+        for name in _BY_ROW:
+            getattr(self, name).zero_()
         count = len(start)
         self.order.copy_(torch.arange(len(self.order), device=start.device))
         self.position[:count], self.room[:count], self.offset[:count] = start, room, offset
@@ -103,13 +102,13 @@ class Rows:
 
     def front(self, rows: int) -> "Rows":
         """The first rows, as views."""
-        return Rows(*(each[:rows] for each in self._by_row()), number=self.number, finite=self.finite)
+        return replace(self, **{name: getattr(self, name)[:rows] for name in _BY_ROW})
 
     def swap(self, a: Tensor, b: Tensor) -> None:
         """Exchange the rows `a` (N,) with the rows `b` (N,)."""
-        for each in self._by_row():
+        for name in _BY_ROW:
+            each = getattr(self, name)
             each[a], each[b] = each[b], each[a]
 
-    def _by_row(self) -> Iterator[Tensor]:
-        """What has a value for each row, (R, ...) each."""
-        return (getattr(self, each.name) for each in fields(self) if each.name not in ("number", "finite"))
+
+_BY_ROW = [each.name for each in fields(Rows) if each.name not in ("number", "finite")]

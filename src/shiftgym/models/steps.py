@@ -37,13 +37,9 @@ class GrowingSteps:
     def cache(self, layers: int) -> RaggedCache:
         return RaggedCache(layers)
 
-    def begin(self, cache: RaggedCache, slots: list[int], columns: int, length: int) -> Rows:
-        """Keep these rows of a cache, in this order; rows for their answers, and maybe some more.
-
-        Args:
-            columns: most tokens that a conversation will have.
-            length: most tokens of an answer.
-        """
+    def begin(self, cache: RaggedCache, slots: list[int], length: int) -> Rows:
+        """Keep these rows of a cache, in this order; rows for their answers of at most `length` tokens, and maybe some
+        more."""
         cache.select(slots)
         return Rows.empty(len(slots), length, self.model.device)
 
@@ -73,9 +69,9 @@ class FixedSteps(GrowingSteps):
     def cache(self, layers: int) -> FixedCache:
         return self._workspace.cache(layers)
 
-    def begin(self, cache: RaggedCache, slots: list[int], columns: int, length: int) -> Rows:
+    def begin(self, cache: RaggedCache, slots: list[int], length: int) -> Rows:
         assert isinstance(cache, FixedCache)
-        return self._workspace.begin(cache, self.model, slots, columns, length)
+        return self._workspace.begin(cache, self.model, slots, length)
 
     def stops(self, tokens: Collection[int]) -> Tensor:
         """(S,) int64."""

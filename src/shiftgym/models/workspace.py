@@ -52,6 +52,7 @@ class Workspace:
         self._rows = Rows.empty(0, 0, self.device)
         self._stops: dict[tuple[int, ...], Tensor] = {}
         self._graphs: Graphs | None = None
+        self._moves = 0
 
     def cache(self, layers: int) -> FixedCache:
         """A new cache; when its last user is gone, memory is freed that is too much to be kept."""
@@ -59,13 +60,9 @@ class Workspace:
         weakref.finalize(cache, self._rest).atexit = False
         return cache
 
-    def begin(self, cache: FixedCache, model: PreTrainedModel, slots: list[int], columns: int, length: int) -> Rows:
-        """Give the stores to these rows of a cache, in this order; rows for their answers, and padding.
-
-        Args:
-            columns: most tokens that a conversation will have.
-            length: most tokens of an answer.
-        """
+    def begin(self, cache: FixedCache, model: PreTrainedModel, slots: list[int], length: int) -> Rows:
+        """Give the stores to these rows of a cache, in this order; rows for their answers of at most `length` tokens,
+        and padding."""
         weights = _weights(model)
         if weights != self._weights:
             self.release()
@@ -76,8 +73,6 @@ class Workspace:
         rows, (most, longest) = bucket_rows(len(slots)), self._rows.tokens.shape
         if rows > most or length > longest:
             self._rows = Rows.empty(max(rows, most), max(length, longest), self.device)
-            self._graphs = None
-        if self.buffers.make_room(rows, columns):
             self._graphs = None
         cache.select(slots)
         return self._rows.front(rows)
@@ -91,8 +86,8 @@ class Workspace:
 
     def replay(self, key: Hashable, step: Step, times: int) -> None:
         """Run a step so many times, captured; see `Graphs.run`."""
-        if self._graphs is None:
-            self._graphs = Graphs(Cuda(self.device))
+        if self._graphs is None or self._moves != self.buffers.moves:
+            self._graphs, self._moves = Graphs(Cuda(self.device)), self.buffers.moves
         self._graphs.run(key, step, times)
 
     def _rest(self) -> None:
