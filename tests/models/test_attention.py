@@ -1,34 +1,38 @@
-"""Attention of one new token a row."""
-
-from typing import Any
+"""The attention kernel that a user chose."""
 
 import pytest
 import torch
+from transformers import BloomConfig, BloomForCausalLM
 
-from shiftgym.models.attention import by_kernel, by_products, decoding
-
-
-@pytest.mark.parametrize("one", [by_products, by_kernel])
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_attention_of_one_token_is_torchs_attention(one: Any, groups: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn(3, 4, 1, 8, generator=generator)
-    key, value = (torch.randn(3, groups, 5, 8, generator=generator) for _ in range(2))
-    mask = torch.zeros(3, 1, 1, 5)
-    mask[0, ..., 3:] = torch.finfo(torch.float32).min
-    found = one(query, key, value, mask, 0.3)
-    expected = torch.nn.functional.scaled_dot_product_attention(
-        query, key.repeat_interleave(4 // groups, 1), value.repeat_interleave(4 // groups, 1), mask, scale=0.3
-    )
-    assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
+from shiftgym.errors import ConfigError
+from shiftgym.models.attention import attend_by
+from shiftgym.models.load import load_policy
 
 
-def test_decoding_leaves_the_model_as_it_was(tiny_llama: Any) -> None:
-    model, _ = tiny_llama
-    model.train(True)
-    before = model.config._attn_implementation
-    with decoding(model):
-        assert not model.training
-        assert model.config._attn_implementation == ("shiftgym" if before == "sdpa" else before)
-    assert model.training and model.config._attn_implementation == before
-    model.train(False)
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_model_attends_as_asked(tiny_points, attention):
+    model, _ = load_policy(str(tiny_points), attention=attention)
+    assert model.config._attn_implementation == attention
+    assert model(torch.tensor([[1, 2, 3]])).logits.isfinite().all()
+
+
+def test_auto_is_the_choice_of_the_model(tiny_points):
+    assert load_policy(str(tiny_points))[0].config._attn_implementation == "sdpa"
+
+
+def test_a_kernel_that_is_not_installed_is_one_line(tiny_points):
+    with pytest.raises(ConfigError, match="^attention 'flash_attention_3' cannot be used with llama: ") as caught:
+        load_policy(str(tiny_points), attention="flash_attention_3", dtype="bfloat16")
+    assert str(caught.value).endswith("; give another kernel, or auto")
+    assert "\n" not in str(caught.value)
+
+
+def test_flash_attention_takes_16_bits_only(tiny_points):
+    with pytest.raises(ConfigError, match="computes in 16 bits only; give dtype bfloat16"):
+        load_policy(str(tiny_points), attention="flash_attention_2")
+
+
+def test_a_model_whose_attention_is_its_own_is_told():
+    model = BloomForCausalLM(BloomConfig(vocab_size=16, hidden_size=8, n_layer=1, n_head=2))
+    with pytest.raises(ConfigError, match="^attention 'sdpa'.*bloom"):
+        attend_by(model, "sdpa")

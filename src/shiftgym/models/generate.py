@@ -8,9 +8,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym.messages import Messages
-from shiftgym.models.attention import decoding
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.decoding import decoding
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.lora import has_adapter
 from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
 from shiftgym.models.reader import Reader
 from shiftgym.models.rows import Rows
@@ -193,7 +194,12 @@ class ModelChat(TokenChat):
         """Charge a pass over the cache with logits of `heads` positions. Tokens are counted with the answers."""
         if self._policy.ledger is not None:
             self._policy.ledger.generated(
-                rows=rows, new_tokens=new_tokens, context=self._cache.capacity, heads=heads, sampled=0
+                rows=rows,
+                new_tokens=new_tokens,
+                context=self._cache.capacity,
+                heads=heads,
+                sampled=0,
+                adapted=has_adapter(self._policy.model),
             )
 
 

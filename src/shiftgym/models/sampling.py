@@ -34,10 +34,12 @@ def draw(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Ten
 
     Where a logit is NaN or infinite the token means nothing, but it is one of the vocabulary.
     """
-    scores = logits / temperature if temperature > 0 else logits
+    scores = logits / (temperature or 1.0)
     largest = scores.amax(-1, keepdim=True)
-    scores = scores - largest
-    cumulative = scores.exp().cumsum(-1)
+    # In place, since each copy of a large vocabulary is large.
+    scores -= largest
+    cumulative = scores.exp()
+    cumulative.cumsum_(-1)
     total = cumulative[:, -1:]
     if temperature > 0:
         token = torch.searchsorted(cumulative, noise[:, None] * total, right=True).clamp_(max=logits.shape[-1] - 1)

@@ -10,14 +10,13 @@ for models up to some billions of parameters; a larger one spends so much time o
 
 import weakref
 from collections.abc import Callable, Collection, Hashable
-from typing import Any
-
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym.models.buffers import Buffers, FixedCache, bucket_rows
 from shiftgym.models.captured import Cuda, Graphs, Step
+from shiftgym.models.lora import lora_layers
 from shiftgym.models.rows import Rows
 
 KEPT = 1 / 16
@@ -111,8 +110,6 @@ def workspace(model: PreTrainedModel) -> Workspace:
 def _weights(model: PreTrainedModel) -> Hashable:
     """What a captured step takes from the model: where its weights lie, and which adapters are on."""
     places = [each.data_ptr() for each in (*model.parameters(), *model.buffers())]
-    layers: list[Any] = [
-        each for each in model.modules() if isinstance(getattr(each, "disable_adapters", None), bool)
-    ]  # those of peft
+    layers = lora_layers(model).values()
     adapters = [(each.disable_adapters, each.merged, *each.active_adapters) for each in layers]
     return tuple(places), tuple(adapters)
