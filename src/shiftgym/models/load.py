@@ -1,5 +1,5 @@
-"""Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory, an adapter or the
-hub."""
+"""Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory, an adapter, a GGUF
+file or the hub."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +30,7 @@ from shiftgym.models.checked import (
     read_config,
 )
 from shiftgym.models.faults import broken, explained, quiet
+from shiftgym.models.gguf import read_gguf
 from shiftgym.models.source import Source, find_source
 from shiftgym.models.weight_files import weights_fault
 
@@ -53,8 +54,8 @@ def load_policy(
     merged into its base, so that the model is a plain one. Code from a checkpoint is never run.
 
     Args:
-        name_or_path: a shipped backbone, a directory of a model or an adapter, or a hub id `owner/name` or
-            `owner/name@revision`. Only a hub id may download.
+        name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
+            a hub id `owner/name` or `owner/name@revision`. Only a hub id may download.
         chat_template, template_variables: see `ChatFormat`.
 
     Raises:
@@ -75,6 +76,8 @@ def load_policy(
 
 
 def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
+    if source.gguf is not None:
+        return read_gguf(source.gguf, dtype)
     values = read_config(source)
     adapter = read_adapter(source)
     if adapter is not None:

@@ -40,4 +40,6 @@ def backbone_folder(name: str) -> Path:
 def check_made(name: str) -> None:
     """ConfigError if that is the name of a backbone that is still to be made."""
     if name in MADE and not (backbone_folder(name) / "config.json").is_file():
-        raise ConfigError(f"model {name!r} has not been made on this machine yet; make it with: shiftgym backbone {name}")
+        raise ConfigError(
+            f"model {name!r} has not been made on this machine yet; make it with: shiftgym backbone {name}"
+        )

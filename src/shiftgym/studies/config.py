@@ -52,9 +52,7 @@ class _Setup(Table):
         if Path(model).is_dir():
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
-            raise ValueError(
-                f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}"
-            )
+            raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")
         return model
 
     def build_task(self) -> Task:
