@@ -91,8 +91,7 @@ def test_a_config_that_is_none(saved: Path, text: str, cause: str) -> None:
 def test_a_directory_without_a_config_says_what_it_has(saved: Path, tmp_path: Path) -> None:
     refused(tmp_path, "has no config.json; give one of the models in it: model$")
     shutil.rmtree(saved)
-    (tmp_path / "model-Q4.gguf").touch()
-    refused(tmp_path, "has no config.json: GGUF weights are not read; give the checkpoint")
+    refused(tmp_path, "has no config.json; give one written by save_pretrained")
 
 
 SMALL = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaForCausalLM
 
 from shiftgym.models.conversation import Conversation
-from shiftgym.models.ledger import Ledger, ModelShape
+from shiftgym.models.ledger import HeadTokens, Ledger, ModelShape
 from shiftgym.models.microbatches import microbatches
 from shiftgym.models.score import score
 
@@ -24,7 +24,7 @@ def test_flops_agree_with_torchs_own_count(make_model: Callable[[], LlamaForCaus
     (batch,) = microbatches([Conversation([0] * 24, [(10, 24)])] * 4, 10**6, torch.device("cpu"), trees=False)
     forward, both = FlopCounterMode(display=False), FlopCounterMode(display=False)
     with forward, torch.no_grad():
-        score(model, batch.packed, batch.predictors, batch.targets)
+        _ = score(model, batch.packed, batch.predictors, batch.targets).logprobs
     with both:
         score(model, batch.packed, batch.predictors, batch.targets).logprobs.sum().backward()
     ledger = Ledger(ModelShape.of(model))
@@ -32,7 +32,7 @@ def test_flops_agree_with_torchs_own_count(make_model: Callable[[], LlamaForCaus
     assert ledger.flops == pytest.approx(forward.get_total_flops(), rel=0.02)
     assert ledger.tokens_trained == 0
     headless = Ledger(ModelShape.of(model))
-    headless.scored(batch, 0, head=False)
+    headless.scored(batch, 0, head=HeadTokens(0, 0))
     assert headless.flops == ledger.flops - 2 * ledger.shape.head_weights * 56
     ledger = Ledger(ModelShape.of(model))
     ledger.scored(batch, 0, backward=True)

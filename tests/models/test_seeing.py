@@ -21,7 +21,7 @@ from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
 from shiftgym.models.microbatches import microbatches
-from shiftgym.models.pictures import freeze
+from shiftgym.models.parts import freeze
 from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript

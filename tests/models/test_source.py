@@ -40,10 +40,20 @@ def test_what_is_no_model_is_refused(name: str) -> None:
 
 
 def test_a_file_is_no_model(tmp_path: Path) -> None:
-    for name, way_out in {"model.safetensors": "give the directory", "model.gguf": "GGUF weights are not read"}.items():
-        (tmp_path / name).touch()
-        with pytest.raises(ConfigError, match=f"is a file: {way_out}"):
-            find_source(str(tmp_path / name))
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ConfigError, match="is a file: give the directory"):
+        find_source(str(tmp_path / "model.safetensors"))
+
+
+def test_a_gguf_file_is_one_and_a_directory_may_hold_one(tmp_path: Path) -> None:
+    file = tmp_path / "a-Q4_K_M.gguf"
+    file.touch()
+    assert find_source(str(file)).gguf == find_source(str(tmp_path)).gguf == file
+    (tmp_path / "b.gguf").touch()
+    with pytest.raises(ConfigError, match=r"several GGUF files; .*: a-Q4_K_M.gguf, b.gguf"):
+        find_source(str(tmp_path))
+    (tmp_path / "model-00001-of-00002.safetensors").touch()
+    assert find_source(str(tmp_path)).gguf is None
 
 
 def test_a_relative_path_may_start_beside_another_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

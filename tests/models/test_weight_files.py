@@ -71,7 +71,6 @@ def test_a_shard_that_is_not_there(tiny_llama: Any, saved: Path) -> None:
         (None, r"it has no weights \(model.safetensors\); copy them there"),
         ("tf_model.h5", "it has no weights .*, only tf_model.h5;"),
         ("consolidated.00.pth", "it has no weights .*, only consolidated.00.pth;"),
-        ("model-Q4_K_M.gguf", "GGUF weights are not read; give the checkpoint that they were made from, or serve"),
     ],
 )
 def test_no_weights(saved: Path, instead: str | None, cause: str) -> None:

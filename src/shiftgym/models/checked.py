@@ -17,7 +17,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import user
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.faults import NO_TOKENIZER, broken, explained, listed
-from shiftgym.models.source import GGUF, Source
+from shiftgym.models.source import Source
 
 
 def read_config(source: Source) -> dict[str, Any] | None:
@@ -133,8 +133,6 @@ def _no_config(source: Source) -> ConfigError:
     if folder is None:
         return broken(source, "it has no config.json on the hub; give a model written by save_pretrained")
     start = f"model directory {source.name!r} has no config.json"
-    if any(folder.glob("*.gguf")):
-        return ConfigError(f"{start}: {GGUF}")
     inner = sorted(path.parent.name for path in folder.glob("*/*config.json"))
     if inner:
         return ConfigError(f"{start}; give one of the models in it: {listed([*dict.fromkeys(inner)])}")

@@ -9,6 +9,7 @@ from torch import Tensor
 from shiftgym.errors import TrainingStopped
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
+from shiftgym.models.lora import has_adapter
 from shiftgym.models.prefixes import Packed, decoder_config, layer_kinds, locate, pack_prefix_trees, sliding_window
 from shiftgym.models.score import logits
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
@@ -217,7 +218,12 @@ class ModelChat(TokenChat):
         ).last_hidden_state
         if policy.ledger is not None:
             policy.ledger.generated(
-                rows=len(ids), new_tokens=ids.shape[1], context=cache.capacity, heads=len(read[0]), sampled=sampled
+                rows=len(ids),
+                new_tokens=ids.shape[1],
+                context=cache.capacity,
+                heads=len(read[0]),
+                sampled=sampled,
+                adapted=has_adapter(policy.model),
             )
         return logits(policy.model, states[read])
 
@@ -256,12 +262,14 @@ def sample(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, T
     Raises:
         TrainingStopped: a logit is NaN or infinite; some may be minus infinity.
     """
-    scores = logits / temperature if temperature > 0 else logits
+    scores = logits / (temperature or 1.0)
     largest = scores.amax(-1, keepdim=True)
     if not largest.isfinite().all():
         raise TrainingStopped(NOT_FINITE)
-    scores = scores - largest
-    cumulative = scores.exp().cumsum(-1)
+    # In place, since each copy of a large vocabulary is large.
+    scores -= largest
+    cumulative = scores.exp()
+    cumulative.cumsum_(-1)
     total = cumulative[:, -1:]
     if temperature > 0:
         token = torch.searchsorted(cumulative, noise[:, None] * total, right=True)

@@ -74,8 +74,15 @@ def microbatches(
     """
     totals = sum(each.answer_tokens for each in minibatch), sum(len(each.spans) for each in minibatch)
     rows: list[Tree] = []
-    for tree in sorted(pack_prefix_trees([each.ids for each in minibatch], TREE if trees else 0), key=len):
-        if rows and (len(rows) + 1) * len(tree) > tokens_per_pass:
+
+    def beside(tree: Tree) -> int:
+        """Rows may be in one batch if this is the same for them."""
+        return pictures.beside(tree.ids) if plain and pictures is not None else 0
+
+    packed = pack_prefix_trees([each.ids for each in minibatch], TREE if trees else 0)
+    for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
+        full = (len(rows) + 1) * len(tree) > tokens_per_pass
+        if rows and (full or beside(rows[-1]) != beside(tree)):
             yield collate(rows, minibatch, totals, device, pictures, plain=plain)
             rows = []
         rows.append(tree)

@@ -13,6 +13,7 @@ from functools import cache
 from weakref import WeakKeyDictionary
 
 import torch
+from PIL import Image
 from transformers import PreTrainedModel
 
 from shiftgym.errors import TrainingStopped
@@ -135,7 +136,8 @@ def obstacle(model: PreTrainedModel, chat_format: ChatFormat) -> str | None:
         return "positions cannot be given to it"
     if "past_key_values" not in takes:
         return "it has no cache of keys and values"
-    if chat_format.pictures is not None and "token_type_ids" in takes:
+    both_ways = "token_type_ids" in takes or getattr(config, "use_bidirectional_attention", None)
+    if chat_format.pictures is not None and both_ways:
         return "tokens of a picture see those behind them"
     return None
 
@@ -224,6 +226,18 @@ class _Probe:
         return [value for member in sorted(found) for value in found[member]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stripes:
+    """A picture of black and white stripes."""
+
+    width: int
+    """Of a stripe, in pixels."""
+
+    def draw(self) -> Image.Image:
+        line = bytes(255 * (at // self.width % 2) for at in range(64))
+        return Image.frombytes("L", (64, 64), line * 64).convert("RGB")
+
+
 def _gap(some: Sequence[float], others: Sequence[float]) -> float:
     """The largest difference; infinite where one is no number."""
     differences = [abs(a - b) for a, b in zip(some, others, strict=True)]
@@ -231,15 +245,17 @@ def _gap(some: Sequence[float], others: Sequence[float]) -> float:
 
 
 def _prompts(model: PreTrainedModel, chat_format: ChatFormat) -> list[Messages]:
-    """Two prompts that part late and one that is short; longer than the smallest window, where the model has room."""
+    """Two prompts that part late and one that is short; longer than the smallest window, where the model has room. A
+    model that sees is shown a picture in each."""
     config = decoder_config(model)
     windows = [sliding_window(model), getattr(config, "attention_chunk_size", None)]
     lengths = [window + ANSWER for window in windows if isinstance(window, int) and window + ANSWER <= LONGEST]
     wanted = min([*lengths, LONGEST]) if lengths else SHORTEST
     room = position_limit(model) - ATTEMPTS * ANSWER - len(chat_format.reply([user("No.")]))
-    words, prompts = 1, [[user("Say A")], [user("Say B")], [user("Hi")]]
+    one, other = ([_Stripes(width)] if chat_format.pictures is not None else [] for width in (3, 5))
+    words, prompts = 1, [[user("Say A", *one)], [user("Say B", *one)], [user("Hi", *other)]]
     while True:
-        longer = [[user("Say " + "one two three " * words + end)] for end in "AB"]
+        longer = [[user("Say " + "one two three " * words + end, *one)] for end in "AB"]
         if len(chat_format.prompt(longer[0])) > room:
             return prompts
         prompts = [*longer, prompts[-1]]

@@ -68,12 +68,14 @@ class PlainChat(TokenChat):
         noise = self._noise(rows).to(self._policy.model.device)
         # A row whose answer is over is computed on until all are, but never beyond the last position of the model, so
         # conversations that have less room are answered on their own.
-        batches: dict[tuple[int, int], list[int]] = {}
+        pictures = self._policy.chat_format.pictures
+        batches: dict[tuple[int, int, int], list[int]] = {}
         for at, (talk, room) in enumerate(zip(talks, self._rooms(talks), strict=True)):
-            batches.setdefault((room, 0 if self._policy.padded else len(talk.ids)), []).append(at)
+            beside = pictures.beside(talk.ids) if pictures is not None else 0
+            batches.setdefault((room, 0 if self._policy.padded else len(talk.ids), beside), []).append(at)
         written: dict[int, tuple[list[int], list[float]]] = {}
         with own_generation(self._policy.model):
-            for (room, _), members in batches.items():
+            for (room, *_), members in batches.items():
                 answers = self._answers([talks[at].ids for at in members], room, noise[members])
                 written.update(zip(members, answers, strict=True))
         return [written[at][0] for at in range(len(talks))], [written[at][1] for at in range(len(talks))]

@@ -3,8 +3,8 @@
 Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
@@ -16,11 +16,13 @@ from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.models.ledger import Ledger
+from shiftgym.models.ledger import HeadTokens, Ledger
+from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
+from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
@@ -48,6 +50,8 @@ class Player:
     """Scoring runs the trunk under autocast to this format. Generation has the precision of the weights."""
     tokens_per_pass: int = 4096
     """Most padded tokens in one microbatch."""
+    gradient_checkpointing: bool = False
+    """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
 
@@ -61,10 +65,8 @@ class Player:
         return reading_path(self.model, self.chat_format)
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights."""
-        kept = copy.deepcopy(self.model)
-        kept.requires_grad_(False)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
+        return replace(self, model=frozen_copy(self.model))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
@@ -165,14 +167,29 @@ class Player:
         pass follows."""
         at = self.temperature if temperature is None else temperature
         whole = not self.path.trunk
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
+        again = self.gradient_checkpointing and torch.is_grad_enabled()
+        with recomputed(self.model) if again else nullcontext():
+            return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
-        self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
+        self,
+        batch: Microbatch,
+        *,
+        head: HeadTokens | None = None,
+        backward: bool = False,
+        encoder_backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         pictures = self.chat_format.flops(batch.packed.shown)
-        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+        self.ledger.scored(
+            batch,
+            pictures,
+            head=head,
+            backward=backward,
+            encoder_backward=encoder_backward,
+            recomputed=self.gradient_checkpointing,
+            adapted=has_adapter(self.model),
+        )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
         """Log-probability of every answer token of each conversation."""
@@ -206,7 +223,7 @@ class Player:
             states = trunk_states(self.model, batch.packed, self.precision, whole=not self.path.trunk)
             return torch.as_tensor(head(states[batch.attempts]))
 
-        return self._evaluate(read, values, [len(each.spans) for each in read], head=False)
+        return self._evaluate(read, values, [len(each.spans) for each in read], head=HeadTokens(0, 0))
 
     @torch.no_grad()
     def _evaluate(
@@ -215,13 +232,13 @@ class Player:
         numbers: Callable[[Microbatch], Tensor],
         sizes: list[int],
         *,
-        head: bool = True,
+        head: HeadTokens | None = None,
     ) -> list[list[float]]:
         """Run `numbers` over all conversations without gradient; `sizes[i]` numbers belong to conversation i.
 
         Args:
             numbers: (A,) or (N,) of a microbatch, one for each answer token or each attempt.
-            head: whether `numbers` applies the output embeddings to the answer tokens, which the ledger must know.
+            head: see `Ledger.scored`.
         """
         results: list[list[float]] = [[] for _ in conversations]
         for batch in self.microbatches(conversations):

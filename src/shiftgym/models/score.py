@@ -5,13 +5,15 @@ feedback need no logits.
 """
 
 import inspect
-from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from shiftgym.models.distributions import Distributions, per_token
+from shiftgym.models.ledger import HeadTokens
 from shiftgym.models.prefixes import Packed
 
 TokenIndices = tuple[Tensor, Tensor]
@@ -22,25 +24,41 @@ NEVER = -1e9
 """Logit of a token that is never generated; finite, so that it adds 0 to an entropy."""
 
 
-@dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of A answer tokens."""
+    """Scores of A answer tokens, each computed when it is read."""
 
-    log_softmax: Tensor
-    """(A, V) float32, at the temperature asked for."""
-    logprobs: Tensor
-    """(A,) float32, log-probability of each answer token."""
-    hidden: Tensor
-    """(B, T, H) last hidden state of the trunk."""
+    def __init__(self, hidden: Tensor, targets: Tensor, distributions: Distributions) -> None:
+        """
+        Args:
+            hidden: (B, T, H) last hidden state of the trunk.
+            targets: (A,) int64, the answer tokens.
+            distributions: those that the answer tokens come from.
+        """
+        self.hidden = hidden
+        """(B, T, H) last hidden state of the trunk."""
+        self._targets, self._distributions = targets, distributions
+
+    @cached_property
+    def logprobs(self) -> Tensor:
+        """(A,) float32, log-probability of each answer token."""
+        targets = self._targets
+        return per_token(lambda rows, own: own.gather(-1, targets[rows, None]).squeeze(-1), self._distributions)
 
     @property
     def entropy(self) -> Tensor:
         """(A,) float32, entropy in nats of the distribution that each answer token comes from."""
-        return -(self.log_softmax.exp() * self.log_softmax).sum(-1)
+        return per_token(lambda _, own: -(own.exp() * own).sum(-1), self._distributions)
 
     def divergence(self, other: "Scores") -> Tensor:
         """(A,) float32, KL(this || other) in nats of the distributions that each answer token comes from."""
-        return (self.log_softmax.exp() * (self.log_softmax - other.log_softmax)).sum(-1)
+        return per_token(
+            lambda _, own, others: (own.exp() * (own - others)).sum(-1), self._distributions, other._distributions
+        )
+
+    @property
+    def head_tokens(self) -> HeadTokens:
+        """How many tokens the output embeddings were applied to so far."""
+        return self._distributions.head_tokens
 
 
 def score(
@@ -63,12 +81,13 @@ def score(
     """
     if whole:
         output = _run(model, packed, precision, output_hidden_states=True)
-        hidden, values = output.hidden_states[-1], speakable(model, output.logits[predictors].float())
+        hidden, states, head = output.hidden_states[-1], output.logits[predictors].float(), partial(speakable, model)
     else:
         hidden = trunk_states(model, packed, precision)
-        values = logits(model, hidden[predictors])
-    log_softmax = torch.log_softmax(values / temperature, dim=-1)
-    return Scores(log_softmax, log_softmax.gather(-1, targets[:, None]).squeeze(-1), hidden)
+        states, head = hidden[predictors], partial(logits, model)
+    vocabulary: int = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+    distributions = Distributions(states, head, vocabulary=vocabulary, temperature=temperature)
+    return Scores(hidden, targets, distributions)
 
 
 def trunk_states(
@@ -112,8 +131,8 @@ def accepted(module: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
-    them, Granite divides and Cohere multiplies them. A vision-language model never generates its image token, since no
-    picture would belong to it. Where a family does more, the model is asked itself (`score` with `whole`)."""
+    them, Granite divides and Cohere multiplies them. Where a family does more, the model is asked itself (`score` with
+    `whole`)."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()
@@ -127,8 +146,9 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
 
 
 def speakable(model: PreTrainedModel, values: Tensor) -> Tensor:
-    """The logits (N, V), changed in place: those of tokens that stand for a picture are `NEVER`."""
-    placeholders = [getattr(model.config, name, None) for name in ("image_token_id", "video_token_id")]
+    """The logits (N, V), changed in place: those of tokens that stand for a picture, a video or a sound are `NEVER`,
+    since none would belong to such a token that is generated."""
+    placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
     # Some families have no output embedding for these tokens.
     if unwritten := [token for token in placeholders if token is not None and token < values.shape[-1]]:
         values[:, unwritten] = NEVER

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig
 
 from shiftgym.models.faults import line, listed, unfetched
-from shiftgym.models.source import GGUF, Source
+from shiftgym.models.source import Source
 
 
 def weights_fault(source: Source, config: PreTrainedConfig, error: Exception) -> str:
@@ -61,8 +61,6 @@ def _no_weights(folder: Path) -> str | None:
     """That there are no weights that transformers reads, and what is there instead."""
     if any(folder.glob("model*.safetensors")) or any(folder.glob("pytorch_model*.bin")):
         return None
-    if any(folder.glob("*.gguf")):
-        return GGUF
     kinds = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".npz", ".onnx")
     others = sorted(path.name for path in folder.iterdir() if path.suffix in kinds)
     found = f", only {listed(others)}" if others else ""

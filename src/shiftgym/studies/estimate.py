@@ -127,17 +127,26 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    model, chat_format = load_policy(study.model, template_variables=study.template_variables)
+    options = {**study.placement.options, "template_variables": study.template_variables}
+    model, chat_format = load_policy(study.model, **options)
     measured = {"start": time.perf_counter() - began}
     measured["checkpoint"] = _checkpoint_seconds(study, (model, chat_format), task)
     kinds = {}
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
-        model, _ = load_policy(study.model, template_variables=study.template_variables)
+        model, _ = load_policy(study.model, **options, merged=branch.table.settings.lora is None)
         folder = branch.folder(scratch)
         of = branch.table
-        train((model, chat_format), load_recipe(of.recipe), task, settings=of.settings, folder=folder.path, steps=2)
+        train(
+            (model, chat_format),
+            load_recipe(of.recipe),
+            task,
+            settings=of.settings,
+            folder=folder.path,
+            steps=2,
+            placement=study.placement,
+        )
         first, second = read_lines(folder.metrics)
         times = [times["collect"] + times["learn"] for times in read_lines(folder.timings)]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}

@@ -23,6 +23,7 @@ from shiftgym.engines.base import Engine, Job, State, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.layout import RunFolder
+from shiftgym.models.shipped import check_made
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -53,7 +54,12 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
     Args:
         workers: processes side by side, one thread each; by default as many as there are cores.
         plain: a log instead of a live table; always so where stdout is not a terminal.
+
+    Raises:
+        ConfigError: the study's model is a backbone that is still to be made.
     """
+    _check_installed(study)
+    check_made(study.model)
     folder = new_folder(runs, study.name)
     prepare(folder, study)
     return _carry_out(study, RunFolder(folder), workers, plain)
@@ -87,7 +93,14 @@ def resume_study(
     if given != study:
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    _check_installed(study)
     return _carry_out(study, run, workers, plain)
+
+
+def _check_installed(study: Study) -> None:
+    """ConfigError if a branch needs a package that is not there."""
+    for table in (study.init, *study.branches.values()):
+        table.settings.check_installed()
 
 
 def engine(workers: int | None) -> Engine:

@@ -140,10 +140,14 @@ class Loop:
         self._optimizer.zero_grad()
         shares: list[dict[str, Tensor]] = []
         for batch in self._player.microbatches(list(chain(*minibatch))):
-            loss, metrics = self.loss(batch)
+            scores, start = self.score(batch)
+            loss, metrics = self.loss(batch, scores, start)
             loss.backward()  # type: ignore[no-untyped-call]
             shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
-            self._player.charge(batch, backward=True, encoder_backward="vision" not in self._settings.frozen)
+            if start is not None:
+                self._recipe.start.charge(batch, head=start.head_tokens)
+            seeing = "vision" not in self._settings.frozen
+            self._player.charge(batch, head=scores.head_tokens, backward=True, encoder_backward=seeing)
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
         # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
         # own.
@@ -156,29 +160,29 @@ class Loop:
         self._optimizer.step()
         return {**sums, "grad_norm": norms[0]}
 
-    def loss(self, batch: Microbatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """This microbatch's share of the minibatch's whole loss, a scalar, and of each metric, scalars too."""
+    def score(self, batch: Microbatch) -> tuple[Scores, Scores | None]:
+        """Scores of a microbatch, and those of the start where the KL term is exact; neither is charged."""
+        temperature = self._recipe.temperature
+        scores = self._player.score(batch, temperature=temperature)
+        if not self._recipe.kl or self._recipe.kl_estimate == "sampled":
+            return scores, None
+        with torch.no_grad():
+            return scores, self._recipe.start.score(batch, temperature=temperature)
+
+    def loss(self, batch: Microbatch, scores: Scores, start: Scores | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """This microbatch's share of the minibatch's whole loss, a scalar, and of each metric, scalars too; the
+        arguments as `score` gives them."""
         recipe = self._recipe
-        scores = self._player.score(batch, temperature=recipe.temperature)
         loss, metrics = recipe.loss(scores, batch)
         if recipe.kl:
-            metrics["kl"] = self._divergence(scores, batch).sum() / batch.minibatch_answer_tokens
+            estimate = kl_divergence(scores.logprobs, batch.reference) if start is None else scores.divergence(start)
+            metrics["kl"] = estimate.sum() / batch.minibatch_answer_tokens
             loss = loss + recipe.kl * metrics["kl"]
         if self._player.value_head is not None:
             values = self._player.value_head(scores.hidden[batch.attempts])
             metrics["value_loss"] = value_loss(values, batch.returns).sum() / batch.minibatch_attempts
             loss = loss + metrics["value_loss"]
         return loss, metrics
-
-    def _divergence(self, scores: Scores, batch: Microbatch) -> Tensor:
-        """(A,) KL from the start at each answer token, exact or estimated, as the recipe asks."""
-        if self._recipe.kl_estimate == "sampled":
-            return kl_divergence(scores.logprobs, batch.reference)
-        start = self._recipe.start
-        with torch.no_grad():
-            before = start.score(batch, temperature=self._recipe.temperature)
-        start.charge(batch)
-        return scores.divergence(before)
 
     def _stopped(self, why: str) -> TrainingStopped:
         good = checkpoints.existing(self._folder)
