@@ -8,7 +8,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym.messages import Messages
-<<<<<<< HEAD
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.decoding import decoding
 from shiftgym.models.ledger import Ledger
@@ -17,12 +16,6 @@ from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix
 from shiftgym.models.reader import Reader
 from shiftgym.models.rows import Rows
 from shiftgym.models.steps import StepKind, steps_of
-=======
-from shiftgym.models.cache import RaggedCache, decoding
-from shiftgym.models.lora import has_adapter
-from shiftgym.models.prefixes import Packed, decoder_config, layer_kinds, locate, pack_prefix_trees, sliding_window
-from shiftgym.models.score import logits
->>>>>>> h-plain
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
 from shiftgym.policies.base import Answer
 from shiftgym.seeds import Names
