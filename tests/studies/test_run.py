@@ -46,6 +46,16 @@ def test_every_checkpoint_of_the_sound_branches_is_evaluated(whole: Finished) ->
     assert last["flops"] >= 4e7
 
 
+def test_a_model_that_is_still_to_be_made_is_told_before_there_is_a_folder(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    study = load_study(tiny_file, ["model=smollm2"])
+    with pytest.raises(ConfigError, match="make it with: shiftgym backbone smollm2"):
+        run_study(study, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert load_study(whole.folder / "study.toml") == load_study(faulty_file)
     environment = json.loads((whole.folder / "environment.json").read_text())

@@ -141,8 +141,8 @@ def backbone(
     seed
         Seed of corpus and weights; `smollm2` has none.
     out
-        Folder of the model; by default NAME-SEED among the weights of this package, for smollm2 ~/.cache/shiftgym/smollm2
-        (or $XDG_CACHE_HOME), where studies find it by its name.
+        Folder of the model; by default NAME-SEED among the weights of this package, and for smollm2
+        ~/.cache/shiftgym/smollm2 (or $XDG_CACHE_HOME/shiftgym/smollm2), where studies find it by its name.
     """
     from shiftgym.backbones.build import build
 

@@ -24,7 +24,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment, in_words
 from shiftgym.layout import RunFolder
-from shiftgym.models.shipped import check_made
+from shiftgym.models.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
@@ -59,11 +59,11 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
         plain: a log instead of a live table; always so where stdout is not a terminal.
 
     Raises:
-        ConfigError: this machine has no such device, or the study's model is a backbone that is still to be made.
+        ConfigError: this machine has no such device, a package is missing, or the model is not to be had.
     """
-    _check_installed(study)
-    check_made(study.model)
     where = engine(workers, study.placement)
+    _check_installed(study)
+    find_source(study.model)
     folder = new_folder(runs, study.name)
     prepare(folder, study)
     return _carry_out(study, RunFolder(folder), where, plain)
@@ -130,11 +130,10 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     with only_one(run):
         write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
-        jobs = [
-            _job(placed(study, where), branch, folder, done, gpu_share(where))
-            for branch in branches
-            if branch.title not in done
-        ]
+        todo = [branch for branch in branches if branch.title not in done]
+        if any(branch.start is None for branch in todo):
+            find_source(study.model)
+        jobs = [_job(placed(study, where), branch, folder, done, gpu_share(where)) for branch in todo]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
             with display(study, branches, folder, console, in_words(where.gpus)) as shown:
