@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,9 @@ def test_each_module_has_its_multiple_of_the_rate() -> None:
     assert [group["lr"] for part in optimizer._parts for group in part.param_groups] == [2e-3, 2e-2]
 
 
+with_bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+
+
 def step(model: nn.Module, optimizer: Optimizer, number: int) -> None:
     """One step on gradients that follow from its number."""
     generator = torch.Generator().manual_seed(number)
@@ -50,6 +54,7 @@ def wide() -> nn.Module:
     return model
 
 
+@with_bitsandbytes
 def test_moments_of_8_bits_for_what_is_large_and_no_embedding() -> None:
     model = wide()
     optimizer = Optimizer([(model, 1.0)], "adamw8bit", 1e-3, 0.1, (0.9, 0.98))
@@ -64,6 +69,7 @@ def test_moments_of_8_bits_for_what_is_large_and_no_embedding() -> None:
     assert kept == {(128, 64): torch.uint8, **small}
 
 
+@with_bitsandbytes
 def test_moments_of_8_bits_lead_nearly_where_those_of_32_do() -> None:
     moved = []
     for name in ("adamw", "adamw8bit"):
@@ -79,6 +85,7 @@ def test_moments_of_8_bits_lead_nearly_where_those_of_32_do() -> None:
     assert torch.nn.functional.cosine_similarity(moved[0], moved[1], dim=0) > 0.99
 
 
+@with_bitsandbytes
 def test_moments_of_8_bits_go_on_where_they_stood(tmp_path: Path) -> None:
     model = wide()
     optimizer = Optimizer([(model, 1.0)], "adamw8bit", 1e-3)
@@ -99,3 +106,21 @@ def test_moments_of_8_bits_need_their_package(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("shiftgym.models.optimizers.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"needs bitsandbytes: pip install 'shiftgym\[bitsandbytes\]'"):
         Optimizer([(wide(), 1.0)], "adamw8bit", 1e-3)
+
+
+@with_bitsandbytes
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_moments_of_8_bits_lead_there_on_a_gpu_too() -> None:
+    """Kernels of their own update them there."""
+    moved = []
+    for name in ("adamw", "adamw8bit"):
+        model, before = wide().cuda(), wide()
+        optimizer = Optimizer([(model, 1.0)], name, 1e-3, 0.0, (0.9, 0.98))
+        for number in range(5):
+            generator = torch.Generator().manual_seed(number)
+            for weight in model.parameters():
+                weight.grad = torch.randn(weight.shape, generator=generator).cuda()
+            optimizer.step()
+        pairs = zip(model.parameters(), before.parameters(), strict=True)
+        moved.append(torch.cat([(a.cpu() - b).flatten() for a, b in pairs]).detach())
+    assert torch.nn.functional.cosine_similarity(moved[0], moved[1], dim=0) > 0.99

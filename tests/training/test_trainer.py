@@ -37,6 +37,8 @@ RECIPES: list[Run] = [
 LORA: dict[str, Any] = {"lora": {"rank": 4}}
 ADAPTED: list[Run] = [(name, {**settings, **LORA}) for name, settings in RECIPES if settings["optimizer"] != MUON]
 EIGHT_BITS = {"name": "adamw8bit", "learning_rate": 3e-3}
+if importlib.util.find_spec("bitsandbytes") is None:
+    EIGHT_BITS["name"] = "adamw"
 ADAPTED.append(("grpo", {**GROUP, **LORA, "episodes_per_iteration": 32, "group_size": 16, "optimizer": EIGHT_BITS}))
 
 Train = Callable[..., tuple[TrainingResult, LlamaForCausalLM]]
