@@ -1,4 +1,4 @@
-"""Building a shipped backbone: pretraining, its scores, its model card.
+"""Building a backbone: pretraining, its scores, its model card; or, for `smollm2`, writing out what others trained.
 
 shiftgym backbone points --seed 0        # writes src/shiftgym/backbones/weights/points-0
 """
@@ -16,11 +16,12 @@ from jinja2 import Template
 from shiftgym.backbones import navigation, points
 from shiftgym.backbones.corpus import Corpus
 from shiftgym.backbones.pretrain import Pretraining, pretrain, save
+from shiftgym.backbones.smollm2 import write_smollm2
 from shiftgym.backbones.vision import Encoder
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
 from shiftgym.files import replacing
-from shiftgym.models.shipped import WEIGHTS
+from shiftgym.models.shipped import MADE, WEIGHTS, backbone_folder
 from shiftgym.tasks.registry import build_task
 
 
@@ -94,23 +95,35 @@ KINDS = {
 
 
 def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) -> Path:
-    """Build the backbone of that name in `KINDS`, or go on building it; returns the model directory.
+    """Build the backbone of that name in `KINDS` or `MADE`, or go on building it; returns the model directory.
 
     Args:
-        seed: names the backbone, `points-0` for seed 0.
-        out: where to write; the package's own weights by default. The state of an unfinished build is kept beside it.
+        seed: names the backbone, `points-0` for seed 0. One of `MADE` is not trained here and has no seed.
+        out: where to write; by default the package's own weights, or for one of `MADE` the user's cache. The state of
+            an unfinished build is kept beside it.
 
     Raises:
-        ConfigError: there is no such backbone, or there is one already where it is to be written.
+        ConfigError: there is no such backbone, what it is made from is not there, or something is there already where
+            it is to be written.
     """
-    if name not in KINDS:
-        raise ConfigError(f"backbone: unknown name {name!r}; backbones are: {', '.join(KINDS)}")
+    if name not in (*KINDS, *MADE):
+        raise ConfigError(f"backbone: unknown name {name!r}; backbones are: {', '.join((*KINDS, *MADE))}")
+    target = out or (backbone_folder(name) if name in MADE else WEIGHTS / f"{name}-{seed}")
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise ConfigError(f"backbone {name}: {target} is there already; remove it or choose another folder by --out")
+    if name in MADE:
+        with replacing(target) as unfinished:
+            write_smollm2(unfinished)
+    else:
+        _pretrained(name, seed, target, say)
+    return target
+
+
+def _pretrained(name: str, seed: int, target: Path, say: Callable[[str], None]) -> None:
+    """Train, score and write the backbone of that name in `KINDS`, or go on with it."""
     kind = KINDS[name]
     plan = kind.plan
-    target = WEIGHTS / f"{name}-{seed}" if out is None else out
     work = target.with_name(f"{target.name}.unfinished")
-    if target.is_dir() and any(target.iterdir()):
-        raise ConfigError(f"backbone {name}: {target} is not empty; remove it first or choose another folder by --out")
     began = time.monotonic()
 
     def progress(step: int, loss: float) -> None:
@@ -124,7 +137,6 @@ def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
         written = card(target.name, name, seed, model.num_parameters(), scores)
         (unfinished / "README.md").write_text(written, encoding="utf-8")
     shutil.rmtree(work)
-    return target
 
 
 def score(model_name: str, kind: Kind) -> Evaluation:

@@ -40,7 +40,7 @@ def evaluate(
     Parameters
     ----------
     policy
-        A shipped backbone, a model directory, a hub id, `expert`, or an endpoint as URL#MODEL.
+        A backbone (a shipped one, or smollm2), a model directory, a hub id, `expert`, or an endpoint as URL#MODEL.
     study
         The study whose task, splits and [evaluation] table are used. It must fit the model, as navigation-text does.
     split

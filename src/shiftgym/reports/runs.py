@@ -16,7 +16,7 @@ from shiftgym.evaluation.rows import Cube
 from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines, read_log
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
-from shiftgym.models.shipped import WEIGHTS
+from shiftgym.models.shipped import backbone_folder
 from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
@@ -231,8 +231,8 @@ class Run:
         return read_json(path) if path.is_file() else {}
 
     def model_card(self) -> str | None:
-        """The model card of a shipped backbone; None for any other model."""
-        path = WEIGHTS / self.study["model"] / "README.md"
+        """The model card of a backbone or of a model directory; None where there is none on this machine."""
+        path = backbone_folder(self.study["model"]) / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def episodes(self) -> Iterator[dict[str, Any]]:
