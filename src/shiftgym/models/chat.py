@@ -137,6 +137,10 @@ class ChatFormat:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
 
+    def backward_flops(self, shown: Sequence[int]) -> int:
+        """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
+        return self.pictures.backward_flops(shown) if self.pictures is not None else 0
+
     def _prompt(self, key: "_Key", closed: bool) -> list[int]:
         messages = _messages(key)
         text = self._render(messages) + (self._turn.closing if closed else "")

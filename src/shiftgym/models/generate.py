@@ -10,7 +10,7 @@ from shiftgym.errors import TrainingStopped
 from shiftgym.messages import Messages
 from shiftgym.models.cache import RaggedCache, decoding
 from shiftgym.models.lora import has_adapter
-from shiftgym.models.prefixes import Packed, decoder_config, locate, pack_prefix_trees
+from shiftgym.models.prefixes import Packed, decoder_config, layer_kinds, locate, pack_prefix_trees, sliding_window
 from shiftgym.models.score import logits
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
 from shiftgym.policies.base import Answer
@@ -38,13 +38,11 @@ class ModelPolicy(TokenPolicy):
 
     @cached_property
     def layer_types(self) -> set[str]:
-        return set(getattr(decoder_config(self.model), "layer_types", None) or ["full_attention"])
+        return set(layer_kinds(self.model))
 
     @cached_property
     def window(self) -> int | None:
-        """Tokens that a layer of sliding attention attends to."""
-        window: int | None = getattr(decoder_config(self.model), "sliding_window", None)
-        return window
+        return sliding_window(self.model)
 
     @cached_property
     def rotary(self) -> bool:
@@ -141,7 +139,7 @@ class ModelChat(TokenChat):
             hidden[:, :, :nodes] = ~packed.visible
 
         if packed.shown and self._policy.ledger is not None:
-            self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown), learned=False)
+            self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown))
         rows, paths, ends = (each.to(device) for each in locate(trees))
         scores = self._forward(
             packed.inputs,

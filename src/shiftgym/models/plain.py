@@ -131,7 +131,7 @@ class PlainChat(TokenChat):
         pictures = policy.chat_format.pictures
         if pictures is not None:
             shown = [number for row in ids for number in pictures.order(row)]
-            ledger.encoded(policy.chat_format.flops(shown) * (1 if policy.cached else steps), learned=False)
+            ledger.encoded(policy.chat_format.flops(shown) * (1 if policy.cached else steps))
 
 
 class _Sampler(LogitsProcessor):
