@@ -81,7 +81,7 @@ def save_hybrid(folder: Path) -> Path:
     [
         ("mllama", 3e8, "it reads pictures by cross-attention"),
         ("gemma3", 3e8, "tokens of a picture see those behind them"),
-        ("lfm2", 1e8, "it has layers of conv"),
+        ("lfm2", 1e8, "it has conv layers"),
     ],
 )
 def test_a_whole_study_of_a_model_on_the_plain_path(family: str, budget: float, why: str, tmp_path: Path) -> None:
@@ -99,5 +99,7 @@ def test_a_whole_study_of_a_model_on_the_plain_path(family: str, budget: float, 
     for branch in ("sft-seed0", "ppo-seed0"):
         told = (folder / "branches" / branch / "log.txt").read_text()
         assert why in told
-        metrics = [json.loads(line) for line in (folder / "branches" / branch / "metrics.jsonl").read_text().splitlines()]
+        metrics = [
+            json.loads(line) for line in (folder / "branches" / branch / "metrics.jsonl").read_text().splitlines()
+        ]
         assert metrics[-1]["flops"] >= budget
