@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.families import MARK, TEXT, family_table, make_text_model, table, text_model, tokenizer
+from tests.models.families import TEXT, family_table, make_text_model, table, text_model, tokenizer
 from tests.training.conftest import Ask, Digit, Repeat
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -86,7 +86,9 @@ PPO = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in RARE else name for name in TEXT])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in RARE else name for name in TEXT]
+)
 def test_a_step_of_sft_and_one_of_ppo_are_learned_and_saved(name: str, tmp_path: Path) -> None:
     model = make_text_model(name)
     pair = (model, ChatFormat(tokenizer(), model.generation_config))
@@ -120,7 +122,13 @@ def test_the_ledger_counts_the_matrices_that_are_executed(name: str) -> None:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(ids, use_cache=False)
     flops = ModelShape.of(model).forward_flops(rows=2, new_tokens=40, context=40, head_positions=80)
-    stateful = not set(layer_kinds(model)) <= {"full_attention", "sliding_attention", "chunked_attention", "global", "local"}
+    stateful = not set(layer_kinds(model)) <= {
+        "full_attention",
+        "sliding_attention",
+        "chunked_attention",
+        "global",
+        "local",
+    }
     assert (0.75 if stateful else 0.98) < flops / counter.get_total_flops() < 1.001
 
 

@@ -34,7 +34,7 @@ FAULTS = [
     ("budget.checkpoints=[0.5, 1.5]", "budget.checkpoints: fractions of the budget lie above 0 and not above 1"),
     ("budget.checkpoints=[0.5]", "budget.checkpoints: the last fraction must be 1.0"),
     ("budget.flops=-1", "budget.flops: should be greater than 0, not -1"),
-    ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
+    ("model=pionts-0", "model: 'pionts-0' is no backbone, directory or hub id owner/name"),
     ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
     ("branches.sft.start='pop'", "branches.sft.start: there is no other branch 'pop'; did you mean 'ppo'?"),
     ("branches.model={recipe='sft', label='x'}", "branches.model: 'model' is what the model as it is is called"),
@@ -69,6 +69,13 @@ FAULTS = [
 
 def test_a_model_of_the_hub_may_name_its_revision(tiny_file: Path) -> None:
     assert load_study(tiny_file, ["model=owner/name@v1.0"]).model == "owner/name@v1.0"
+
+
+def test_a_backbone_that_is_made_on_this_machine_need_not_be_there_yet(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load_study(tiny_file, ["model=smollm2"]).model == "smollm2"
 
 
 @pytest.mark.parametrize(("assignment", "message"), FAULTS, ids=[assignment for assignment, _ in FAULTS])

@@ -17,8 +17,8 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.crossing import crossed
-from shiftgym.models.generate import sample
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.sampling import sample
 from shiftgym.models.score import accepted, speakable
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
 from shiftgym.seeds import Names

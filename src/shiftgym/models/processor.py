@@ -24,7 +24,7 @@ def load_processor(source: Source) -> ProcessorMixin:
     """The processor of a model. It prepares pixels by Pillow, so that they are the same whether or not torchvision is
     installed."""
     with _without_videos():
-        processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
+        processor: ProcessorMixin = AutoProcessor.from_pretrained(source.folder, backend="pil", **source.options)  # type: ignore[no-untyped-call]
     parts: list[str] = processor.get_attributes()  # type: ignore[no-untyped-call]
     if VIDEOS in parts:
         read = [part for part in parts if part != VIDEOS]

@@ -154,6 +154,7 @@ def speakable(model: PreTrainedModel, values: Tensor) -> Tensor:
     since none would belong to such a token that is generated."""
     placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
     # Some families have no output embedding for these tokens.
-    if unwritten := [token for token in placeholders if token is not None and token < values.shape[-1]]:
-        values[:, unwritten] = NEVER
+    for token in placeholders:
+        if token is not None and token < values.shape[-1]:
+            values[:, token] = NEVER  # one by one, since a list would be sent to the device
     return values
