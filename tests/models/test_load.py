@@ -38,3 +38,16 @@ def test_a_directory_without_a_model_is_refused_in_one_line(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="cannot be loaded") as refused:
         load_policy(str(tmp_path))
     assert "\n" not in str(refused.value)
+
+
+def test_a_template_may_be_given_as_a_file(tiny_llama: Any, tmp_path: Path) -> None:
+    model, tokenizer = tiny_llama
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    template = tokenizer.chat_template
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    with pytest.raises(ConfigError, match="'.*model' has no chat template; give one by --chat-template FILE$"):
+        load_policy(str(tmp_path / "model"))
+    (tmp_path / "mine.jinja").write_text(template)
+    for given in (template, str(tmp_path / "mine.jinja")):
+        assert load_policy(str(tmp_path / "model"), chat_template=given)[1].chat_template == template
