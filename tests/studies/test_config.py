@@ -71,6 +71,13 @@ def test_a_model_of_the_hub_may_name_its_revision(tiny_file: Path) -> None:
     assert load_study(tiny_file, ["model=owner/name@v1.0"]).model == "owner/name@v1.0"
 
 
+def test_a_backbone_that_is_made_on_this_machine_need_not_be_there_yet(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load_study(tiny_file, ["model=smollm2"]).model == "smollm2"
+
+
 @pytest.mark.parametrize(("assignment", "message"), FAULTS, ids=[assignment for assignment, _ in FAULTS])
 def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -142,8 +142,8 @@ def backbone(
     seed
         Seed of corpus and weights; `smollm2` has none.
     out
-        Folder of the model; by default NAME-SEED among the weights of this package, for smollm2 ~/.cache/shiftgym/smollm2
-        (or $XDG_CACHE_HOME), where studies find it by its name.
+        Folder of the model; by default NAME-SEED among the weights of this package, and for smollm2
+        ~/.cache/shiftgym/smollm2 (or $XDG_CACHE_HOME/shiftgym/smollm2), where studies find it by its name.
     """
     from shiftgym.backbones.build import build
 
@@ -277,8 +277,8 @@ def bench() -> int:
 
     Example: shiftgym bench
     """
-    # The comparison with TRL needs an environment of its own; `make bench` runs it there.
-    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith("trl_")]
+    # The comparison with TRL needs an environment of its own, in which `make bench` runs it; `make gpu` needs a GPU.
+    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith(("trl_", "gpu"))]
     if not scripts:
         raise ConfigError("bench: the benchmarks come with a clone of the repository, not with the installed package")
     return max(subprocess.call([sys.executable, script]) for script in scripts)

@@ -107,7 +107,8 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
             cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
             raise broken(source, f"{cause}; copy or download it again")
         merged: PreTrainedModel = tuned.merge_and_unload()
-    # What is trained from here on has the adapter as its base, not what the adapter belongs to.
+    # A plain model, of which all can be trained. What is trained has the adapter as its base, not what that belongs to.
+    merged.requires_grad_(True)
     merged.name_or_path, merged.config._commit_hash = source.path, source.revision
     return merged
 

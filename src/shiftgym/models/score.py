@@ -5,7 +5,7 @@ feedback need no logits.
 """
 
 import inspect
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -81,13 +81,17 @@ def score(
     """
     if whole:
         output = _run(model, packed, precision, output_hidden_states=True)
-        hidden, states, head = output.hidden_states[-1], output.logits[predictors].float(), partial(speakable, model)
+        hidden, states = output.hidden_states[-1], output.logits[predictors]
     else:
         hidden = trunk_states(model, packed, precision)
-        states, head = hidden[predictors], partial(logits, model)
+        states = hidden[predictors]
+
+    def head(states: Tensor) -> Tensor:
+        """(N, V) float32 logits of (N, ...) states."""
+        return speakable(model, states.to(torch.float32, copy=True)) if whole else logits(model, states)
+
     vocabulary: int = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
-    distributions = Distributions(states, head, vocabulary=vocabulary, temperature=temperature)
-    return Scores(hidden, targets, distributions)
+    return Scores(hidden, targets, Distributions(states, head, vocabulary=vocabulary, temperature=temperature))
 
 
 def trunk_states(
@@ -150,6 +154,7 @@ def speakable(model: PreTrainedModel, values: Tensor) -> Tensor:
     since none would belong to such a token that is generated."""
     placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
     # Some families have no output embedding for these tokens.
-    if unwritten := [token for token in placeholders if token is not None and token < values.shape[-1]]:
-        values[:, unwritten] = NEVER
+    for token in placeholders:
+        if token is not None and token < values.shape[-1]:
+            values[:, token] = NEVER  # one by one, since a list would be sent to the device
     return values
