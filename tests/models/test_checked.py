@@ -70,7 +70,10 @@ CODE = {"AutoConfig": "configuration_my.MyConfig", "AutoModelForCausalLM": "mode
         ({"hidden_size": "big"}, "field 'hidden_size': TypeError"),
         ({"dtype": "float7"}, "dtype 'float7', which torch does not know"),
         ({"model_type": "vit"}, "vit is no language model; give a causal language model"),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "it is quantised: .*pip install"),
+        (
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            "it is quantised .quant_method .gptq. of config.json.: .*pip install",
+        ),
         ({"vocab_size": 300}, "has the shape .*, and config.json asks for .* from the same model"),
     ],
 )

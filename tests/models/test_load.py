@@ -51,3 +51,38 @@ def test_a_template_may_be_given_as_a_file(tiny_llama: Any, tmp_path: Path) -> N
     (tmp_path / "mine.jinja").write_text(template)
     for given in (template, str(tmp_path / "mine.jinja")):
         assert load_policy(str(tmp_path / "model"), chat_template=given)[1].chat_template == template
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.filterwarnings("ignore")  # bitsandbytes has deprecations of its own
+def test_a_model_that_bitsandbytes_has_quantised_answers_and_trains_with_an_adapter(
+    bits: int, tiny_llama: Any, saved: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from shiftgym.episodes import play
+    from shiftgym.models.policy import model_policy
+    from shiftgym.tasks.registry import build_task
+    from shiftgym.training.trainer import train
+
+    how = BitsAndBytesConfig(**{f"load_in_{bits}bit": True})
+    small = AutoModelForCausalLM.from_pretrained(saved, quantization_config=how, device_map="cpu")
+    small.save_pretrained(tmp_path / "small")
+    tiny_llama[1].save_pretrained(tmp_path / "small")
+    capfd.readouterr()
+    model, chat_format = load_policy(str(tmp_path / "small"))
+    task = build_task("points")
+    policy = model_policy(model, chat_format, temperature=0.0, max_new_tokens=4, seed=0)
+    assert play(policy, task, [task.problem("train", 0)])[0].decisions[0].attempts[0].tokens <= 4
+    settings = {"batch": 2, "problems": 2}
+    with pytest.raises(
+        ConfigError, match="weights are quantised, so .*; train an adapter beside them: --set recipe.lora"
+    ):
+        train((model, chat_format), "sft", task, settings=settings, steps=1, folder=tmp_path / "whole")
+    before = model.model.layers[0].mlp.up_proj.weight.clone()
+    with_adapter = {**settings, "lora": {"rank": 2}, "optimizer": {"learning_rate": 0.1}}
+    result = train((model, chat_format), "sft", task, settings=with_adapter, steps=2, folder=tmp_path / "beside")
+    assert torch.equal(model.model.layers[0].mlp.up_proj.base_layer.weight, before)
+    assert (result.checkpoints[-1].path / "adapter_model.safetensors").is_file()
+    assert "cast" not in capfd.readouterr().err

@@ -1,6 +1,7 @@
 """Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory, an adapter, a GGUF
 file or the hub."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,6 +125,9 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     model: PreTrainedModel
     model, info = loaded
     check_weights(source, model, info)
+    if getattr(model, "is_quantized", False):
+        # It says in every pass of every layer how it rounds.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     # By this an adapter names its base.
     model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model
