@@ -213,9 +213,9 @@ def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]
     return sorted({name for names in found.values() for name in names})
 
 
-def _learns(weight: nn.Parameter) -> bool:
+def _learns(weight: Tensor) -> bool:
     """Whether an adapter may stand beside this weight: it is not frozen, or it is quantised and has no gradient."""
-    return weight.requires_grad or not weight.is_floating_point()
+    return bool(weight.requires_grad or not weight.is_floating_point())
 
 
 def _check_same(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str]) -> None:
