@@ -137,7 +137,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    options = {**study.placement.options, "template_variables": study.template_variables}
+    options = {**study.placement.options, **study.chat_options}
     model, chat_format = load_policy(study.model, **options)
     measured = {"start": time.perf_counter() - began}
     measured["checkpoint"] = _checkpoint_seconds(study, (model, chat_format), task)
