@@ -1,12 +1,14 @@
 """A model of GeneralPoints so small that a whole study takes seconds, and an endpoint on this machine."""
 
 import json
+import shlex
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
 
@@ -45,6 +47,34 @@ def tiny_points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+LISTED = "GPU {0}: NVIDIA H200 (UUID: GPU-uuid-{0})"
+QUERIED = {"memory.total": "GPU-uuid-{0}, 143771", "driver_version": "GPU-uuid-{0}, 570.1"}
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path_factory, monkeypatch):
+    """Have an `nvidia-smi` that lists so many GPUs, or prints such a text. Until this is called there is none."""
+    folder = tmp_path_factory.mktemp("bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("shiftgym.gpus.DRIVER", folder / "no driver")
+    monkeypatch.setenv("PATH", str(folder))
+
+    def lists(gpus, code=0):
+        listed = gpus if isinstance(gpus, str) else lines(LISTED, gpus)
+        cases = {"-L": listed}
+        if not isinstance(gpus, str):
+            cases |= {f"--query-gpu=uuid,{field}": lines(line, gpus) for field, line in QUERIED.items()}
+        told = "\n".join(f"{option}) printf '%s\\n' {shlex.quote(text)};;" for option, text in cases.items())
+        script = folder / "nvidia-smi"
+        script.write_text(f'#!/bin/sh\ncase "$1" in\n{told}\nesac\nexit {code}\n')
+        script.chmod(0o755)
+
+    def lines(line, count):
+        return "\n".join(line.format(index) for index in range(count))
+
+    return lists
 
 
 class Server:
@@ -96,3 +126,11 @@ def serve(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with ExitStack() as running:
         yield lambda script: running.enter_context(Server(script))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that is asked from here on, with an empty cache in `tmp_path / "cache"`."""
+    with serving() as served:
+        use(monkeypatch, served.url, tmp_path / "cache")
+        yield served

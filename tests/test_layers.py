@@ -21,8 +21,9 @@ LAYERS = (
     ("tasks",),
     ("tasks.base",),
     ("plugins",),
+    ("placement",),
     ("reading",),
-    ("files", "layout", "messages", "verdicts", "seeds"),
+    ("batching", "files", "gpus", "layout", "messages", "verdicts", "seeds"),
     ("errors",),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that

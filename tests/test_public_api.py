@@ -29,6 +29,7 @@ PUBLIC = [
     "OpenAIPolicy",
     "OptimizerSettings",
     "Picture",
+    "Placement",
     "Policy",
     "PolicyGradient",
     "Problem",

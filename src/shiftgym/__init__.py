@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shiftgym.models.conversation import Conversation as Conversation
     from shiftgym.models.generate import ModelPolicy as ModelPolicy
     from shiftgym.models.load import load_policy as load_policy
+    from shiftgym.placement import Placement as Placement
     from shiftgym.policies.base import Answer as Answer
     from shiftgym.policies.base import Chat as Chat
     from shiftgym.policies.base import Policy as Policy
@@ -89,6 +90,7 @@ _HOMES = {
     "OpenAIPolicy": "policies.openai",
     "OptimizerSettings": "training.settings",
     "Picture": "messages",
+    "Placement": "placement",
     "Policy": "policies.base",
     "PolicyGradient": "training.recipe",
     "Problem": "tasks.base",

@@ -91,8 +91,8 @@ class BranchFolder:
 
 
 class CheckpointFolder:
-    """A model and its tokenizer as `from_pretrained` loads them, the value head of a recipe that has one, and the
-    state of training."""
+    """A model and its tokenizer as `from_pretrained` loads them (of a training with LoRA, the adapter as peft loads
+    it), the value head of a recipe that has one, and the state of training."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

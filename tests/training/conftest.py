@@ -137,7 +137,8 @@ class Bench:
 
     def loss(self, recipe: Recipe, batch: Microbatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The whole loss: the recipe's and what the loop adds to it."""
-        return self._loop(recipe).loss(batch)
+        loop = self._loop(recipe)
+        return loop.loss(batch, *loop.score(batch))
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """All gradients of the model in one row."""
@@ -174,3 +175,9 @@ class Bench:
 @pytest.fixture
 def bench(chat_format: ChatFormat, task: Repeat) -> Bench:
     return Bench(chat_format, task)
+
+
+@pytest.fixture
+def make_bench(chat_format: ChatFormat, task: Repeat) -> Callable[[], Bench]:
+    """Makes a bench with weights of its own, always the same."""
+    return lambda: Bench(chat_format, task)

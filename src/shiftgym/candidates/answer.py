@@ -75,8 +75,12 @@ def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "P
     """What answers: a model with its chat format, or the endpoint, policy or `expert` as it was given."""
     if candidate.policy is not None:
         return candidate.policy
-    variables = judging.study.template_variables
-    return load_named(checkpoint.source, chat_template=judging.chat_template, template_variables=variables)
+    return load_named(
+        checkpoint.source,
+        placement=judging.study.placement,
+        chat_template=judging.chat_template,
+        template_variables=judging.study.template_variables,
+    )
 
 
 def origin(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from shiftgym.candidates.run import carry_out, prepare
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.measures import MEASURES
+from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.reading import nearest
 from shiftgym.reports.analysis import Analysis
@@ -103,6 +104,7 @@ def compare(
     flops_per_step: float | None = None,
     endpoint: EndpointSettings = DEFAULT_SETTINGS,
     workers: int | None = None,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> Compared:
     """Judge models that anyone trained: did they memorise or generalise, compared with the model they came from?
 
@@ -127,7 +129,9 @@ def compare(
         served: the model of an endpoint that is given without `#MODEL`.
         flops_per_step: FLOPs of a training step, for folders of checkpoints that do not say.
         endpoint: how endpoints are asked.
-        workers: processes side by side, one thread each; by default as many as there are cores.
+        workers: processes side by side, one thread each; by default one a GPU, or one a core on the CPU. More than
+            there are GPUs share them.
+        placement: where models that are given by name run, and in which form; what is left out is as the study says.
 
     Raises:
         ConfigError: something given is no model, BASE cannot answer the study's problems, or `folder` holds something
@@ -144,6 +148,7 @@ def compare(
         served=served,
         flops_per_step=flops_per_step,
         endpoint=endpoint,
+        placement=placement,
     )
     at = Path(tempfile.mkdtemp(prefix="shiftgym-") if folder is None else folder)
     failed = carry_out(judging, at, Console(stderr=True), workers=workers)

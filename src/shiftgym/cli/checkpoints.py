@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathValidator
 
-from shiftgym.cli.options import Count, Index, Overrides
+from shiftgym.cli.options import Attention, Count, Device, Dtype, Index, Overrides
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
@@ -25,6 +25,9 @@ def evaluate(
     split: list[str] | None = None,
     problems: Count | None = None,
     overrides: Overrides = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
     served: str | None = None,
     endpoint: EndpointOptions = DEFAULT_SETTINGS,
     seed: Index = 0,
@@ -51,10 +54,12 @@ def evaluate(
     out
         Folder for results.jsonl and evaluation_episodes.jsonl.
     """
+    from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.single import evaluate_model
 
     changes = [f"evaluation.problems={problems}"] if problems is not None else []
+    changes += Placement.chosen(device=device, dtype=dtype, attention=attention).overrides
     chosen = load_study(study, [*(overrides or ()), *changes])
     evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
 
@@ -71,6 +76,8 @@ def compare(
     probes: bool = False,
     fail_on: list[Word] | None = None,
     dry_run: bool = False,
+    device: Device = None,
+    dtype: Dtype = None,
     out: Path | None = None,
     served: str | None = None,
     endpoint: EndpointOptions = DEFAULT_SETTINGS,
@@ -113,18 +120,21 @@ def compare(
     seed
         Seed of the sampled answers.
     workers
-        Models that answer at the same time, one thread each. By default as many as there are cores.
+        Models that answer at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
+        there are GPUs share them.
     runs
         The folder in which run folders are made.
     """
     from shiftgym.candidates.command import compare_models
     from shiftgym.candidates.run import prepare
+    from shiftgym.placement import Placement
 
     changes = [f"evaluation.problems={problems}"] if problems is not None else []
     judging = prepare(
         [base, *tuned],
         study=study,
         overrides=[*(overrides or ()), *changes],
+        placement=Placement.chosen(device=device, dtype=dtype),
         labels=label or (),
         probes=probes,
         seed=seed,

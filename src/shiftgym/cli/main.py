@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate
-from shiftgym.cli.options import Count, Index, Overrides
+from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -82,6 +82,10 @@ def train(
     seed: Index = 0,
     task: str = "points",
     overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    gradient_checkpointing: GradientCheckpointing = None,
 ) -> None:
     """Train one model with one recipe, outside any study. Run the same command again to resume.
 
@@ -104,9 +108,15 @@ def train(
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
+    from shiftgym.placement import Placement
     from shiftgym.studies.single import train_model
 
-    train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=overrides or (), out=out)
+    placement = Placement.chosen(
+        device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
+    )
+    train_model(
+        model, recipe, task=task, steps=steps, seed=seed, overrides=[*(overrides or ()), *placement.overrides], out=out
+    )
 
 
 @app.command

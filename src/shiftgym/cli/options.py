@@ -9,5 +9,26 @@ Overrides = Annotated[
     list[str] | None,
     Parameter(name="--set", help="Change a value of the study: key.path=value. May be given many times."),
 ]
+Device = Annotated[
+    str | None,
+    Parameter(
+        help="Where models run: auto (a GPU if there is one), cpu, cuda, or cuda:N. By default as the study says."
+    ),
+]
+Dtype = Annotated[
+    str | None, Parameter(help="Number format of the weights: float32, bfloat16 or float16. By default the study's.")
+]
+Attention = Annotated[
+    str | None,
+    Parameter(
+        help="Attention kernel: auto, eager, sdpa, flash_attention_2 or flash_attention_3. By default the study's."
+    ),
+]
+GradientCheckpointing = Annotated[
+    bool | None,
+    Parameter(
+        help="Run each layer again in the backward pass instead of keeping what it computed: slower, less memory."
+    ),
+]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]

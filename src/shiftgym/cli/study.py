@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from shiftgym.cli.options import Count, Overrides
+from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Overrides
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
 
@@ -17,6 +17,10 @@ def run(
     /,
     *,
     overrides: Overrides = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    gradient_checkpointing: GradientCheckpointing = None,
     scale: str | None = None,
     dry_run: bool = False,
     resume: Path | None = None,
@@ -40,18 +44,24 @@ def run(
     resume
         Resume this run folder. Finished branches are not run again.
     workers
-        Branches that run at the same time, one thread each. By default as many as there are cores.
+        Branches that run at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
+        there are GPUs share them.
     plain
         Print a log instead of a live table. Always so if the output is not a terminal.
     runs
         The folder in which run folders are made.
     """
+    from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
     from shiftgym.studies.run import resume_study, run_study
     from shiftgym.studies.suite import is_suite
     from shiftgym.studies.suite_run import run_suite
 
+    placement = Placement.chosen(
+        device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
+    )
+    overrides = [*(overrides or ()), *placement.overrides]
     if resume is not None:
         if _holds_suite(resume):
             if name or overrides or scale:
@@ -59,7 +69,7 @@ def run(
                     f"study run --resume {resume}: a suite resumes with the settings it began with; give no others"
                 )
             return resume_run(resume, workers=workers, plain=plain)
-        finished = resume_study(resume, source=name, overrides=overrides or (), workers=workers, plain=plain)
+        finished = resume_study(resume, source=name, overrides=overrides, workers=workers, plain=plain)
         return 1 if finished.failed else 0
     if name is None:
         raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
@@ -68,11 +78,11 @@ def run(
             raise ConfigError(
                 f"study run {name}: --dry-run is for one study; a suite has several (see study show {name})"
             )
-        ended = run_suite(name, scale=scale, overrides=overrides or (), runs=runs, workers=workers, plain=plain)
+        ended = run_suite(name, scale=scale, overrides=overrides, runs=runs, workers=workers, plain=plain)
         return int(any(finished.failed for finished in ended))
     if scale is not None:
         raise ConfigError(f"study run {name}: --scale is for suites, and {name} is one study")
-    chosen = load_study(name, overrides or ())
+    chosen = load_study(name, overrides)
     if dry_run:
         print_plan(chosen, workers=workers)
         return 0
@@ -90,7 +100,8 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
     folder
         The run folder.
     workers
-        Branches that run at the same time, one thread each. By default as many as there are cores.
+        Branches that run at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
+        there are GPUs share them.
     plain
         Print a log instead of a live table.
     """

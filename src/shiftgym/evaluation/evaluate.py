@@ -13,6 +13,7 @@ from shiftgym.episodes import play
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.measures import measure_episode
 from shiftgym.models.resolve import resolve_policy
+from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.base import Policy
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.reading import nearest
@@ -105,6 +106,7 @@ def evaluate(
     max_new_tokens: int = 96,
     origin: Mapping[str, Any] | None = None,
     batch: int = BATCH,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> Evaluation:
     """Play the problems 0 to `problems` - 1 of each split under each decoding, with the task's full limit.
 
@@ -125,14 +127,19 @@ def evaluate(
         max_new_tokens: longest answer of a model, in tokens.
         origin: the first columns of every row and record: branch, seed, step, fraction, flops, flops_paper.
         batch: decisions that are answered at the same time. No outcome depends on it.
+        placement: where a policy that is given by name runs, and in which form.
 
     Raises:
-        ConfigError: there is no such policy, task or split.
+        ConfigError: there is no such policy, device, task or split.
     """
     if isinstance(task, str):
         task = build_task(task)
     chosen = list(task.splits) if splits is None else splits
-    policy_for = policy if callable(policy) else by_decoding(policy, task, temperature, max_new_tokens, seed)
+    policy_for = (
+        policy
+        if callable(policy)
+        else by_decoding(policy, task, temperature, max_new_tokens, seed, placement=placement)
+    )
     found = Evaluation()
     for some in evaluate_batches(
         policy_for,
@@ -206,9 +213,10 @@ def by_decoding(
     max_new_tokens: int,
     seed: int,
     endpoint: EndpointSettings = DEFAULT_SETTINGS,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> Callable[[Decoding], Policy]:
     """What answers `task` under each decoding; greedy answers have no temperature."""
-    at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed, endpoint=endpoint)
+    at = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed, endpoint=endpoint, placement=placement)
     return lambda decoding: at(temperature if decoding == "sampled" else 0.0)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shiftgym import episodes
 from shiftgym.episodes import Episode
 from shiftgym.models.resolve import resolve_policy
+from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, require_split
@@ -28,6 +29,7 @@ def play(
     feedback: bool = True,
     noise: Sequence[Names] | None = None,
     ahead: bool = False,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> list[Episode]:
     """Play one episode on each problem, with sequential revision (paper, section 3).
 
@@ -48,6 +50,7 @@ def play(
         noise: of each episode, the name of the random stream that its answers are sampled from. By default split,
             index, and how often the problem came before.
         ahead: answer all decisions of a problem side by side, those after a failed one too.
+        placement: where a policy that is given by name runs, and in which form.
 
     Raises:
         ConfigError: there is no such policy, task or split.
@@ -58,5 +61,5 @@ def play(
     if any(isinstance(each, int) for each in chosen):
         require_split(task, split)
     dealt = [task.problem(split, each) if isinstance(each, int) else each for each in chosen]
-    answering = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed)(temperature)
+    answering = resolve_policy(policy, task, max_new_tokens=max_new_tokens, seed=seed, placement=placement)(temperature)
     return episodes.play(answering, task, dealt, noise=noise, limit=limit, feedback=feedback, ahead=ahead)

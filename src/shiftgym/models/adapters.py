@@ -1,20 +1,23 @@
-"""Adapters of peft, such as LoRA: their base is found, and they are merged into it, which leaves a plain model."""
+"""Adapters of peft, such as LoRA: their base is found, and they are merged into it, which leaves a plain model, or put
+beside it, so that training can go on with them."""
 
 import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from shiftgym.errors import ConfigError
+from shiftgym.models import lora
 from shiftgym.models.faults import broken, explained, listed
+from shiftgym.models.lora import CONFIG
+from shiftgym.models.shipped import WEIGHTS, shipped
 from shiftgym.models.source import Source, find_source
-
-CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,16 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
     way_out = f"write its directory or hub id into base_model_name_or_path of its {CONFIG}"
     if not name:
         raise broken(source, f"the adapter does not say which model it belongs to; {way_out}")
-    revision = values.get("revision")
+    if Path(name).parts[-2:-1] == WEIGHTS.parts[-1:] and Path(name).name in shipped():
+        # A shipped backbone is named by its path, which peft finds too. It may lie elsewhere on this machine.
+        name = Path(name).name
     try:
-        base = find_source(name, source.folder)
-    except ConfigError:
-        raise broken(source, f"it is an adapter of {name!r}, which is not there; {way_out}") from None
-    if base.folder is not None and source.folder is not None and base.folder.resolve() == source.folder.resolve():
+        base = find_source(name, source.folder, values.get("revision"))
+    except ConfigError as error:
+        raise broken(source, f"it is an adapter, and its base is missing: {error}; {way_out}") from None
+    if base.folder.resolve() == source.folder.resolve():
         raise broken(source, f"the adapter names itself as the model it belongs to; {way_out}")
-    if base.local or base.revision or not revision:
-        return base
-    return Source(f"{name}@{revision}", base.path, local=False, revision=revision)
+    return base
 
 
 @contextmanager
@@ -95,17 +98,32 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
     from peft.utils import load_peft_weights
 
     source = adapter.source
-    at: dict[str, Any] = {} if source.revision is None else {"revision": source.revision}
     with explained(source, f"its adapter of {adapter.base.name!r}: "):
-        weights = load_peft_weights(source.path, device="cpu", **at)
+        weights = load_peft_weights(str(source.folder), device="cpu")
         _make_room(base, weights)
-        tuned = get_peft_model(base, PeftConfig.from_pretrained(source.path, **at))
-        missing = tuned.load_adapter(source.path, "default", torch_device="cpu", **at).missing_keys
+        tuned = get_peft_model(base, PeftConfig.from_pretrained(str(source.folder)))
+        missing = tuned.load_adapter(str(source.folder), "default", torch_device="cpu").missing_keys
         if missing:
             cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
             raise broken(source, f"{cause}; copy or download it again")
         merged: PreTrainedModel = tuned.merge_and_unload()
+    # A plain model, of which all can be trained. What is trained has the adapter as its base, not what that belongs to.
+    merged.requires_grad_(True)
+    merged.name_or_path, merged.config._commit_hash = source.path, source.revision
     return merged
+
+
+def attach(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
+    """The base with the adapter beside its weights, in place.
+
+    Raises:
+        ConfigError: the adapter's files are not whole, it does not fit the base, or it is no plain LoRA adapter.
+    """
+    source = adapter.source
+    of = adapter.base
+    with explained(source, f"its adapter of {of.name!r}: "):
+        lora.attach(base, source.folder, of.hub_id or str(Path(of.path).resolve()), of.revision)
+    return base
 
 
 def _make_room(base: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:

@@ -137,15 +137,19 @@ class ChatFormat:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
 
+    def backward_flops(self, shown: Sequence[int]) -> int:
+        """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
+        return self.pictures.backward_flops(shown) if self.pictures is not None else 0
+
     def _prompt(self, key: "_Key", closed: bool) -> list[int]:
         messages = _messages(key)
         text = self._render(messages) + (self._turn.closing if closed else "")
-        return self._shown(self._tokens(text), messages)
+        return self._shown(text, messages)
 
     def _reply(self, key: "_Key") -> list[int]:
         messages = _messages(key)
         following = self._render([user("."), assistant(ANSWER), *messages]).partition(ANSWER)[2]
-        return self._shown(self._tokens(following.lstrip() if self._ends.history else following), messages)
+        return self._shown(following.lstrip() if self._ends.history else following, messages)
 
     def _render(self, messages: Messages) -> str:
         return self._template.render([self._plain(each) for each in messages], prompt=True) + self._turn.lead
@@ -164,14 +168,25 @@ class ChatFormat:
             return {"role": message["role"], "content": message["content"]}
         return {"role": message["role"], "content": parts(message, lambda _: {"type": "image"})}
 
-    def _shown(self, ids: list[int], messages: Messages) -> list[int]:
-        """The placeholder of each picture replaced by its tokens."""
+    def _shown(self, text: str, messages: Messages) -> list[int]:
+        """The tokens of a text, with those of the pictures of the messages in place of their placeholders."""
         if self.pictures is None:
-            return ids
-        pictures = iter([picture for message in messages for picture in message.get("pictures", ())])
-        placeholder = self.tokenizer.convert_tokens_to_ids(self.pictures.placeholder)
+            return self._tokens(text)
+        pictures, placeholder = self.pictures, self.pictures.placeholder
+        shown = [picture for message in messages for picture in message.get("pictures", ())]
+        first, *rest = text.split(placeholder)
+        if len(rest) != len(shown):
+            raise ConfigError(
+                f"the chat template of {self._template.name!r} writes {placeholder!r} {len(rest)} times for "
+                f"{len(shown)} pictures; give one that writes it for each"
+            )
+        # The text around a picture is tokenised with what it stands in, as the model's own processor does it.
+        for picture, following in zip(shown, rest, strict=True):
+            before, after = pictures.around(picture)
+            first += before + placeholder + after + following
+        of_each, token = iter(shown), self.tokenizer.convert_tokens_to_ids(placeholder)
         return [
-            new for token in ids for new in (self.pictures.tokens(next(pictures)) if token == placeholder else [token])
+            new for each in self._tokens(first) for new in (pictures.tokens(next(of_each)) if each == token else [each])
         ]
 
 

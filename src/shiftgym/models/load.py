@@ -9,7 +9,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -19,7 +18,8 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.adapters import Adapter, merge, of_adapter, read_adapter
+from shiftgym.models.adapters import Adapter, attach, merge, of_adapter, read_adapter
+from shiftgym.models.attention import attend_by
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.checked import (
     check_architecture,
@@ -29,8 +29,10 @@ from shiftgym.models.checked import (
     check_weights,
     read_config,
 )
+from shiftgym.models.devices import torch_device
 from shiftgym.models.faults import broken, explained, quiet
 from shiftgym.models.gguf import read_gguf
+from shiftgym.models.processor import load_processor
 from shiftgym.models.source import Source, find_source
 from shiftgym.models.weight_files import weights_fault
 
@@ -45,37 +47,47 @@ def load_policy(
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    attention: str = "auto",
     chat_template: str | None = None,
     template_variables: Mapping[str, Any] | None = None,
+    merged: bool = True,
 ) -> tuple[PreTrainedModel, ChatFormat]:
     """The model, in evaluation mode, and how its conversations are written in tokens.
 
-    A model with a vision encoder is loaded with its processor, any other as a causal language model. A LoRA adapter is
-    merged into its base, so that the model is a plain one. Code from a checkpoint is never run.
+    A model with a vision encoder is loaded with its processor, any other as a causal language model. Code from a
+    checkpoint is never run.
 
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
-            a hub id `owner/name` or `owner/name@revision`. Only a hub id may download.
+            a hub id `owner/name` or `owner/name@revision`, which is fetched if it is not in the cache.
+        device, dtype, attention: see `Placement`.
         chat_template, template_variables: see `ChatFormat`.
+        merged: whether a LoRA adapter is merged into its base, so that the model is a plain one. If not, the model
+            has it beside its weights, and training with LoRA goes on with it.
 
     Raises:
         ConfigError: there is no such model, its files are not whole or not those of a supported model, its tokenizer
-            has tokens that it has no embedding for, or its chat template is missing or cannot be used.
+            has tokens that it has no embedding for, or its chat template is missing or cannot be used. Or this
+            machine has no such device, or no such attention kernel for this model.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
+    place = torch_device(device)
     source = find_source(name_or_path)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     with quiet():
-        model, reader = _load(source, DTYPES[dtype])
-        model.to(device)  # type: ignore[arg-type]
+        model, reader = _load(source, DTYPES[dtype], merged)
+        # What is said about them says which model it is about.
+        (reader.tokenizer if isinstance(reader, ProcessorMixin) else reader).name_or_path = source.name
+        attend_by(model, attention)
+        model.to(place)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
         chat_format = ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
         check_tokens(source, model, chat_format)
     return model, chat_format
 
 
-def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
+def _load(source: Source, dtype: torch.dtype, merged: bool = True) -> tuple[PreTrainedModel, Reader]:
     if source.gguf is not None:
         return read_gguf(source.gguf, dtype)
     values = read_config(source)
@@ -83,10 +95,11 @@ def _load(source: Source, dtype: torch.dtype) -> tuple[PreTrainedModel, Reader]:
     if adapter is not None:
         with of_adapter(adapter):
             base, reader = _load(adapter.base, dtype)
-        return merge(adapter, base), _reader_of(adapter, base.config, reader)
+        model = (merge if merged else attach)(adapter, base)
+        return model, _reader_of(adapter, base.config, reader)
     check_config(source, values)
     with explained(source):
-        config = AutoConfig.from_pretrained(source.path, **source.options)
+        config = AutoConfig.from_pretrained(source.folder, **source.options)
     check_architecture(source, config)
     return _model(source, config, dtype), _reader(source, config)
 
@@ -100,7 +113,7 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
         loaded: Any = family.from_pretrained(
-            source.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
+            source.folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
     except Exception as error:
         with explained(source):
@@ -108,16 +121,18 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     model: PreTrainedModel
     model, info = loaded
     check_weights(source, model, info)
+    # By this an adapter names its base.
+    model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model
 
 
 def _reader(source: Source, config: PreTrainedConfig) -> Reader:
     with explained(source, "its tokenizer cannot be read: "):
         if _sees(config):
-            # Pixels by Pillow, so that they are the same whether or not torchvision is installed.
-            processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
-            return processor
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
+            return load_processor(source)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source.folder, config=config, **source.options
+        )
     check_tokenizer(source, tokenizer)
     return tokenizer
 

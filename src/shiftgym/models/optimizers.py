@@ -1,11 +1,29 @@
-"""Optimizers: AdamW, and Muon for matrices with AdamW for the rest, behind one small interface."""
+"""Optimizers: AdamW, AdamW with moments of 8 bits, and Muon for matrices with AdamW for the rest, behind one small
+interface."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-Name = Literal["adamw", "muon"]
+from shiftgym.errors import ConfigError
+
+Name = Literal["adamw", "adamw8bit", "muon"]
+
+
+def _bitsandbytes() -> Any:
+    """The optimizers of bitsandbytes."""
+    if find_spec("bitsandbytes") is None:
+        raise ConfigError("optimizer adamw8bit needs bitsandbytes: pip install 'shiftgym[bitsandbytes]'")
+    return import_module("bitsandbytes.optim")
+
+
+def _adamw(name: Name) -> Any:
+    """AdamW for the weights that `name` leaves over. That of bitsandbytes has float32 moments for bfloat16 weights
+    too."""
+    return _bitsandbytes().AdamW32bit if name == "adamw8bit" else torch.optim.AdamW
 
 
 class Optimizer:
@@ -13,8 +31,11 @@ class Optimizer:
 
     Args:
         modules: whose parameters are trained, each with the factor on the learning rate that it gets.
-        name: `adamw` for everything, or `muon` for the hidden matrices (embeddings and the output layer stay with
-            AdamW, as Muon's authors advise).
+        name: `adamw` for everything, or one of the others for the hidden weights. Embeddings and the output layer stay
+            with AdamW, as Muon's authors advise, and the authors of bitsandbytes for `adamw8bit`.
+
+    Raises:
+        ConfigError: bitsandbytes is not installed, and `adamw8bit` is asked for.
     """
 
     def __init__(
@@ -25,24 +46,28 @@ class Optimizer:
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.95),
     ) -> None:
-        matrices: list[dict[str, Any]] = []
+        chosen: list[dict[str, Any]] = []
         rest: list[dict[str, Any]] = []
         for module, factor in modules:
             embeddings = {id(p) for m in module.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
             embeddings |= {id(p) for n, p in module.named_parameters() if n.startswith("lm_head.")}
             trained = [p for p in module.parameters() if p.requires_grad]
-            hidden = [p for p in trained if p.ndim == 2 and id(p) not in embeddings] if name == "muon" else []
-            chosen = {id(p) for p in hidden}
-            others = [p for p in trained if id(p) not in chosen]
+            hidden = [p for p in trained if name != "adamw" and id(p) not in embeddings]
+            if name == "muon":
+                hidden = [p for p in hidden if p.ndim == 2]
+            ids = {id(p) for p in hidden}
+            others = [p for p in trained if id(p) not in ids]
             if hidden:
-                matrices.append({"params": hidden, "factor": factor})
+                chosen.append({"params": hidden, "factor": factor})
             if others:
                 rest.append({"params": others, "factor": factor})
         self._parts: list[torch.optim.Optimizer] = []
         if rest:
-            self._parts.append(torch.optim.AdamW(rest, betas=betas, weight_decay=weight_decay))
-        if matrices:
-            self._parts.append(torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", weight_decay=weight_decay))
+            self._parts.append(_adamw(name)(rest, betas=betas, weight_decay=weight_decay))
+        if chosen and name == "muon":
+            self._parts.append(torch.optim.Muon(chosen, adjust_lr_fn="match_rms_adamw", weight_decay=weight_decay))
+        elif chosen:
+            self._parts.append(_bitsandbytes().AdamW8bit(chosen, betas=betas, weight_decay=weight_decay))
         self.set_learning_rate(learning_rate)
 
     def set_learning_rate(self, learning_rate: float) -> None:

@@ -3,29 +3,36 @@
 Passes through the model are charged to the ledger here. Only `score` leaves that to its caller.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym import episodes
+from shiftgym.batching import BatchLimit, within_memory
 from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.ledger import Ledger
-from shiftgym.models.microbatches import Microbatch, microbatches
+from shiftgym.models.ledger import HeadTokens, Ledger
+from shiftgym.models.lora import frozen_copy, has_adapter
+from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
+from shiftgym.models.paths import ReadingPath, reading_path
+from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
-from shiftgym.models.prefixes import branching
+from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
+
+TOKENS_PER_PASS = 4096
+"""Most padded tokens in one pass where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,12 @@ class Player:
     """Longest answer in tokens."""
     precision: torch.dtype = torch.float32
     """Scoring runs the trunk under autocast to this format. Generation has the precision of the weights."""
-    tokens_per_pass: int = 4096
-    """Most padded tokens in one microbatch."""
+    pass_limit: BatchLimit = field(default_factory=lambda: BatchLimit(TOKENS_PER_PASS))
+    """Most padded tokens in one pass. Copies of this player share it."""
+    decision_limit: BatchLimit = field(default_factory=BatchLimit)
+    """Most decisions that are answered at the same time. Copies of this player share it."""
+    gradient_checkpointing: bool = False
+    """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
 
@@ -55,11 +66,14 @@ class Player:
         """Whether the model takes so many tokens at once."""
         return len(ids) <= position_limit(self.model)
 
+    @property
+    def path(self) -> ReadingPath:
+        """How the model's conversations are read."""
+        return reading_path(self.model, self.chat_format)
+
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights."""
-        kept = copy.deepcopy(self.model)
-        kept.requires_grad_(False)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
+        return replace(self, model=frozen_copy(self.model))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
@@ -82,7 +96,7 @@ class Player:
             limit: attempts a decision; the task's own limit if None.
             feedback: whether the verifier's message is shown after a failed attempt.
         """
-        policy = ModelPolicy(
+        policy = model_policy(
             self.model,
             self.chat_format,
             temperature=self.temperature,
@@ -91,7 +105,10 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
-        return episodes.play(policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True)
+        return episodes.play(
+            policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
+            batch=self.decision_limit, meter=self.ledger,
+        )  # fmt: skip
 
     def conversations(self, played: Sequence[Episode]) -> list[Conversation]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
@@ -145,21 +162,59 @@ class Player:
 
     def microbatches(self, conversations: list[Conversation]) -> Iterator[Microbatch]:
         """The conversations as this model reads them; see `models/microbatches.py`."""
-        trees, pictures = branching(self.model), self.chat_format.pictures
-        return microbatches(conversations, self.tokens_per_pass, self.model.device, trees=trees, pictures=pictures)
+        return (self.collated(rows, conversations) for rows in self.passes(conversations))
+
+    def passes(self, conversations: list[Conversation]) -> list[Pass]:
+        """The rows of each microbatch, as many as `pass_limit` has room for."""
+        path, tokens = self.path, self.pass_limit.size
+        assert tokens is not None
+        return passes(conversations, tokens, trees=path.trees, pictures=self.chat_format.pictures, plain=not path.fast)
+
+    def collated(self, rows: Pass, conversations: list[Conversation]) -> Microbatch:
+        """One of the passes of these conversations."""
+        device, pictures = self.model.device, self.chat_format.pictures
+        return collate(rows, conversations, device, pictures, plain=not self.path.fast)
+
+    def halve(self, rows: Pass, told: str) -> None:
+        """Make passes half as large as this one, which ran out of memory.
+
+        Args:
+            told: what would help, if it is one conversation.
+
+        Raises:
+            ConfigError: it is one conversation, which cannot be split.
+        """
+        alone = sum(len(tree.members) for tree in rows) == 1
+        tokens = padded_tokens(rows)
+        self.pass_limit.halve(1 if alone else tokens, f"one conversation of {tokens} tokens does not fit; {told}")
 
     def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
         """Scores of a microbatch's answer tokens; not charged, since only the caller knows whether a backward
         pass follows."""
         at = self.temperature if temperature is None else temperature
-        return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision)
+        whole = not self.path.trunk
+        again = self.gradient_checkpointing and torch.is_grad_enabled()
+        with recomputed(self.model) if again else nullcontext():
+            return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
     def charge(
-        self, batch: Microbatch, *, head: bool = True, backward: bool = False, encoder_backward: bool = False
+        self,
+        batch: Microbatch,
+        *,
+        head: HeadTokens | None = None,
+        backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
-        pictures = self.chat_format.flops(batch.packed.shown)
-        self.ledger.scored(batch, pictures, head=head, backward=backward, encoder_backward=encoder_backward)
+        shown = batch.packed.shown
+        self.ledger.scored(
+            batch,
+            self.chat_format.flops(shown),
+            head=head,
+            backward=backward,
+            encoder_backward=self.chat_format.backward_flops(shown) if backward else 0,
+            recomputed=self.gradient_checkpointing,
+            adapted=has_adapter(self.model),
+        )
 
     def logprobs(self, conversations: list[Conversation]) -> list[list[float]]:
         """Log-probability of every answer token of each conversation."""
@@ -190,10 +245,10 @@ class Player:
 
         def values(batch: Microbatch) -> Tensor:
             """(N,) of each attempt."""
-            states = trunk_states(self.model, batch.packed, self.precision)
+            states = trunk_states(self.model, batch.packed, self.precision, whole=not self.path.trunk)
             return torch.as_tensor(head(states[batch.attempts]))
 
-        return self._evaluate(read, values, [len(each.spans) for each in read], head=False)
+        return self._evaluate(read, values, [len(each.spans) for each in read], head=HeadTokens(0, 0))
 
     @torch.no_grad()
     def _evaluate(
@@ -202,19 +257,37 @@ class Player:
         numbers: Callable[[Microbatch], Tensor],
         sizes: list[int],
         *,
-        head: bool = True,
+        head: HeadTokens | None = None,
     ) -> list[list[float]]:
         """Run `numbers` over all conversations without gradient; `sizes[i]` numbers belong to conversation i.
 
         Args:
             numbers: (A,) or (N,) of a microbatch, one for each answer token or each attempt.
-            head: whether `numbers` applies the output embeddings to the answer tokens, which the ledger must know.
+            head: see `Ledger.scored`.
         """
-        results: list[list[float]] = [[] for _ in conversations]
-        for batch in self.microbatches(conversations):
-            flat, start = numbers(batch).tolist(), 0
-            for member in batch.members:
-                results[member] = flat[start : start + sizes[member]]
-                start += sizes[member]
-            self.charge(batch, head=head)
-        return results
+        results: dict[int, list[float]] = {}
+        while left := [index for index in range(len(conversations)) if index not in results]:
+            read = [conversations[index] for index in left]
+            for rows in self.passes(read):
+                found = within_memory(partial(self._numbers, rows, read, numbers, head), self.ledger)
+                if found is None:
+                    self.halve(rows, "lower max_new_tokens, or give the weights less room (dtype)")
+                    break
+                start = 0
+                for member in [member for tree in rows for member in tree.members]:
+                    results[left[member]] = found[start : start + sizes[left[member]]]
+                    start += sizes[left[member]]
+        return [results[index] for index in range(len(conversations))]
+
+    def _numbers(
+        self,
+        rows: Pass,
+        conversations: list[Conversation],
+        numbers: Callable[[Microbatch], Tensor],
+        head: HeadTokens | None,
+    ) -> list[float]:
+        """What `_evaluate` wants of one pass, by `numbers`, (A,) or (N,) of a microbatch."""
+        batch = self.collated(rows, conversations)
+        found: list[float] = numbers(batch).tolist()
+        self.charge(batch, head=head)
+        return found

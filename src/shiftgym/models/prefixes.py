@@ -91,13 +91,18 @@ class Packed:
     """The pictures in the rows, by number, in the order of their tokens."""
     seen: dict[str, Tensor] = field(default_factory=dict)
     """Further inputs of the model, for those pictures."""
+    plain: bool = False
+    """The rows are whole conversations of a model that numbers their positions itself."""
 
     @classmethod
-    def of(cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None) -> "Packed":
+    def of(
+        cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None, *, plain: bool = False
+    ) -> "Packed":
         """Pack rows.
 
         Args:
             pictures: those that the tokens stand for; None for a text model.
+            plain: no row branches, and the model is given what its own processor would give it, positions not among it.
         """
         width = max(map(len, trees))
         visible = None
@@ -108,11 +113,13 @@ class Packed:
             visible = visible.to(device)
         ids = torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees], device=device)
         shown: list[int] = []
+        seen: dict[str, Tensor] = {}
         rotary = None
         if pictures is not None:
             shown = [number for tree in trees for number in pictures.order(tree.ids)]
+            seen = pictures.batch([tree.ids for tree in trees], width) if plain else pictures.inputs(shown)
             ids = torch.where(ids < 0, pictures.token, ids)
-            if pictures.rotary:
+            if pictures.rotary and not plain:
                 rotary = torch.zeros(3, *ids.shape, dtype=torch.long)
                 for row, tree in enumerate(trees):
                     for path in tree.paths:
@@ -125,13 +132,16 @@ class Packed:
             lengths=torch.tensor([len(tree) for tree in trees], device=device),
             rotary=rotary,
             shown=shown,
-            seen=pictures.inputs(shown) if pictures is not None else {},
+            seen=seen,
+            plain=plain,
         )
 
     @property
     def inputs(self) -> dict[str, Tensor]:
         """What the model takes, but for the attention mask: tokens (B, T), positions (B, T) or (3, B, T), and what it
         takes for pictures."""
+        if self.plain:
+            return {"input_ids": self.ids, **self.seen}
         positions = self.positions if self.rotary is None else self.rotary
         return {"input_ids": self.ids, "position_ids": positions, **self.seen}
 
@@ -166,9 +176,18 @@ def decoder_config(model: PreTrainedModel) -> PreTrainedConfig:
     return config
 
 
-def branching(model: PreTrainedModel) -> bool:
-    """Whether the model takes trees: all of its layers attend to everything before them, by a mask that is given."""
+KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
+"""Where configurations list the kind of each layer; the first that is there counts."""
+
+
+def layer_kinds(model: PreTrainedModel) -> list[str]:
+    """The kind of each layer of the text decoder by its configuration; empty where all are of one kind."""
     config = decoder_config(model)
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    windowed = getattr(config, "sliding_window", None) is not None
-    return kinds == {"full_attention"} and not windowed and config._attn_implementation in ("eager", "sdpa")
+    listed = [getattr(config, name, None) or [] for name in KINDS]
+    return [str(kind) for kind in next(filter(None, listed), [])]
+
+
+def sliding_window(model: PreTrainedModel) -> int | None:
+    """The tokens that a layer of sliding attention attends to; all layers are such where no kinds are listed."""
+    window: int | None = getattr(decoder_config(model), "sliding_window", None)
+    return window if "sliding_attention" in (layer_kinds(model) or ["sliding_attention"]) else None

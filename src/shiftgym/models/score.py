@@ -4,12 +4,16 @@ The trunk runs over the whole batch, and the output embeddings only where an ans
 feedback need no logits.
 """
 
-from dataclasses import dataclass
+import inspect
+from functools import cached_property
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from shiftgym.models.distributions import Distributions, per_token
+from shiftgym.models.ledger import HeadTokens
 from shiftgym.models.prefixes import Packed
 
 TokenIndices = tuple[Tensor, Tensor]
@@ -20,25 +24,41 @@ NEVER = -1e9
 """Logit of a token that is never generated; finite, so that it adds 0 to an entropy."""
 
 
-@dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of A answer tokens."""
+    """Scores of A answer tokens, each computed when it is read."""
 
-    log_softmax: Tensor
-    """(A, V) float32, at the temperature asked for."""
-    logprobs: Tensor
-    """(A,) float32, log-probability of each answer token."""
-    hidden: Tensor
-    """(B, T, H) last hidden state of the trunk."""
+    def __init__(self, hidden: Tensor, targets: Tensor, distributions: Distributions) -> None:
+        """
+        Args:
+            hidden: (B, T, H) last hidden state of the trunk.
+            targets: (A,) int64, the answer tokens.
+            distributions: those that the answer tokens come from.
+        """
+        self.hidden = hidden
+        """(B, T, H) last hidden state of the trunk."""
+        self._targets, self._distributions = targets, distributions
+
+    @cached_property
+    def logprobs(self) -> Tensor:
+        """(A,) float32, log-probability of each answer token."""
+        targets = self._targets
+        return per_token(lambda rows, own: own.gather(-1, targets[rows, None]).squeeze(-1), self._distributions)
 
     @property
     def entropy(self) -> Tensor:
         """(A,) float32, entropy in nats of the distribution that each answer token comes from."""
-        return -(self.log_softmax.exp() * self.log_softmax).sum(-1)
+        return per_token(lambda _, own: -(own.exp() * own).sum(-1), self._distributions)
 
     def divergence(self, other: "Scores") -> Tensor:
         """(A,) float32, KL(this || other) in nats of the distributions that each answer token comes from."""
-        return (self.log_softmax.exp() * (self.log_softmax - other.log_softmax)).sum(-1)
+        return per_token(
+            lambda _, own, others: (own.exp() * (own - others)).sum(-1), self._distributions, other._distributions
+        )
+
+    @property
+    def head_tokens(self) -> HeadTokens:
+        """How many tokens the output embeddings were applied to so far."""
+        return self._distributions.head_tokens
 
 
 def score(
@@ -48,34 +68,75 @@ def score(
     targets: Tensor,
     temperature: float = 1.0,
     precision: torch.dtype = torch.float32,
+    *,
+    whole: bool = False,
 ) -> Scores:
     """Score the tokens `targets` (A,), each given all tokens up to its predictor.
 
     Args:
         predictors: row and column of the token before each target, (A,) each.
         precision: bfloat16 runs the trunk under autocast; logits and softmax are float32 either way.
+        whole: the logits of all tokens are asked of the model itself, as a family needs that does more to them than
+            `logits` knows.
     """
-    hidden = trunk_states(model, packed, precision)
-    log_softmax = torch.log_softmax(logits(model, hidden[predictors]) / temperature, dim=-1)
-    return Scores(log_softmax, log_softmax.gather(-1, targets[:, None]).squeeze(-1), hidden)
+    if whole:
+        output = _run(model, packed, precision, output_hidden_states=True)
+        hidden, states = output.hidden_states[-1], output.logits[predictors]
+    else:
+        hidden = trunk_states(model, packed, precision)
+        states = hidden[predictors]
+
+    def head(states: Tensor) -> Tensor:
+        """(N, V) float32 logits of (N, ...) states."""
+        return speakable(model, states.to(torch.float32, copy=True)) if whole else logits(model, states)
+
+    vocabulary: int = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+    return Scores(hidden, targets, Distributions(states, head, vocabulary=vocabulary, temperature=temperature))
 
 
-def trunk_states(model: PreTrainedModel, packed: Packed, precision: torch.dtype = torch.float32) -> Tensor:
-    """(B, T, H) last hidden states, without logits."""
-    mixed = precision != torch.float32
-    with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
-        states: Tensor = model.base_model(
-            **packed.inputs,
-            attention_mask=packed.attention_mask(precision if mixed else model.dtype),
-            use_cache=False,
-        ).last_hidden_state
+def trunk_states(
+    model: PreTrainedModel, packed: Packed, precision: torch.dtype = torch.float32, *, whole: bool = False
+) -> Tensor:
+    """(B, T, H) last hidden states, without logits.
+
+    Args:
+        whole: as for `score`.
+    """
+    if whole:
+        states: Tensor = _run(model, packed, precision, output_hidden_states=True).hidden_states[-1]
+    else:
+        states = _run(model, packed, precision, trunk=True).last_hidden_state
     return states
+
+
+def _run(
+    model: PreTrainedModel, packed: Packed, precision: torch.dtype, *, trunk: bool = False, **options: bool
+) -> Any:
+    """What a model, or its trunk alone, gives for these rows."""
+    mixed = precision != torch.float32
+    inputs = {
+        **packed.inputs,
+        "attention_mask": packed.attention_mask(precision if mixed else model.dtype),
+        "use_cache": False,
+        **options,
+    }
+    module: nn.Module = model.base_model if trunk else model
+    with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
+        return module(**accepted(module, inputs))
+
+
+def accepted(module: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Those of some inputs that a model takes; a few families take no attention mask or have no cache to turn off."""
+    parameters = inspect.signature(module.forward).parameters
+    if any(each.kind == inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return inputs
+    return {name: value for name, value in inputs.items() if name in parameters}
 
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
-    them, Granite divides and Cohere multiplies them. A vision-language model never generates its image token, since no
-    picture would belong to it."""
+    them, Granite divides and Cohere multiplies them. Where a family does more, the model is asked itself (`score` with
+    `whole`)."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     values: Tensor = head(hidden.to(head.weight.dtype)).float()
     config = model.config.get_text_config()
@@ -85,7 +146,15 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
         values = values * factor
     if cap := getattr(config, "final_logit_softcapping", None):
         values = torch.tanh(values / cap) * cap
-    placeholders = [getattr(model.config, name, None) for name in ("image_token_id", "video_token_id")]
-    if unwritten := [token for token in placeholders if token is not None]:
-        values[:, unwritten] = NEVER
+    return speakable(model, values)
+
+
+def speakable(model: PreTrainedModel, values: Tensor) -> Tensor:
+    """The logits (N, V), changed in place: those of tokens that stand for a picture, a video or a sound are `NEVER`,
+    since none would belong to such a token that is generated."""
+    placeholders = [getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video", "audio")]
+    # Some families have no output embedding for these tokens.
+    for token in placeholders:
+        if token is not None and token < values.shape[-1]:
+            values[:, token] = NEVER  # one by one, since a list would be sent to the device
     return values

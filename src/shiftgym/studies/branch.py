@@ -3,7 +3,6 @@
 The files that it writes are described in `layout.BranchFolder`.
 """
 
-import copy
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,9 +35,10 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     """
     # torch is imported only here, in the branch's own process.
     from shiftgym.models.load import load_policy
+    from shiftgym.models.lora import frozen_copy
     from shiftgym.models.memory import hand_back
     from shiftgym.training.checkpoints import existing
-    from shiftgym.training.trainer import train
+    from shiftgym.training.trainer import prepare_model, train
 
     folder = branch.folder(run)
     source = study.model
@@ -49,12 +49,19 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
         if not before:
             raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
         source = str(before[0].path)
-    model, chat_format = load_policy(source, template_variables=study.template_variables)
+    settings = branch.table.settings
+    model, chat_format = load_policy(
+        source,
+        **study.placement.options,
+        template_variables=study.template_variables,
+        merged=settings.lora is None,
+    )
+    prepare_model(model, settings, branch.seed)
     task = study.build_task()
 
     probe = None
     if study.probes is not None:
-        start = make_subject(study, branch, copy.deepcopy(model), chat_format, task)
+        start = make_subject(study, branch, frozen_copy(model), chat_format, task)
         probe = make_probe(study, branch, start, task)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
@@ -81,7 +88,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             (model, chat_format),
             load_recipe(branch.table.recipe),
             task,
-            settings=branch.table.settings,
+            settings=settings,
             seed=branch.seed,
             folder=folder.path,
             budget_flops=None if is_start else study.budget.flops,
@@ -90,6 +97,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
             milestones=(1.0,) if is_start else study.budget.checkpoints,
             on_checkpoint=on_checkpoint,
             on_step=lambda _: hand_back(),
+            placement=study.placement,
         )
     except TrainingStopped as stop:
         done = {"state": "stopped", "message": str(stop)}

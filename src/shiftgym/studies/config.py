@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, backbones
+from shiftgym.models.shipped import HUB_ID, backbones, is_local
+from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -28,15 +29,31 @@ NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
 """Names of starts that are no branches."""
 
 
-class _Setup(Table):
-    """A model and its problems."""
+class _Named(Table):
+    """A model by its name."""
 
     model: str = "points-0"
-    """A backbone (a shipped one, or `smollm2`), a model directory, or a hub id `owner/name`, which may name a
-    `@revision`."""
+    """A backbone (a shipped one, or `smollm2`), a model directory, a GGUF file, or a hub id `owner/name`, which may
+    name a `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
+
+    @field_validator("model")
+    @classmethod
+    def _exists(cls, model: str) -> str:
+        if model in backbones():
+            return model
+        if is_local(model):
+            return str(Path(model).resolve())
+        if not HUB_ID.fullmatch(model):
+            raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")
+        return model
+
+
+class _Setup(Placement, _Named):
+    """A model, where it runs, and its problems."""
+
     data_seed: int = Field(0, ge=0)
     """Seed of the problems, which depend on no other seed."""
     task: TaskTable
@@ -44,16 +61,10 @@ class _Setup(Table):
     splits: dict[Names, dict[str, Any]] = Field(min_length=1)
     """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
 
-    @field_validator("model")
-    @classmethod
-    def _exists(cls, model: str) -> str:
-        if model in backbones():
-            return model
-        if Path(model).is_dir():
-            return str(Path(model).resolve())
-        if not HUB_ID.fullmatch(model):
-            raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")
-        return model
+    @property
+    def placement(self) -> Placement:
+        """Where the model runs and in which form."""
+        return Placement(**{key: getattr(self, key) for key in Placement.model_fields})
 
     def build_task(self) -> Task:
         """The task with the options and splits of this file."""
@@ -161,7 +172,7 @@ class Study(_Setup):
         """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
         is no part of it."""
         asked = self.model_dump(
-            mode="json", include={"data_seed", "task", "splits", "template_variables"}, exclude_none=True
+            mode="json", include={"data_seed", "task", "splits", "template_variables", "dtype"}, exclude_none=True
         )
         return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
 
@@ -169,6 +180,8 @@ class Study(_Setup):
         if branch.start in NO_BRANCHES:
             if branch.start_at != 1:
                 raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
+            if branch.start == "init":
+                _check_adapter(name, branch, self.init)
             return
         others = [other for other in self.branches if other != name]
         if branch.start not in others:
@@ -179,6 +192,7 @@ class Study(_Setup):
         if branch.start_at not in self.budget.checkpoints:
             known = ", ".join(map(str, self.budget.checkpoints))
             raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")
+        _check_adapter(name, branch, self.branches[branch.start])
 
 
 class Training(_Setup):
@@ -253,6 +267,15 @@ def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()
+
+
+def _check_adapter(name: str, branch: BranchTable, start: RecipeTable) -> None:
+    """WrongValue if a branch cannot go on with the adapter that it starts from."""
+    own, there = branch.settings.lora, start.settings.lora
+    if own and there and own != there:
+        values = ", ".join(f"{key} = {value!r}" for key, value in there)
+        reason = f"it goes on with the adapter of {branch.start}, so it must have {values}; without lora it trains "
+        raise WrongValue(f"branches.{name}.lora", f"{reason}the merged model")
 
 
 def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
+from shiftgym.models.source import find_source
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -56,10 +57,15 @@ class Estimate:
 
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
-    """Every branch with its steps and time, and the time of the whole study. No training is kept."""
+    """Every branch with its steps and time, and the time of the whole study. No training is kept.
+
+    Raises:
+        ConfigError: the model is not to be had, or a step of a branch fails.
+    """
     from shiftgym.reports.runs import COMPUTE
     from shiftgym.reports.words import planned_power
 
+    find_source(study.model)
     console = Console()
     workers = engine(workers).workers
     branches, evaluation = plan(study), study.evaluation
@@ -127,17 +133,26 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    model, chat_format = load_policy(study.model, template_variables=study.template_variables)
+    options = {**study.placement.options, "template_variables": study.template_variables}
+    model, chat_format = load_policy(study.model, **options)
     measured = {"start": time.perf_counter() - began}
     measured["checkpoint"] = _checkpoint_seconds(study, (model, chat_format), task)
     kinds = {}
     for branch in plan(study):
         if _kind(branch) in kinds:
             continue
-        model, _ = load_policy(study.model, template_variables=study.template_variables)
+        model, _ = load_policy(study.model, **options, merged=branch.table.settings.lora is None)
         folder = branch.folder(scratch)
         of = branch.table
-        train((model, chat_format), load_recipe(of.recipe), task, settings=of.settings, folder=folder.path, steps=2)
+        train(
+            (model, chat_format),
+            load_recipe(of.recipe),
+            task,
+            settings=of.settings,
+            folder=folder.path,
+            steps=2,
+            placement=study.placement,
+        )
         first, second = read_lines(folder.metrics)
         times = [times["collect"] + times["learn"] for times in read_lines(folder.timings)]
         spent: dict[str, float] = {name: first[name] for name in FLOPS.values()}

@@ -18,7 +18,7 @@ from shiftgym.studies.config import Study
 from shiftgym.studies.tables import BranchTable, RecipeTable, TaskTable
 from shiftgym.tasks.registry import SHIPPED, load_task
 from shiftgym.training.registry import load_recipe, shipped_recipes
-from shiftgym.training.settings import OptimizerSettings
+from shiftgym.training.settings import LoraSettings, OptimizerSettings
 
 COLUMNS = 80
 
@@ -61,7 +61,7 @@ def tables() -> dict[str, type[BaseModel]]:
             found[name] = table
     found["branches"] = BranchTable
     found |= {f"recipe.{name}": settings for name, settings in recipe_settings().items()}
-    return {**found, "optimizer": OptimizerSettings}
+    return {**found, "optimizer": OptimizerSettings, "lora": LoraSettings}
 
 
 def recipe_settings() -> dict[str, type[BaseModel]]:

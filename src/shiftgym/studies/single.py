@@ -33,7 +33,14 @@ BESIDE = ("valid", "perseverated", "tokens")
 
 
 def train_model(
-    model: str, recipe: str, *, task: str, steps: int, seed: int, overrides: Sequence[str], out: Path
+    model: str,
+    recipe: str,
+    *,
+    task: str,
+    steps: int,
+    seed: int,
+    overrides: Sequence[str],
+    out: Path,
 ) -> None:
     """Train `model` into the folder `out`, or resume what is there if it was begun in the same way.
 
@@ -53,21 +60,29 @@ def train_model(
     if record.is_file() and record.read_text(encoding="utf-8") != training.to_toml():
         raise ConfigError(f"{out}: holds another training (see {record}); give a new folder")
 
+    settings = training.recipe.settings
+    settings.check_installed()
     from shiftgym.models.load import load_policy
     from shiftgym.training.trainer import train
 
-    policy = load_policy(training.model, template_variables=training.template_variables)
+    policy = load_policy(
+        training.model,
+        **training.placement.options,
+        template_variables=training.template_variables,
+        merged=settings.lora is None,
+    )
     write_text(record, training.to_toml())
     console = Console()
     result = train(
         policy,
         load_recipe(training.recipe.recipe),
         training.build_task(),
-        settings=training.recipe.settings,
+        settings=settings,
         seed=training.seed,
         folder=out,
         steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
+        placement=training.placement,
     )
     if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
         console.print(f"{idle}.", highlight=False, soft_wrap=True)
@@ -119,7 +134,7 @@ def evaluate_model(
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     asked = settings.model_copy(update={"splits": tuple(splits or settings.splits)})
     name = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
-    given = load_named(name, template_variables=study.template_variables)
+    given = load_named(name, placement=study.placement, template_variables=study.template_variables)
     refused = None
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         folder = BranchFolder(out or Path(scratch))

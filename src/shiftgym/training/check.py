@@ -26,6 +26,7 @@ from shiftgym.models.conversation import Conversation
 from shiftgym.models.ledger import ModelShape
 from shiftgym.models.load import load_policy
 from shiftgym.models.microbatches import Microbatch
+from shiftgym.placement import Placement
 from shiftgym.tasks.check import Finding, first_fault
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.recipe import Collection, Recipe
@@ -35,12 +36,19 @@ from shiftgym.training.trainer import TrainingResult, train
 SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 8, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
 """Settings of the trial, of those that the recipe has. They keep it to a few seconds."""
 
+ON_CPU = Placement(device="cpu")
+
 SLACK = 1.03
 """What runs through the model may exceed the ledger by this factor."""
 
 
 def check_recipe(
-    name: str, *, settings: Mapping[str, Any] | None = None, model: str = "points-0", seed: int = 0
+    name: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    model: str = "points-0",
+    seed: int = 0,
+    placement: Placement = ON_CPU,
 ) -> list[Finding]:
     """Try out the recipe of that name in two steps on GeneralPoints, a few times over.
 
@@ -49,6 +57,7 @@ def check_recipe(
         settings: of the recipe, where the small ones of the trial do not suit it.
         model: what is trained. It must solve some problems of GeneralPoints if the recipe learns from right answers.
         seed: of the training.
+        placement: where the model runs. On a GPU the same seed need not give the same bytes, so that is the CPU.
 
     Raises:
         ConfigError: there is no such recipe, or it has no such settings.
@@ -58,7 +67,7 @@ def check_recipe(
     values = {**small, **(settings or {})}
     recipe_settings(recipe, values)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as folder, _one_thread():
-        trial = _Trial(recipe, values, model, seed, Path(folder))
+        trial = _Trial(recipe, values, model, seed, Path(folder), placement)
         faults = [(check, first_fault(check, trial)) for check in CHECKS]
     return [Finding((check.__doc__ or "").rstrip("."), not fault, fault) for check, fault in faults]
 
@@ -119,18 +128,27 @@ class _Watch:
 class _Trial:
     """A recipe under trial."""
 
-    def __init__(self, recipe: type[Recipe], settings: dict[str, Any], model: str, seed: int, folder: Path) -> None:
+    def __init__(
+        self,
+        recipe: type[Recipe],
+        settings: dict[str, Any],
+        model: str,
+        seed: int,
+        folder: Path,
+        placement: Placement,
+    ) -> None:
         self.recipe, self.settings, self.model, self.seed, self.folder = recipe, settings, model, seed, folder
+        self.placement = placement
         self.watch = _Watch()
 
     @cached_property
     def chat_format(self) -> ChatFormat:
-        return load_policy(self.model)[1]
+        return load_policy(self.model, **self.placement.options)[1]
 
     @cached_property
     def straight(self) -> TrainingResult:
         """Two steps without a break, watched."""
-        model, chat_format = load_policy(self.model)
+        model, chat_format = load_policy(self.model, **self.placement.options)
         self.watch.count(model)
         return self.train("straight", _watched(self.recipe, self.watch), watched=(model, chat_format))
 
@@ -151,6 +169,7 @@ class _Trial:
             milestones=(0.5, 1.0),
             seed=self.seed,
             on_step=on_step,
+            placement=self.placement,
         )
 
     def differences(self, name: str) -> Iterator[str]:
@@ -236,7 +255,7 @@ def _gradient(trial: _Trial) -> Iterator[str]:
     for batch, hidden in trial.watch.trunks:
         if hidden.grad is None:
             continue
-        predicts = torch.zeros(hidden.shape[:2], dtype=torch.bool)
+        predicts = torch.zeros(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
         if hidden.shape[:2] == batch.packed.ids.shape:
             predicts[batch.predictors] = True
         wrong = int((hidden.grad.abs().sum(-1) > 0)[~predicts].sum())

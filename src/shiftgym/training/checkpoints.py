@@ -13,6 +13,7 @@ import torch
 from shiftgym.files import read_json, replacing, write_text
 from shiftgym.layout import BranchFolder, CheckpointFolder
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.lora import has_adapter, load_adapter, save_adapter
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.player import Player
 
@@ -47,9 +48,14 @@ def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fract
         "fraction": fraction,
         "ledger": player.ledger.record(),
         "lines": _lines(folder),
+        "pass_limit": player.pass_limit.record(),
+        "decision_limit": player.decision_limit.record(),
     }
     with replacing(path) as unfinished:
-        player.model.save_pretrained(unfinished)
+        if has_adapter(player.model):
+            save_adapter(player.model, unfinished)
+        else:
+            player.model.save_pretrained(unfinished)
         player.chat_format.reader.save_pretrained(unfinished)
         if player.value_head is not None:
             player.value_head.save(unfinished)
@@ -63,11 +69,18 @@ def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fract
 def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer: Optimizer) -> None:
     """Put weights, optimizer and log files back to where they stood at `checkpoint`, the latest one."""
     path, model = checkpoint.path, player.model
-    model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
+    if has_adapter(model):
+        load_adapter(model, path)
+    else:
+        model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
     if player.value_head is not None:
         player.value_head.load(path)
     optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
-    rewind(folder, read_json(CheckpointFolder(path).state)["lines"])
+    state = read_json(CheckpointFolder(path).state)
+    # Passes as large as before it was resumed, so that it rounds, and charges padding, in the same way.
+    player.pass_limit.lower(state["pass_limit"])
+    player.decision_limit.lower(state["decision_limit"])
+    rewind(folder, state["lines"])
 
 
 def rewind(folder: Path, lines: dict[str, int]) -> None:

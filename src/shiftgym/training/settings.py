@@ -1,9 +1,13 @@
 """What the settings of recipes have in common; each recipe has its own beside it (`training/recipes/`). No torch is
 imported here, so that study files are read fast."""
 
-from typing import Literal
+import re
+from importlib.util import find_spec
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shiftgym.errors import ConfigError
 
 WARMUP_START = 0.1
 """Rate at the start of a warm-up, as a share of the peak: above zero, so that the first step is not wasted."""
@@ -23,8 +27,9 @@ class Settings(BaseModel):
 class OptimizerSettings(Settings):
     """The optimizer of a recipe."""
 
-    name: Literal["adamw", "muon"] = "adamw"
-    """`muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate."""
+    name: Literal["adamw", "adamw8bit", "muon"] = "adamw"
+    """`adamw8bit`: AdamW of bitsandbytes, whose moments take 8 bits a weight, but 32 for embeddings and small tensors.
+    `muon`: Muon on the trunk's matrices and AdamW on the rest, at one learning rate; not for LoRA."""
     learning_rate: float = Field(default=1e-4, gt=0)
     """Peak learning rate."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -47,6 +52,33 @@ class OptimizerSettings(Settings):
         return self.learning_rate
 
 
+class LoraSettings(Settings):
+    """LoRA: small matrices beside the frozen weights of linear layers are trained, and nothing else but a critic.
+
+    `alpha` does not follow `rank`: at a fixed alpha the best learning rate hardly depends on the rank ("LoRA Without
+    Regret", Schulman et al. 2025). There is no dropout, since training has none anywhere.
+    """
+
+    rank: int = Field(default=16, ge=1)
+    """Columns of the one matrix and rows of the other; peft's `r`."""
+    alpha: int = Field(default=32, gt=0)
+    """The adapter's output is multiplied by alpha / rank; peft's `lora_alpha`."""
+    targets: str | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
+    """The layers that get an adapter; peft's `target_modules`. `all-linear`: every linear layer but the output
+    embeddings. A list: linear layers whose names end so, as in `["q_proj", "v_proj"]`. Other text: a regular expression
+    for whole names."""
+
+    @field_validator("targets")
+    @classmethod
+    def _compiles(cls, targets: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(targets, str):
+            try:
+                re.compile(targets)
+            except re.error as error:
+                raise ValueError(f"{targets!r} is no regular expression: {error}") from None
+        return targets
+
+
 class TrainingSettings(Settings):
     """Settings of every recipe."""
 
@@ -57,16 +89,37 @@ class TrainingSettings(Settings):
     time."""
     optimizer: OptimizerSettings = OptimizerSettings()
     """The optimizer and its learning rate."""
+    lora: LoraSettings | None = None
+    """Train a LoRA adapter in place of the model's own weights (`lora`). Checkpoints are adapters. KL is measured from
+    the model without the new adapter, or from the adapter that the branch starts with."""
     frozen: tuple[Literal["vision", "projector"], ...] = ()
-    """Parts of a vision-language model that are not trained: its vision encoder, the projector from there to the
-    decoder, or both."""
+    """Parts of a vision-language model that are not trained and get no adapter: its vision encoder, the projector from
+    there to the decoder, or both."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Number format of forward and backward passes in training. In `bfloat16` the trunk runs under autocast; weights
-    and log-softmax stay float32. `auto` is bfloat16 where the device computes in it, and float32 on a CPU that would
-    have to emulate it."""
+    """Number format of forward and backward passes in training. `float32` is that of the weights, whatever `dtype` they
+    have. In `bfloat16` the trunk runs under autocast; the weights stay as they are, and log-softmax is float32. `auto`
+    is bfloat16 where the device computes in it, and float32 elsewhere, since a CPU would have to emulate it."""
     tokens_per_pass: int = Field(default=4096, gt=0)
     """Most padded tokens of a microbatch, which runs through the model in one pass. The gradients of microbatches add
     up to that of the minibatch, so this changes memory and speed, not the result (beyond rounding)."""
+
+    @model_validator(mode="after")
+    def _optimizer_of_an_adapter(self) -> Self:
+        # Muon gives every direction of an update the same length. That is meant for whole matrices; for the two factors
+        # of a product nobody has shown what it does.
+        if self.lora is not None and self.optimizer.name == "muon":
+            raise ValueError("optimizer: muon is for whole matrices; with lora, use adamw or adamw8bit")
+        return self
+
+    def check_installed(self) -> None:
+        """ConfigError if these settings need a package that is not there."""
+        needed = {"lora": ("peft", self.lora is not None)}
+        needed["optimizer adamw8bit"] = ("bitsandbytes", self.optimizer.name == "adamw8bit")
+        for setting, (package, used) in needed.items():
+            if used and find_spec(package) is None:
+                raise ConfigError(
+                    f"{setting} needs {package}, which is not installed: pip install 'shiftgym[{package}]'"
+                )
 
 
 class SupervisedSettings(TrainingSettings):

@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from shiftgym.batching import BatchLimit
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.models.load import load_policy
-from shiftgym.models.pictures import freeze
+from shiftgym.models.lora import adapt, has_adapter
+from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
+from shiftgym.models.recompute import check_recomputable
+from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training import checkpoints
@@ -51,6 +55,7 @@ def train(
     milestones: Sequence[float] = (1.0,),
     on_checkpoint: OnCheckpoint | None = None,
     on_step: OnStep | None = None,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> TrainingResult:
     """Train a model until its steps or compute are spent, or resume from the last checkpoint in `folder`.
 
@@ -70,10 +75,12 @@ def train(
         on_checkpoint: called after a checkpoint was written, and again for the last one when a run is resumed (it may
             have been killed in the middle of the call). Training goes on when it returns.
         on_step: called with each line of metrics.jsonl.
+        placement: where a model that is given by name runs, and in which form. Of a pair, what it says of attention
+            and gradient checkpointing.
 
     Raises:
-        ConfigError: there is no such model, recipe, task or setting, or neither a budget nor a number of steps was
-            given, or one that is not positive.
+        ConfigError: there is no such model, device, recipe, task or setting, or neither a budget nor a number of steps
+            was given, or one that is not positive.
         TrainingStopped: a loss, gradient or weight is no longer finite. The update was not made.
     """
     ends = [end for end in (budget_flops, steps) if end is not None]
@@ -82,12 +89,15 @@ def train(
     kind = load_recipe(recipe) if isinstance(recipe, str) else recipe
     typed = recipe_settings(kind, settings)
     played = build_task(task) if isinstance(task, str) else task
-    network, chat_format = load_policy(model) if isinstance(model, str) else model
+    typed.check_installed()
+    merged = typed.lora is None
+    network, chat_format = load_policy(model, **placement.options, merged=merged) if isinstance(model, str) else model
+    prepare_model(network, typed, seed)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
     ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(network))
-    made = make_recipe(kind, typed, network, chat_format, played, seed=seed, ledger=ledger)
+    made = make_recipe(kind, typed, network, chat_format, played, seed=seed, ledger=ledger, placement=placement)
     loop = Loop(made, folder, Limits(steps, budget_flops, accounting))
     if written:
         loop.resume(written[-1])
@@ -110,6 +120,19 @@ def train(
     return TrainingResult(loop.step, ledger, written)
 
 
+def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int) -> None:
+    """Make trainable in place what these settings train; an adapter that the model has already is kept.
+
+    Raises:
+        ConfigError: the model has no such layers or parts, or another adapter.
+    """
+    freeze(model, settings.frozen)
+    if settings.lora is not None:
+        adapt(model, **dict(settings.lora), seed=seed)
+    elif has_adapter(model):
+        raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
+
+
 def make_recipe(
     kind: type[Recipe],
     settings: TrainingSettings,
@@ -119,15 +142,17 @@ def make_recipe(
     *,
     seed: int,
     ledger: Ledger,
+    placement: Placement = DEFAULT_PLACEMENT,
 ) -> Recipe:
-    """The recipe, ready to train: `model` is prepared in place, and its compute is charged to `ledger`."""
+    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
     precision = training_dtype(settings.precision, model.device)
-    if precision == torch.bfloat16 and model.device.type == "cpu":
+    if precision == torch.bfloat16 and model.device.type == "cpu" and placement.attention == "auto":
         # In bfloat16 the backward pass of the fused attention is slow on CPUs: plain attention is nearly twice as fast.
         model.set_attn_implementation("eager")
-    freeze(model, settings.frozen)
+    if placement.gradient_checkpointing:
+        check_recomputable(model)
     player = Player(
         model,
         chat_format,
@@ -135,7 +160,8 @@ def make_recipe(
         seed=seed,
         ledger=ledger,
         precision=precision,
-        tokens_per_pass=settings.tokens_per_pass,
+        pass_limit=BatchLimit(settings.tokens_per_pass),
+        gradient_checkpointing=placement.gradient_checkpointing,
     )
     if isinstance(settings, SamplingSettings):
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)

@@ -1,10 +1,18 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from shiftgym.models.score import score
+from shiftgym.training.loop import Limits, Loop
 from shiftgym.training.recipes.sft import SFT
+
+
+def distributions(bench: Any, batch: Any) -> torch.distributions.Categorical:
+    """That of each answer token, by the model's own logits."""
+    with torch.no_grad():
+        logits = bench.model(input_ids=batch.packed.ids).logits
+    return torch.distributions.Categorical(logits=logits[batch.predictors])
 
 
 def test_it_learns_the_experts_answer_and_its_end(bench: Any) -> None:
@@ -32,14 +40,20 @@ def test_kl_is_that_of_the_whole_vocabulary_and_is_paid_for(bench: Any) -> None:
     loss, metrics = bench.loss(recipe, batch)
     assert metrics["kl"].item() == pytest.approx(0, abs=1e-6)
     assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
-    before = score(bench.model, batch.packed, batch.predictors, batch.targets).log_softmax.detach()
+    before = distributions(bench, batch)
     bench.disturb()
-    spent = bench.ledger.forward_flops
     loss, metrics = bench.loss(recipe, batch)
-    now = score(bench.model, batch.packed, batch.predictors, batch.targets)
-    divergence = torch.distributions.kl_divergence(
-        torch.distributions.Categorical(logits=now.log_softmax), torch.distributions.Categorical(logits=before)
-    )
+    now = distributions(bench, batch)
+    divergence = torch.distributions.kl_divergence(now, before)
     assert metrics["kl"].item() == pytest.approx(divergence.mean().item(), rel=1e-4) != 0
-    assert loss.item() == pytest.approx((-now.logprobs.mean() + 2 * divergence.mean()).item(), rel=1e-4)
-    assert bench.ledger.forward_flops > spent
+    assert loss.item() == pytest.approx((-now.log_prob(batch.targets).mean() + 2 * divergence.mean()).item(), rel=1e-4)
+
+
+def test_the_start_is_charged_where_kl_reads_it(bench: Any, tmp_path: Path) -> None:
+    plain, paid = (bench.make(SFT, batch=6, problems=20, kl=kl) for kl in (0.0, 2.0))
+    spent = []
+    for recipe in (plain, paid):
+        before = bench.ledger.forward_flops
+        Loop(recipe, tmp_path, Limits(steps=2)).advance()
+        spent.append(bench.ledger.forward_flops - before)
+    assert spent[1] == 2 * spent[0]
