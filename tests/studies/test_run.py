@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import Finished, resume_study, run_study
+from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -61,6 +61,10 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     environment = json.loads((whole.folder / "environment.json").read_text())
     assert environment["workers"] == 2
     assert environment["packages"]["torch"]
+    assert environment["placement"] == {
+        "device": "cpu", "dtype": "float32", "attention": "auto", "gradient_checkpointing": False
+    }  # fmt: skip
+    assert "gpus" not in environment
     assert (whole.folder / "report.html").is_file()
     drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
@@ -115,6 +119,33 @@ def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytes
     assert again == whole
     assert {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")} == before
     assert "failing-seed0: running" in capsys.readouterr().out
+
+
+def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: Path, nvidia_smi: Any) -> None:
+    def on(device: str) -> tuple[str, list[str], int]:
+        study = load_study(tiny_file, [f"device={device}"])
+        where = engine(None, study.placement)
+        return placed(study, where).device, [gpu.name for gpu in where.gpus], where.workers
+
+    cores = len(os.sched_getaffinity(0))
+    assert on("auto") == ("cpu", [], cores)
+    nvidia_smi(3)
+    assert on("auto") == on("cuda") == ("cuda", ["0", "1", "2"], 3)
+    # A branch sees one GPU only, whichever of the machine it is.
+    assert on("cuda:2") == ("cuda", ["2"], 1)
+    assert on("cpu") == ("cpu", [], cores)
+
+
+def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
+    nvidia_smi(2)
+    placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
+    found = environment(engine(3, placement), placement)
+    assert found["placement"]["device"] == "cuda"
+    assert found["placement"]["dtype"] == "bfloat16"
+    assert found["gpus"]["devices"] == ["NVIDIA H200"]
+    assert found["gpus"]["memory_mib"] == [143771]
+    assert found["gpus"]["driver"] == "570.1"
+    assert found["workers"] == 3
 
 
 def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) -> None:

@@ -276,8 +276,8 @@ def bench() -> int:
 
     Example: shiftgym bench
     """
-    # The comparison with TRL needs an environment of its own; `make bench` runs it there.
-    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith("trl_")]
+    # The comparison with TRL needs an environment of its own, in which `make bench` runs it; `make gpu` needs a GPU.
+    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith(("trl_", "gpu"))]
     if not scripts:
         raise ConfigError("bench: the benchmarks come with a clone of the repository, not with the installed package")
     return max(subprocess.call([sys.executable, script]) for script in scripts)

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.engines.base import Job
+from shiftgym.engines.base import Job, gpu_share
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
+from shiftgym.gpus import in_words
 from shiftgym.models.source import find_source
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine
+from shiftgym.studies.run import engine, placed
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
@@ -67,12 +68,14 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
 
     find_source(study.model)
     console = Console()
-    workers = engine(workers).workers
+    where = engine(workers, study.placement)
+    workers = where.workers
     branches, evaluation = plan(study), study.evaluation
     samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
+        f"Device: {in_words(where.gpus)}.\n"
         f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
         "Measuring two steps of each kind of branch and the answers to a few problems ...",
         highlight=False,
@@ -95,8 +98,9 @@ def estimate(study: Study) -> list[Estimate]:
     """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         measured_file, log = Path(scratch) / "measured.json", Path(scratch) / "printed.txt"
-        job = Job("measure", _measure, (study, Path(scratch), measured_file), log)
-        states = engine(workers=1).run([job], watch=lambda _: None)
+        where = engine(1, study.placement)
+        job = Job("measure", _measure, (placed(study, where), Path(scratch), measured_file), log, gpus=gpu_share(where))
+        states = where.run([job], watch=lambda _: None)
         if states["measure"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         measured = read_json(measured_file)
