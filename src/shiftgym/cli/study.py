@@ -125,10 +125,10 @@ def list_studies() -> None:
     from shiftgym.studies.suite import load_suite, shipped_suites
 
     for name in shipped_studies():
-        print(f"{name:24}{load_study(name).title}")
+        print(f"{name:26}{load_study(name).title}")
     for name in shipped_suites():
         suite = load_suite(name)
-        print(f"{name:24}{suite.tables.title} ({len(suite.studies)} studies)")
+        print(f"{name:26}{suite.tables.title} ({len(suite.studies)} studies)")
 
 
 @study.command
