@@ -32,3 +32,4 @@ GradientCheckpointing = Annotated[
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
+Memory = Annotated[float | None, Parameter(validator=Number(gt=0))]
