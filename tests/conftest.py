@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
 
@@ -125,3 +126,11 @@ def serve(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with ExitStack() as running:
         yield lambda script: running.enter_context(Server(script))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that is asked from here on, with an empty cache in `tmp_path / "cache"`."""
+    with serving() as served:
+        use(monkeypatch, served.url, tmp_path / "cache")
+        yield served

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import run
+from tests.hub_server import Hub
 
 from shiftgym import __version__
 
@@ -149,3 +150,26 @@ def test_verify_reads_standard_input() -> None:
 def test_the_example_task_of_the_readme_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     assert run("check", "examples.clock_task:ClockTask") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["eval", "out/sft"],
+        ["train", "out/sft", "sft", "--out=trained"],
+        ["compare", "out/sft", "points-0"],
+        ["compare", "points-0", "expert", "out/sft"],
+        ["study", "run", "points-text-quick", "--set=model=out/sft"],
+        ["study", "run", "points-text-quick", "--set=model=out/sft", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_a_model_that_is_nowhere_is_told_before_anything_is_asked(
+    arguments: list[str], hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "model 'out/sft' cannot be loaded: there is no directory of that name and no such model on the hub" in said
+    assert not [path for path in tmp_path.rglob("*") if path.suffix], "only a lock is there"

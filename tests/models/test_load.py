@@ -26,7 +26,7 @@ def test_the_dtype_is_the_callers(saved: Path) -> None:
 
 def test_a_shipped_backbone_is_loaded_by_name() -> None:
     assert load_policy("points-0")[0].config.model_type == "llama"
-    with pytest.raises(ConfigError, match=r"'pionts-1' is no shipped backbone \(navigation-0.*nearest is 'points-1'\)"):
+    with pytest.raises(ConfigError, match=r"'pionts-1' is no backbone \(navigation-0.*nearest is 'points-1'\)"):
         load_policy("pionts-1")
 
 

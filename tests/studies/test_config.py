@@ -34,7 +34,7 @@ FAULTS = [
     ("budget.checkpoints=[0.5, 1.5]", "budget.checkpoints: fractions of the budget lie above 0 and not above 1"),
     ("budget.checkpoints=[0.5]", "budget.checkpoints: the last fraction must be 1.0"),
     ("budget.flops=-1", "budget.flops: should be greater than 0, not -1"),
-    ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
+    ("model=pionts-0", "model: 'pionts-0' is no backbone, directory or hub id owner/name"),
     ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
     ("branches.sft.start='pop'", "branches.sft.start: there is no other branch 'pop'; did you mean 'ppo'?"),
     ("branches.model={recipe='sft', label='x'}", "branches.model: 'model' is what the model as it is is called"),

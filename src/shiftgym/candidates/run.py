@@ -19,6 +19,7 @@ from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
+from shiftgym.models.resolve import check_named
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 from shiftgym.studies.config import load_study
@@ -59,7 +60,8 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         What could not answer, with the reason.
 
     Raises:
-        ConfigError: `folder` holds something else, is being worked on, or BASE could not answer.
+        ConfigError: `folder` holds something else, is being worked on, one of the models is not to be had, or BASE
+            could not answer.
     """
     run = RunFolder(folder)
     make_folder(folder)
@@ -72,6 +74,9 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
             for one in (Answering(candidate, checkpoint) for checkpoint in candidate.checkpoints)
             if _unsure(judging, candidate) or not answered(judging, candidate, one.checkpoint, folder)
         ]
+        for one in todo:
+            if one.candidate.policy is None:
+                check_named(one.checkpoint.source)
         write_text(run.study, judging.to_toml())
         write_text(run.environment, json.dumps(environment(where), indent=1))
         for one in todo:

@@ -26,8 +26,7 @@ def read_config(source: Source) -> dict[str, Any] | None:
     Raises:
         ConfigError: it is not what transformers writes.
     """
-    with explained(source):
-        path = source.find("config.json", reach=True)
+    path = source.find("config.json")
     if path is None:
         return None
     with explained(source, "config.json is no JSON: "):
@@ -130,8 +129,6 @@ def _saved_as(model: PreTrainedModel) -> str:
 def _no_config(source: Source) -> ConfigError:
     """The error of a source without config.json, by what else is there."""
     folder = source.folder
-    if folder is None:
-        return broken(source, "it has no config.json on the hub; give a model written by save_pretrained")
     start = f"model directory {source.name!r} has no config.json"
     inner = sorted(path.parent.name for path in folder.glob("*/*config.json"))
     if inner:

@@ -8,7 +8,7 @@ vision encoder are counted by torch (`models/pictures.py`). Not counted: element
 and the optimizer.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transformers import PreTrainedModel
@@ -63,16 +63,18 @@ class ModelShape:
         trunk, adapter = model.get_decoder(), adapter_weights(model)  # type: ignore[no-untyped-call]
         within = {id(weight) for weight in trunk.parameters()}
         head_weight = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
-        width, matrices, gradients = attention_width(model), matrix_weights(model), Gradients.of(model)
+        layers, layer_width = attention_width(model)
+        gradients, matrices = Gradients.of(model), matrix_weights(model)
+        reached = gradients.layers / decoder_config(model).num_hidden_layers
         return cls(
             parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
             matrix_weights=sum(matrices.values()),
-            attention_width=width,
+            attention_width=layers * layer_width,
             head_weights=head_weight.numel(),
             adapter_weights=sum(weight.numel() for weight in adapter.values() if id(weight) in within),
             backward=BackwardShape(
                 matrix_weights=sum(numel * gradients.of_matrices(module) for module, numel in matrices.items()),
-                attention_width=width * gradients.layers // decoder_config(model).num_hidden_layers,
+                attention_width=round(layers * reached) * layer_width,
                 head_weights=head_weight.numel() * gradients.of_head,
             ),
         )
@@ -135,7 +137,7 @@ class Ledger:
         *,
         head: HeadTokens | None = None,
         backward: bool = False,
-        encoder_backward: bool = False,
+        encoder_backward: int = 0,
         recomputed: bool = False,
         adapted: bool = True,
     ) -> None:
@@ -145,7 +147,7 @@ class Ledger:
             encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
             head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
-            encoder_backward: whether the vision encoder had gradients too.
+            encoder_backward: FLOPs of the backward pass of the vision encoder.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
@@ -163,8 +165,9 @@ class Ledger:
             self.backward_flops += self.shape.backward_flops(
                 rows=rows, new_tokens=length, context=length, head_positions=tokens.backward
             )
-            self.forward_flops += recomputed * (forward(0) + encoder_flops * encoder_backward)
-        self.encoded(encoder_flops, learned=encoder_backward)
+            self.backward_flops += encoder_backward
+            self.forward_flops += recomputed * (forward(0) + encoder_flops * bool(encoder_backward))
+        self.encoded(encoder_flops)
 
     def generated(
         self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int, adapted: bool = True
@@ -179,10 +182,9 @@ class Ledger:
             rows=rows, new_tokens=new_tokens, context=context, head_positions=heads, adapted=adapted
         )
 
-    def encoded(self, flops: int, *, learned: bool) -> None:
-        """One forward pass of the vision encoder over some pictures, and one backward pass if it is trained."""
+    def encoded(self, flops: int) -> None:
+        """One forward pass of the vision encoder over some pictures."""
         self.forward_flops += flops
-        self.backward_flops += 2 * flops * learned
 
     @property
     def flops(self) -> int:
@@ -193,6 +195,15 @@ class Ledger:
     def flops_paper(self) -> float:
         """The paper's formula (C.3): 6 N D for training plus 2 N lambda D for the generation behind it."""
         return (6 + 2 * self.buffer_factor) * self.shape.parameters * self.tokens_trained
+
+    def snapshot(self) -> "Ledger":
+        """A copy of it as it stands."""
+        return replace(self)
+
+    def restore(self, snapshot: "Ledger") -> None:
+        """Forget what was charged since the snapshot."""
+        for counted in fields(self):
+            setattr(self, counted.name, getattr(snapshot, counted.name))
 
     def record(self) -> dict[str, Any]:
         """All fields as plain values."""

@@ -59,7 +59,7 @@ def load_policy(
 
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
-            a hub id `owner/name` or `owner/name@revision`. Only a hub id may download.
+            a hub id `owner/name` or `owner/name@revision`, which is fetched if it is not in the cache.
         device, dtype, attention: see `Placement`.
         chat_template, template_variables: see `ChatFormat`.
         merged: whether a LoRA adapter is merged into its base, so that the model is a plain one. If not, the model
@@ -77,6 +77,8 @@ def load_policy(
     disable_progress_bar()  # type: ignore[no-untyped-call]
     with quiet():
         model, reader = _load(source, DTYPES[dtype], merged)
+        # What is said about them says which model it is about.
+        (reader.tokenizer if isinstance(reader, ProcessorMixin) else reader).name_or_path = source.name
         attend_by(model, attention)
         model.to(place)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
@@ -97,7 +99,7 @@ def _load(source: Source, dtype: torch.dtype, merged: bool = True) -> tuple[PreT
         return model, _reader_of(adapter, base.config, reader)
     check_config(source, values)
     with explained(source):
-        config = AutoConfig.from_pretrained(source.path, **source.options)
+        config = AutoConfig.from_pretrained(source.folder, **source.options)
     check_architecture(source, config)
     return _model(source, config, dtype), _reader(source, config)
 
@@ -111,7 +113,7 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
         loaded: Any = family.from_pretrained(
-            source.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
+            source.folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
     except Exception as error:
         with explained(source):
@@ -119,6 +121,8 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     model: PreTrainedModel
     model, info = loaded
     check_weights(source, model, info)
+    # By this an adapter names its base.
+    model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model
 
 
@@ -126,7 +130,9 @@ def _reader(source: Source, config: PreTrainedConfig) -> Reader:
     with explained(source, "its tokenizer cannot be read: "):
         if _sees(config):
             return load_processor(source)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source.folder, config=config, **source.options
+        )
     check_tokenizer(source, tokenizer)
     return tokenizer
 

@@ -16,8 +16,8 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.generate import sample
 from shiftgym.models.ledger import Ledger
+from shiftgym.models.sampling import sample
 from shiftgym.models.score import accepted, speakable
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
 from shiftgym.seeds import Names
@@ -131,7 +131,7 @@ class PlainChat(TokenChat):
         pictures = policy.chat_format.pictures
         if pictures is not None:
             shown = [number for row in ids for number in pictures.order(row)]
-            ledger.encoded(policy.chat_format.flops(shown) * (1 if policy.cached else steps), learned=False)
+            ledger.encoded(policy.chat_format.flops(shown) * (1 if policy.cached else steps))
 
 
 class _Sampler(LogitsProcessor):

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, backbones
+from shiftgym.models.shipped import HUB_ID, backbones, is_local
 from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
@@ -33,8 +33,8 @@ class _Named(Table):
     """A model by its name."""
 
     model: str = "points-0"
-    """A backbone (a shipped one, or `smollm2`), a model directory, or a hub id `owner/name`, which may name a
-    `@revision`."""
+    """A backbone (a shipped one, or `smollm2`), a model directory, a GGUF file, or a hub id `owner/name`, which may
+    name a `@revision`."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -44,7 +44,7 @@ class _Named(Table):
     def _exists(cls, model: str) -> str:
         if model in backbones():
             return model
-        if Path(model).is_dir():
+        if is_local(model):
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
             raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")

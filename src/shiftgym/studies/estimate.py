@@ -17,6 +17,7 @@ from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
+from shiftgym.models.source import find_source
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -56,10 +57,15 @@ class Estimate:
 
 
 def print_plan(study: Study, *, workers: int | None = None) -> None:
-    """Every branch with its steps and time, and the time of the whole study. No training is kept."""
+    """Every branch with its steps and time, and the time of the whole study. No training is kept.
+
+    Raises:
+        ConfigError: the model is not to be had, or a step of a branch fails.
+    """
     from shiftgym.reports.runs import COMPUTE
     from shiftgym.reports.words import planned_power
 
+    find_source(study.model)
     console = Console()
     workers = engine(workers).workers
     branches, evaluation = plan(study), study.evaluation

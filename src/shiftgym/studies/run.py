@@ -23,7 +23,7 @@ from shiftgym.engines.base import Engine, Job, State, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.layout import RunFolder
-from shiftgym.models.shipped import check_made
+from shiftgym.models.source import find_source
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -56,10 +56,9 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
         plain: a log instead of a live table; always so where stdout is not a terminal.
 
     Raises:
-        ConfigError: the study's model is a backbone that is still to be made.
+        ConfigError: the model is not to be had.
     """
-    _check_installed(study)
-    check_made(study.model)
+    find_source(study.model)
     folder = new_folder(runs, study.name)
     prepare(folder, study)
     return _carry_out(study, RunFolder(folder), workers, plain)
@@ -117,7 +116,10 @@ def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -
     with only_one(run):
         write_text(run.environment, json.dumps(environment(where), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
-        jobs = [_job(study, branch, folder, done) for branch in branches if branch.title not in done]
+        todo = [branch for branch in branches if branch.title not in done]
+        if any(branch.start is None for branch in todo):
+            find_source(study.model)
+        jobs = [_job(study, branch, folder, done) for branch in todo]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
             with display(study, branches, folder, console) as shown:

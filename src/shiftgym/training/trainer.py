@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from shiftgym.batching import BatchLimit
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
@@ -159,7 +160,7 @@ def make_recipe(
         seed=seed,
         ledger=ledger,
         precision=precision,
-        tokens_per_pass=settings.tokens_per_pass,
+        pass_limit=BatchLimit(settings.tokens_per_pass),
         gradient_checkpointing=placement.gradient_checkpointing,
     )
     if isinstance(settings, SamplingSettings):
