@@ -17,6 +17,7 @@ from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
 from shiftgym.models.conversation import ConversationSizes
+from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
@@ -45,8 +46,8 @@ LOOKED_AT = 8
 
 
 COLUMNS = (
-    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers at "
-    "a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at the "
+    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers "
+    "at a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at the "
     "same time."
 )
 
@@ -97,7 +98,9 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
     room = _room(study, workers, device_memory)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         out, log = Path(scratch) / "memory.json", Path(scratch) / "printed.txt"
-        states = engine(workers=1).run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
+        states = engine(1, Placement(device="cpu")).run(
+            [Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None
+        )
         if states["memory"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         planned = read_json(out)
