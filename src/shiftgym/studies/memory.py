@@ -47,8 +47,8 @@ LOOKED_AT = 8
 
 COLUMNS = (
     "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers "
-    "at a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at the "
-    "same time."
+    "at a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at "
+    "the same time."
 )
 
 
