@@ -4,8 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
+from shiftgym.models import rows
 from shiftgym.models.chat import ChatFormat
 
 CHATML = """{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}
@@ -203,3 +207,14 @@ KINDS = {
         "\n<|im_start|>user\nF<|im_end|>\n<|im_start|>assistant\n",
     ),
 }  # fmt: skip
+
+
+def say(monkeypatch: pytest.MonkeyPatch, tokens: list[int]) -> None:
+    """A model generates these tokens, whatever its logits are; one conversation at a time."""
+    script = iter(tokens)
+
+    def draw(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens, log-probabilities and whether they are finite, (rows,) each, for logits (rows, vocabulary)."""
+        return torch.full((len(logits),), next(script)), torch.zeros(len(logits)), torch.ones(len(logits)).bool()
+
+    monkeypatch.setattr(rows, "draw", draw)

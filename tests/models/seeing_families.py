@@ -45,8 +45,14 @@ class SeeingFamily:
     """Its special tokens, the one that stands for a part of a picture first."""
     named: dict[str, str]
     """Special tokens that its processor asks the tokenizer for, by their names there."""
+    vision: str
+    """The name of its vision encoder."""
+    projector: str
+    """Words in the names of what stands between encoder and decoder, by blanks."""
     bos: str = ""
     """What its templates begin with."""
+    plain: str = ""
+    """Why it takes the plain path; empty if it takes the fast one."""
 
 
 def _ids(tokenizer: PreTrainedTokenizerFast, **names: str) -> dict[str, int]:
@@ -61,6 +67,7 @@ def _llava(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, An
         vision_config={"model_type": "clip_vision_model", "image_size": 32, "patch_size": 16, **EYES},
         text_config={"model_type": "llama", **text},
         image_seq_length=4,
+        vision_feature_layer=-1,
         **_ids(tokenizer, image_token_index="<image>"),
     )
     eyes = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
@@ -83,6 +90,7 @@ def _llava_next(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, An
         text_config={"model_type": "llama", **text},
         image_grid_pinpoints=grids,
         image_seq_length=4,
+        vision_feature_layer=-1,
         **_ids(tokenizer, image_token_index="<image>"),
     )
     eyes = LlavaNextImageProcessorPil(
@@ -165,24 +173,6 @@ def _qwen3_vl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any,
     return Qwen3VLForConditionalGeneration, config, blind_to_videos(Qwen3VLProcessor)(eyes, tokenizer)
 
 
-def _mistral3(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
-    from transformers.models.mistral3 import Mistral3Config, Mistral3ForConditionalGeneration
-    from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
-    from transformers.models.pixtral.processing_pixtral import PixtralProcessor
-
-    # A picture keeps its shape, and a token ends each of its lines.
-    eyes = PixtralImageProcessorPil(patch_size=8, size={"longest_edge": 48})
-    config = Mistral3Config(
-        vision_config={"model_type": "pixtral", "image_size": 48, "patch_size": 8, "head_dim": 8, **EYES},
-        text_config={"model_type": "mistral", **text, "sliding_window": None, "head_dim": 8},
-        spatial_merge_size=2,
-        vision_feature_layer=-1,
-        **_ids(tokenizer, image_token_index="[IMG]"),
-    )
-    processor = PixtralProcessor(eyes, tokenizer, patch_size=8, spatial_merge_size=2)
-    return Mistral3ForConditionalGeneration, config, processor
-
-
 def _mllama(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
     from transformers.models.mllama import MllamaConfig, MllamaForConditionalGeneration, MllamaProcessor
     from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
@@ -237,35 +227,46 @@ def _qwen_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
 def blind_to_videos(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """The class without its part for videos, which needs torchvision."""
     parts = [name for name in processor.get_attributes() if name != "video_processor"]
-    made: type[ProcessorMixin] = type(
-        processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)}
-    )
-    return made
+    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)})
 
 
 _QWEN = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 _TILES = tuple(f"<row_{row}_col_{column}>" for row in range(1, 4) for column in range(1, 4))
 
+_TOWER = {"vision": "vision_tower", "projector": "multi_modal_projector"}
+_LLAMA, _GEMMA = "<|begin_of_text|>", "<bos>"
+
 SEEING_FAMILIES = {
-    "llava": SeeingFamily(_llava, "<image>\n", ("<image>",), {}),
-    "llava_next": SeeingFamily(_llava_next, "<image>\n", ("<image>",), {}),
+    "llava": SeeingFamily(_llava, "<image>\n", ("<image>",), {}, **_TOWER),
+    "llava_next": SeeingFamily(
+        _llava_next, "<image>\n", ("<image>",), {},
+        vision="vision_tower", projector="multi_modal_projector image_newline",
+    ),
     "idefics3": SeeingFamily(
         _idefics3, "<image>",
         ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *_TILES), {},
+        vision="vision_model", projector="connector",
     ),
     "internvl": SeeingFamily(
         _internvl, "<IMG_CONTEXT>\n", ("<IMG_CONTEXT>", "<img>", "</img>", "<video>"),
         {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
-         "video_token": "<video>"},
+         "video_token": "<video>"}, **_TOWER,
     ),
-    "qwen2_5_vl": SeeingFamily(_qwen2_5_vl, "<|vision_start|><|image_pad|><|vision_end|>", _QWEN, {}),
-    "qwen3_vl": SeeingFamily(_qwen3_vl, "<|vision_start|><|image_pad|><|vision_end|>", _QWEN, {}),
-    "mistral3": SeeingFamily(_mistral3, "[IMG]", ("[IMG]", "[IMG_BREAK]", "[IMG_END]"), {}),
-    "mllama": SeeingFamily(_mllama, "<|image|>", ("<|image|>", "<|python_tag|>"), {}, bos="<|begin_of_text|>"),
+    "qwen2_5_vl": SeeingFamily(
+        _qwen2_5_vl, "<|vision_start|><|image_pad|><|vision_end|>", _QWEN, {}, vision="visual", projector="merger"
+    ),
+    "qwen3_vl": SeeingFamily(
+        _qwen3_vl, "<|vision_start|><|image_pad|><|vision_end|>", _QWEN, {},
+        vision="visual", projector="merger deepstack_merger_list",
+    ),
+    "mllama": SeeingFamily(
+        _mllama, "<|image|>", ("<|image|>", "<|python_tag|>"), {}, bos=_LLAMA,
+        vision="vision_model", projector="multi_modal_projector", plain="it reads pictures by cross-attention",
+    ),
     "gemma3": SeeingFamily(
         _gemma3, "<start_of_image>", ("<image_soft_token>", "<start_of_image>", "<end_of_image>"),
         {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"},
-        bos="<|begin_of_text|>",
+        bos=_GEMMA, plain="tokens of a picture see those behind them", **_TOWER,
     ),
 }  # fmt: skip
 
@@ -285,8 +286,9 @@ def seeing_tokenizer(family: SeeingFamily) -> PreTrainedTokenizerFast:
     core.train_from_iterator(SENTENCES, trainer)
     core.add_special_tokens([family.special[0]])
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, eos_token="<|im_end|>", bos_token=family.bos or None, extra_special_tokens=family.named
-    )
+        tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|im_end|>", bos_token=family.bos or None,
+        extra_special_tokens=family.named,
+    )  # fmt: skip
 
 
 def save_seeing(name: str, folder: Path) -> Path:
@@ -301,9 +303,11 @@ def save_seeing(name: str, folder: Path) -> Path:
         model = architecture(config)
     with torch.no_grad():
         for each, weights in model.named_parameters():
-            # Gates of new models are closed, and then no picture would matter.
+            # New gates are closed and new projections empty in some families, and then no picture would matter.
             if "gate" in each and weights.numel() == 1:
                 weights.fill_(1.0)
+            elif weights.ndim == 2 and not weights.any():
+                torch.nn.init.eye_(weights)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

@@ -1,10 +1,10 @@
-"""The key-value cache of conversations that grow at different paces, and the attention that reads it."""
+"""The key-value cache of conversations that grow at different paces."""
 
 from typing import Any
 
 import torch
 
-from shiftgym.models.cache import RaggedCache, _attend, decoding
+from shiftgym.models.cache import RaggedCache
 
 
 def written(cache: RaggedCache, columns: list[list[int]], value: float) -> torch.Tensor:
@@ -47,27 +47,3 @@ def test_rows_are_kept_swapped_and_spread() -> None:
     assert columns() == [1, 0]
     cache.spread(torch.tensor([0, 0, 1]), torch.tensor([[1, 0], [0, 1], [0, 2]]))
     assert columns() == [0, 1, 0] and cache.capacity == 2
-
-
-def test_the_fast_product_is_torchs_attention() -> None:
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn(3, 4, 1, 8, generator=generator)
-    key, value = (torch.randn(3, 2, 5, 8, generator=generator) for _ in range(2))
-    mask = torch.zeros(3, 1, 1, 5)
-    mask[0, ..., 3:] = torch.finfo(torch.float32).min
-    found, _ = _attend(torch.nn.Module(), query, key, value, mask, scaling=0.3)
-    expected = torch.nn.functional.scaled_dot_product_attention(
-        query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), mask, scale=0.3
-    )
-    assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
-
-
-def test_decoding_leaves_the_model_as_it_was(tiny_llama: Any) -> None:
-    model, _ = tiny_llama
-    model.train(True)
-    before = model.config._attn_implementation
-    with decoding(model):
-        assert not model.training
-        assert model.config._attn_implementation == ("shiftgym" if before == "sdpa" else before)
-    assert model.training and model.config._attn_implementation == before
-    model.train(False)

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.models.kinds import KINDS
+from tests.models.kinds import KINDS, say
 
-from shiftgym.models import generate
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.tasks.registry import build_task
@@ -60,8 +59,7 @@ def test_the_text_of_an_answer_tells_thinking(
 
 def played(chat_format: ChatFormat, script: list[int], model: Any, monkeypatch: Any) -> tuple[str, int, str]:
     """The answer of a policy that generates the tokens of `script` and would go on with zeros."""
-    rest = iter([*script, *[0] * 9])
-    monkeypatch.setattr(generate, "_sample", lambda scores, *_: (scores.argmax(-1).fill_(next(rest)), scores.amax(-1)))
+    say(monkeypatch, [*script, *[0] * 9])
     policy = ModelPolicy(model, chat_format, temperature=0.0, max_new_tokens=len(script) + 9, seed=0)
     decision = build_task("points").start(build_task("points").problem("train", 0))
     chat = policy.start([decision], [["test"]])

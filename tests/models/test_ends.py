@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.models.kinds import CHANNELS, HARMONY, KINDS
+from tests.models.kinds import CHANNELS, HARMONY, KINDS, say
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import user
-from shiftgym.models import generate
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.tasks.registry import build_task
@@ -53,8 +52,7 @@ def test_history_keeps_what_was_generated(
     chat_format = KINDS[kind].chat_format(make_reader)
     thought = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant" if kind == "channels" else "hm</think>"
     said = chat_format.tokenizer(thought + KINDS[kind].trained)["input_ids"]
-    script = iter([*said, *said])
-    monkeypatch.setattr(generate, "_sample", lambda scores, *_: (scores.argmax(-1) * 0 + next(script), scores.amax(-1)))
+    say(monkeypatch, [*said, *said])
     decision = build_task("points").start(build_task("points").problem("train", 0))
     policy = ModelPolicy(tiny_llama[0], chat_format, temperature=0.0, max_new_tokens=len(said) + 9, seed=0)
     chat = policy.start([decision], [["test"]])

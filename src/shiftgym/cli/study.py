@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Memory, Overrides
+from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Memory, Overrides
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
 
@@ -21,6 +21,7 @@ def run(
     dtype: Dtype = None,
     attention: Attention = None,
     gradient_checkpointing: GradientCheckpointing = None,
+    chat_template: ChatTemplate = None,
     scale: str | None = None,
     dry_run: bool = False,
     device_memory: Memory = None,
@@ -55,6 +56,7 @@ def run(
     runs
         The folder in which run folders are made.
     """
+    from shiftgym.models.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
@@ -65,7 +67,7 @@ def run(
     placement = Placement.chosen(
         device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
     )
-    overrides = [*(overrides or ()), *placement.overrides]
+    overrides = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template)]
     if resume is not None:
         if _holds_suite(resume):
             if name or overrides or scale:
@@ -128,10 +130,10 @@ def list_studies() -> None:
     from shiftgym.studies.suite import load_suite, shipped_suites
 
     for name in shipped_studies():
-        print(f"{name:24}{load_study(name).title}")
+        print(f"{name:26}{load_study(name).title}")
     for name in shipped_suites():
         suite = load_suite(name)
-        print(f"{name:24}{suite.tables.title} ({len(suite.studies)} studies)")
+        print(f"{name:26}{suite.tables.title} ({len(suite.studies)} studies)")
 
 
 @study.command

@@ -16,48 +16,46 @@ from shiftgym.models.source import Source
 VIDEOS = "video_processor"
 """What processors call their part for videos."""
 
+_PARTS = "get_attributes"
+"""The method of a processor that names its parts. Reading and saving ask it for them."""
+
 
 def load_processor(source: Source) -> ProcessorMixin:
     """The processor of a model. It prepares pixels by Pillow, so that they are the same whether or not torchvision is
     installed."""
     with _without_videos():
-        processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
-    parts = processor.get_attributes()
+        processor: ProcessorMixin = AutoProcessor.from_pretrained(source.folder, backend="pil", **source.options)  # type: ignore[no-untyped-call]
+    parts: list[str] = processor.get_attributes()  # type: ignore[no-untyped-call]
     if VIDEOS in parts:
         read = [part for part in parts if part != VIDEOS]
-        # Saving asks the processor for its parts, and writes settings that are no part as they are.
-        processor.get_attributes = lambda: read
+        setattr(processor, _PARTS, lambda: read)
         if settings := _video_settings(source):
+            # Settings that are no part are saved as they are.
             setattr(processor, VIDEOS, settings)
     return processor
 
 
 @contextmanager
 def _without_videos() -> Iterator[None]:
-    """Processors are read without their part for videos."""
-    whole = ProcessorMixin.__dict__["get_attributes"]
+    """Within: processors are read without their part for videos."""
+    whole = vars(ProcessorMixin)[_PARTS]
 
-    def get_attributes(cls: type[ProcessorMixin]) -> list[str]:
-        return [part for part in whole.__func__(cls) if part != VIDEOS]
+    def parts(kind: type[ProcessorMixin]) -> list[str]:
+        return [part for part in whole.__func__(kind) if part != VIDEOS]
 
-    ProcessorMixin.get_attributes = classmethod(get_attributes)
+    setattr(ProcessorMixin, _PARTS, classmethod(parts))
     try:
         yield
     finally:
-        ProcessorMixin.get_attributes = whole
+        setattr(ProcessorMixin, _PARTS, whole)
 
 
 def _video_settings(source: Source) -> dict[str, Any] | None:
     """Settings of the part for videos. Old checkpoints keep them with those for pictures."""
-    files = [
-        ("processor_config.json", VIDEOS),
-        ("video_preprocessor_config.json", ""),
-        ("preprocessor_config.json", ""),
-    ]
-    for name, key in files:
-        path = source.find(name)
-        values = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-        found: dict[str, Any] | None = values.get(key) if key else values
-        if found:
-            return found
+    whole = source.find("processor_config.json")
+    if whole is not None and VIDEOS in (values := json.loads(whole.read_text(encoding="utf-8"))):
+        return dict(values[VIDEOS])
+    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
+        if (path := source.find(name)) is not None:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
     return None

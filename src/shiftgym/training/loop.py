@@ -186,8 +186,7 @@ class Loop:
         loss.backward()  # type: ignore[no-untyped-call]
         if start is not None:
             self._recipe.start.charge(batch, head=start.head_tokens)
-        seeing = "vision" not in self._settings.frozen
-        self._player.charge(batch, head=scores.head_tokens, backward=True, encoder_backward=seeing)
+        self._player.charge(batch, head=scores.head_tokens, backward=True)
         return {"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}}
 
     def score(self, batch: Microbatch) -> tuple[Scores, Scores | None]:

@@ -1,0 +1,118 @@
+"""Decode steps that a CUDA device replays.
+
+Launching the kernels of a step one by one takes longer than computing them, up to some hundreds of rows. A captured
+step is one launch. It reads and writes the same memory each time, so everything that changes lies in tensors that stay
+where they are.
+"""
+
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+
+Step = Callable[[], None]
+
+WAITS = "synchronizing CUDA operation"
+"""Part of the message of the RuntimeError that torch raises where waiting for the device is forbidden."""
+
+
+class Replayed(Protocol):
+    def replay(self) -> None: ...
+
+
+class Cuda:
+    """Captures steps on one device. They share their working memory, since one runs at a time."""
+
+    bytes = 0
+    """Working memory of the captured steps."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def first(self, step: Step) -> None:
+        """Run a step as it is, as it must be run once before it is captured.
+
+        Raises:
+            RuntimeError: the step waits for the device; the message has `WAITS` in it.
+        """
+        with torch.cuda.device(self._device):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            try:
+                with torch.cuda.stream(self._stream), _no_waiting():
+                    step()
+            finally:
+                torch.cuda.current_stream().wait_stream(self._stream)
+
+    def capture(self, step: Step) -> Replayed:
+        """Capture a step, which is not run."""
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the device meanwhile.
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
+        ):
+            before = torch.cuda.memory_reserved()
+            step()
+            self.bytes += torch.cuda.memory_reserved() - before
+        return graph
+
+
+class Graphs:
+    """The captured steps of one model.
+
+    The first run of a step tells whether the step waits for the device at some point, as a mixture of experts may that
+    is computed expert by expert, or a rotary embedding that depends on the longest conversation. The steps of such a
+    model are never captured.
+    """
+
+    MOST = 64
+    """Captured steps that are kept; the one that was not used for longest makes room for a new one."""
+
+    def __init__(self, device: Cuda) -> None:
+        self.device = device
+        self._graphs: dict[Hashable, Replayed] = {}
+        self._capturable = True
+
+    def run(self, key: Hashable, step: Step, times: int) -> None:
+        """Run a step so many times.
+
+        Args:
+            key: what the step depends on besides the values of the tensors that it reads.
+        """
+        graph = self._graphs.pop(key, None)
+        if graph is None and self._capturable and self._first(step):
+            times -= 1
+            graph = self.device.capture(step) if times else None
+        for _ in range(times):
+            step() if graph is None else graph.replay()
+        if graph is not None:
+            self._graphs[key] = graph
+            if len(self._graphs) > self.MOST:
+                del self._graphs[next(iter(self._graphs))]
+
+    def _first(self, step: Step) -> bool:
+        """Run a step that may be captured next, and which leaves nothing behind where it fails; whether it may."""
+        try:
+            self.device.first(step)
+        except RuntimeError as error:
+            if WAITS not in str(error):
+                raise
+            self._capturable = False
+        return self._capturable
+
+
+@contextmanager
+def _no_waiting() -> Iterator[None]:
+    """Within: what waits for the device raises a RuntimeError."""
+    mode = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it does not find every operation that waits
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)

@@ -1,0 +1,1 @@
+"""All ways to run decode steps give the same answers."""
