@@ -22,7 +22,7 @@ MOST = 1024
 
 
 def decisions_at_once(policy: Policy, task: Task, problem: Any, attempts: int | None = None) -> int | None:
-    """How many decisions like those of `problem` fit into the memory that is free now; None: that is not known, as on a
+    """How many decisions like those of `problem` fit into the GPU memory that is free now. None: nobody knows, as on a
     CPU and for policies that are no model here.
 
     Args:
@@ -36,9 +36,10 @@ def decisions_at_once(policy: Policy, task: Task, problem: Any, attempts: int | 
     if not isinstance(policy, TokenPolicy) or (free := free_memory(policy.model.device)) is None:
         return None
     prompts = [policy.chat_format.prompt(decision.prompt) for decision in decisions(task, problem)]
+    # Tokens of a picture carry its number, and are negative.
     sizes = ConversationSizes(
-        prompt=max(map(len, prompts)),
-        pictures=max(sum(token < 0 for token in prompt) for prompt in prompts),
+        prompt=max(sum(token >= 0 for token in prompt) for prompt in prompts),
+        pictures=max(len({token for token in prompt if token < 0}) for prompt in prompts),
         answer=policy.max_new_tokens,
         attempts=attempts or task.limit,
         feedback=FEEDBACK,

@@ -16,6 +16,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
+from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversation import ConversationSizes
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -37,17 +38,14 @@ LETTERS = 4
 AROUND = 32
 """Tokens that a chat template puts around a prompt."""
 
-FEEDBACK = 64
-"""Tokens of the verifier's message after a failed attempt, with what the chat template puts around it."""
-
 LOOKED_AT = 8
 """Problems of each split whose prompts are measured."""
 
 
 COLUMNS = (
-    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers at "
-    "a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at the "
-    "same time."
+    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers "
+    "at a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at "
+    "the same time."
 )
 
 
