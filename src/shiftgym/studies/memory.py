@@ -16,6 +16,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
+from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
@@ -37,9 +38,6 @@ LETTERS = 4
 
 AROUND = 32
 """Tokens that a chat template puts around a prompt."""
-
-FEEDBACK = 64
-"""Tokens of the verifier's message after a failed attempt, with what the chat template puts around it."""
 
 LOOKED_AT = 8
 """Problems of each split whose prompts are measured."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from shiftgym.batching import BatchLimit
+from shiftgym.batching import BatchLimit, needing_memory
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
@@ -184,7 +184,8 @@ def make_recipe(
     )
     if isinstance(settings, SamplingSettings):
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
-    recipe = kind(settings, player)
+    with needing_memory("the start cannot be kept beside the model; train an adapter (lora), or weights of fewer bits"):
+        recipe = kind(settings, player)
     # The paper's formula does not count answers that are sampled once, before the first step.
     factor = PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR)
     ledger.buffer_factor = factor if recipe.sampled_by == "present" else 0.0
