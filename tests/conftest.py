@@ -1,6 +1,7 @@
 """A model of GeneralPoints so small that a whole study takes seconds, and an endpoint on this machine."""
 
 import json
+import os
 import shlex
 import threading
 from contextlib import ExitStack
@@ -55,11 +56,12 @@ QUERIED = {"memory.total": "GPU-uuid-{0}, 143771", "driver_version": "GPU-uuid-{
 
 @pytest.fixture
 def nvidia_smi(tmp_path_factory, monkeypatch):
-    """Have an `nvidia-smi` that lists so many GPUs, or prints such a text. Until this is called there is none."""
+    """Have an `nvidia-smi` that lists so many GPUs, or prints such a text. Until this is called it fails, as it does
+    where there is none."""
     folder = tmp_path_factory.mktemp("bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("shiftgym.gpus.DRIVER", folder / "no driver")
-    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("shiftgym.gpus.torch_has_cuda", lambda: True)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
     def lists(gpus, code=0):
         listed = gpus if isinstance(gpus, str) else lines(LISTED, gpus)
@@ -74,6 +76,7 @@ def nvidia_smi(tmp_path_factory, monkeypatch):
     def lines(line, count):
         return "\n".join(line.format(index) for index in range(count))
 
+    lists("No devices were found", code=9)
     return lists
 
 

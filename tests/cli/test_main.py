@@ -45,6 +45,10 @@ NO_MODEL = "--set=model=nobody/nothing"
         (["check", "pionts"], "unknown task or recipe 'pionts'; did you mean 'points'?"),
         (["verify", "no/such/file"], "there is no such file"),
         (["backbone", "pionts"], "Invalid value"),
+        (["study", "run", "points-text", "--device", "gpu"], "--device: should be auto, cpu, cuda, or cuda:N"),
+        (["study", "run", "points-text", "--dtype", "bf16"], "--dtype: unknown value 'bf16'; did you mean 'bfloat16'?"),
+        (["eval", "points-0", "--attention", "flash"], "--attention: unknown value 'flash'"),
+        (["study", "show", "points-text", NO_MODEL, "--set=device=gpu"], "--set: device: should be auto, cpu"),
     ],
 )
 def test_misuse_is_one_line_and_code_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +73,28 @@ def test_help_has_a_summary_and_an_example(command: str, capsys: pytest.CaptureF
     assert lines[0].startswith(f"Usage: shiftgym {command}")
     assert lines[2].strip()
     assert any(line.startswith(f"Example: shiftgym {command}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("study run points-text", "study run paper", "study run points-text --dry-run", "eval points-0"),
+        *("train points-0 sft --out OUT", "compare points-0 points-0"),
+    ],
+)
+def test_a_device_that_is_not_there_is_told_before_anything_is_written(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    nvidia_smi: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*command.split(), "--device", "cuda") == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: device 'cuda': ")
+    assert printed.err.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

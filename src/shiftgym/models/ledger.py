@@ -63,6 +63,13 @@ class ModelShape:
         trunk, adapter = model.get_decoder(), adapter_weights(model)  # type: ignore[no-untyped-call]
         within = {id(weight) for weight in trunk.parameters()}
         head_weight = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
+<<<<<<< HEAD
+        width, matrices, gradients = attention_width(model), matrix_weights(model), Gradients.of(model)
+        return cls(
+            parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
+            matrix_weights=sum(matrices.values()),
+            attention_width=width,
+=======
         layers, layer_width = attention_width(model)
         gradients, matrices = Gradients.of(model), matrix_weights(model)
         reached = gradients.layers / decoder_config(model).num_hidden_layers
@@ -70,11 +77,16 @@ class ModelShape:
             parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
             matrix_weights=sum(matrices.values()),
             attention_width=layers * layer_width,
+>>>>>>> h-plain
             head_weights=head_weight.numel(),
             adapter_weights=sum(weight.numel() for weight in adapter.values() if id(weight) in within),
             backward=BackwardShape(
                 matrix_weights=sum(numel * gradients.of_matrices(module) for module, numel in matrices.items()),
+<<<<<<< HEAD
+                attention_width=width * gradients.layers // decoder_config(model).num_hidden_layers,
+=======
                 attention_width=round(layers * reached) * layer_width,
+>>>>>>> h-plain
                 head_weights=head_weight.numel() * gradients.of_head,
             ),
         )
@@ -144,10 +156,11 @@ class Ledger:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
         Args:
-            encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
+            encoder_flops: FLOPs of a forward pass that its pictures cost, in the vision encoder and in layers of
+                cross-attention.
             head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
-            encoder_backward: FLOPs of the backward pass of the vision encoder.
+            encoder_backward: FLOPs of the backward pass of the same.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
@@ -183,7 +196,7 @@ class Ledger:
         )
 
     def encoded(self, flops: int) -> None:
-        """One forward pass of the vision encoder over some pictures."""
+        """What pictures cost in one forward pass."""
         self.forward_flops += flops
 
     @property

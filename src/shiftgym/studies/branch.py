@@ -53,7 +53,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     model, chat_format = load_policy(
         source,
         **study.placement.options,
-        template_variables=study.template_variables,
+        **study.chat_options,
         merged=settings.lora is None,
     )
     prepare_model(model, settings, branch.seed)

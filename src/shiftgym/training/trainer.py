@@ -124,13 +124,29 @@ def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int)
     """Make trainable in place what these settings train; an adapter that the model has already is kept.
 
     Raises:
-        ConfigError: the model has no such layers or parts, or another adapter.
+        ConfigError: the model has no such layers or parts, another adapter, or quantised weights that were to be
+            trained.
     """
+    if getattr(model, "is_quantized", False):
+        _check_quantised(settings)
     freeze(model, settings.frozen)
     if settings.lora is not None:
         adapt(model, **dict(settings.lora), seed=seed)
     elif has_adapter(model):
         raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
+
+
+def _check_quantised(settings: TrainingSettings) -> None:
+    """ConfigError for settings that a model with quantised weights cannot be trained with."""
+    if settings.lora is None:
+        raise ConfigError(
+            "this model's weights are quantised, so they cannot be trained themselves; train an adapter beside them: "
+            "--set recipe.lora.rank=16"
+        )
+    if settings.frozen:
+        raise ConfigError(
+            "frozen: quantised weights are frozen in any case; name the layers that learn by lora.targets"
+        )
 
 
 def make_recipe(
