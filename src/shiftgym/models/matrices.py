@@ -49,21 +49,12 @@ def attention_width(model: PreTrainedModel) -> tuple[int, int]:
     """The number of layers that attend to all tokens, and heads times head size of one of them."""
     config = decoder_config(model)
     heads = getattr(config, "num_attention_heads", None)
-<<<<<<< HEAD
     if not heads or (model._is_stateful and not layer_kinds(model)):
         return 0
     alike = config.num_hidden_layers - len(crossing_layers(model))
     kinds = layer_kinds(model) or ["full_attention"] * alike
     layers = sum(kind in ATTENDING or (kind.endswith("attention") and "linear" not in kind) for kind in kinds)
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-=======
-    kinds = layer_kinds(model)
-    layers = sum(
-        "linear" not in kind and ("attention" in kind or kind in ("hybrid", "global", "local")) for kind in kinds
-    )
-    if not heads or (model._is_stateful and not kinds):
-        return 0, 0
->>>>>>> h-plain
     if value_size := getattr(config, "v_head_dim", None):
         # Keys and values of latent attention differ in size; the mean of both counts as much.
         size = (config.qk_nope_head_dim + config.qk_rope_head_dim + value_size) / 2

@@ -18,6 +18,7 @@ from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
 from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversation import ConversationSizes
+from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
@@ -95,7 +96,8 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
     room = _room(study, workers, device_memory)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         out, log = Path(scratch) / "memory.json", Path(scratch) / "printed.txt"
-        states = engine(workers=1).run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
+        where = engine(1, Placement(device="cpu"))
+        states = where.run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
         if states["memory"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         planned = read_json(out)
