@@ -96,7 +96,9 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        if not all(weight.isfinite().all() for module in self._modules for weight in module.parameters()):
+        weights = [weight.detach() for module in self._modules for weight in module.parameters()]
+        # The largest weight is found in one pass over all, and waited for once.
+        if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
             raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
         try:
