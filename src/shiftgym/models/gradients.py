@@ -32,11 +32,7 @@ class Gradients:
         trunk, count = model.get_decoder(), decoder_config(model).num_hidden_layers  # type: ignore[no-untyped-call]
         trained = {weight.requires_grad for weight in trunk.parameters()}
         head = int(model.get_output_embeddings().weight.requires_grad)  # type: ignore[no-untyped-call]
-<<<<<<< HEAD
         matrices = list(matrix_weights(model))
-=======
-        matrices = matrix_weights(model)
->>>>>>> h-plain
         if trained == {True}:
             return cls(count, 1 + head, frozenset())
         if trained == {False} and not _pictures_are_trained(model):
@@ -48,14 +44,9 @@ class Gradients:
         return cls(count - sum(not reached for reached in outputs.values()), 1 + head, unreached)
 
     def of_matrices(self, module: nn.Module) -> int:
-<<<<<<< HEAD
         """Gradients that are computed with the weights of this module: of its input, of the weights, both or
         neither."""
         trained = any(weight.requires_grad for weight in module.parameters(recurse=False) if weight.ndim > 1)
-=======
-        """Gradients that are computed with the matrices of this module: of its input, of them, both or neither."""
-        trained = any(weight.requires_grad for weight in module.parameters(recurse=False))
->>>>>>> h-plain
         return int(module not in self.unreached) + int(trained)
 
 

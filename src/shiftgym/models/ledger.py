@@ -63,30 +63,16 @@ class ModelShape:
         trunk, adapter = model.get_decoder(), adapter_weights(model)  # type: ignore[no-untyped-call]
         within = {id(weight) for weight in trunk.parameters()}
         head_weight = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
-<<<<<<< HEAD
         width, matrices, gradients = attention_width(model), matrix_weights(model), Gradients.of(model)
         return cls(
             parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
             matrix_weights=sum(matrices.values()),
             attention_width=width,
-=======
-        layers, layer_width = attention_width(model)
-        gradients, matrices = Gradients.of(model), matrix_weights(model)
-        reached = gradients.layers / decoder_config(model).num_hidden_layers
-        return cls(
-            parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
-            matrix_weights=sum(matrices.values()),
-            attention_width=layers * layer_width,
->>>>>>> h-plain
             head_weights=head_weight.numel(),
             adapter_weights=sum(weight.numel() for weight in adapter.values() if id(weight) in within),
             backward=BackwardShape(
                 matrix_weights=sum(numel * gradients.of_matrices(module) for module, numel in matrices.items()),
-<<<<<<< HEAD
                 attention_width=width * gradients.layers // decoder_config(model).num_hidden_layers,
-=======
-                attention_width=round(layers * reached) * layer_width,
->>>>>>> h-plain
                 head_weights=head_weight.numel() * gradients.of_head,
             ),
         )

@@ -16,6 +16,9 @@ from shiftgym.models.prefixes import decoder_config, layer_kinds
 CHOSEN = ("num_experts_per_tok", "top_k_experts", "moe_top_k", "moe_topk")
 """What configurations call the number of experts that a token goes through."""
 
+ATTENDING = {"hybrid", "global", "local"}
+"""Kinds of layers that attend, besides those whose name ends so. A hybrid layer has states too."""
+
 
 def matrix_weights(model: PreTrainedModel) -> dict[nn.Module, int]:
     """Of each module with matrices in the decoder, the weights that one token is multiplied with. A layer that is used
@@ -45,28 +48,17 @@ def _chosen(config: PreTrainedConfig, experts: nn.Module, count: int) -> int:
     return next((int(getattr(config, name)) for name in CHOSEN if getattr(config, name, None)), count)
 
 
-def attention_width(model: PreTrainedModel) -> tuple[int, int]:
-    """The number of layers that attend to all tokens, and heads times head size of one of them."""
+def attention_width(model: PreTrainedModel) -> int:
+    """Heads times head size, summed over the layers of the decoder that attend to all tokens."""
     config = decoder_config(model)
     heads = getattr(config, "num_attention_heads", None)
-<<<<<<< HEAD
     if not heads or (model._is_stateful and not layer_kinds(model)):
         return 0
     alike = config.num_hidden_layers - len(crossing_layers(model))
     kinds = layer_kinds(model) or ["full_attention"] * alike
     layers = sum(kind in ATTENDING or (kind.endswith("attention") and "linear" not in kind) for kind in kinds)
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-=======
-    kinds = layer_kinds(model)
-    layers = sum(
-        "linear" not in kind and ("attention" in kind or kind in ("hybrid", "global", "local")) for kind in kinds
-    )
-    if not heads or (model._is_stateful and not kinds):
-        return 0, 0
->>>>>>> h-plain
     if value_size := getattr(config, "v_head_dim", None):
         # Keys and values of latent attention differ in size; the mean of both counts as much.
         size = (config.qk_nope_head_dim + config.qk_rope_head_dim + value_size) / 2
-    else:
-        size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return layers if kinds else config.num_hidden_layers, int(heads * size)
+    return int(layers * heads * size)
