@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import LlamaForCausalLM, PreTrainedModel
 
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.load import load_policy
 from shiftgym.models.lora import adapter_weights
+from shiftgym.placement import Placement
 from shiftgym.tasks.base import Task
 from shiftgym.training import checkpoints
 from shiftgym.training.check import SMALL
@@ -328,6 +330,58 @@ def test_a_name_each_is_enough(tmp_path: Path) -> None:
     result = train("points-0", "sft", folder=tmp_path, settings={"batch": 2}, steps=1)
     assert result.steps == 1
     assert result.checkpoints[0].path.is_dir()
+
+
+@pytest.mark.parametrize("recipe", [SFT, PPO], ids=["sft", "ppo"])
+def test_gradient_checkpointing_changes_flops_alone(run: Train, recipe: Run, tmp_path: Path) -> None:
+    again = Placement(gradient_checkpointing=True)
+    (plain, model), (recomputed, other) = (
+        run(recipe, tmp_path / name, steps=2, placement=placement)
+        for name, placement in (("plain", Placement()), ("again", again))
+    )
+    assert all(torch.equal(*pair) for pair in zip(model.parameters(), other.parameters(), strict=True))
+    for before, after in zip(lines(tmp_path / "plain"), lines(tmp_path / "again"), strict=True):
+        assert before | {"flops": 0} == after | {"flops": 0}
+    # What is learned from, but for the output embeddings, ran forward once more, which is half of its backward pass.
+    more = recomputed.ledger.forward_flops - plain.ledger.forward_flops
+    assert recomputed.ledger.backward_flops == plain.ledger.backward_flops
+    assert 0.5 < more / (plain.ledger.backward_flops / 2) < 1
+
+
+def test_weights_in_float16_are_not_trained(
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="^weights in float16 cannot be trained; give dtype bfloat16 or float32"):
+        train((make_model().half(), chat_format), "sft", task, settings=SFT[1], folder=tmp_path / "new", steps=2)
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_in_bfloat16_train_with_a_critic_and_log_probabilities_in_float32(
+    make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, tmp_path: Path
+) -> None:
+    scored: list[torch.dtype] = []
+
+    class Watched(PpoRecipe):
+        def loss(self, scores: Any, batch: Any) -> Any:
+            scored.extend((scores.logprobs.dtype, scores.entropy.dtype))
+            return super().loss(scores, batch)
+
+    def trained() -> LlamaForCausalLM:
+        model = make_model().bfloat16()
+        train((model, chat_format), Watched, task, settings=PPO[1], folder=tmp_path, steps=2)
+        return model
+
+    model, before = trained(), make_model().bfloat16()
+    assert set(scored) == {torch.float32}
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    assert not all(torch.equal(*pair) for pair in zip(model.parameters(), before.parameters(), strict=True))
+    (checkpoint,) = checkpoints.existing(tmp_path)
+    head = load_file(checkpoint.path / "value_head.safetensors")
+    assert {weight.dtype for weight in head.values()} == {torch.float32}
+    moments = torch.load(checkpoint.path / "trainer.pt")[0]["state"].values()
+    assert {each["exp_avg"].dtype for each in moments} == {torch.bfloat16, torch.float32}
+    resumed = trained()
+    assert all(torch.equal(*pair) for pair in zip(resumed.parameters(), model.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
+from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversation import ConversationSizes
+from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine
@@ -37,17 +39,14 @@ LETTERS = 4
 AROUND = 32
 """Tokens that a chat template puts around a prompt."""
 
-FEEDBACK = 64
-"""Tokens of the verifier's message after a failed attempt, with what the chat template puts around it."""
-
 LOOKED_AT = 8
 """Problems of each split whose prompts are measured."""
 
 
 COLUMNS = (
-    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers at "
-    "a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at the "
-    "same time."
+    "copies: the start, kept for KL and probes. pass: what layers keep of a training pass. cache: of as many answers "
+    "at a time (rows) as there is room for, with what reading their prompts takes. Passes and cache are not there at "
+    "the same time."
 )
 
 
@@ -97,7 +96,9 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
     room = _room(study, workers, device_memory)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         out, log = Path(scratch) / "memory.json", Path(scratch) / "printed.txt"
-        states = engine(workers=1).run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
+        states = engine(1, Placement(device="cpu")).run(
+            [Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None
+        )
         if states["memory"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         planned = read_json(out)
