@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, ProcessorMixin
+from transformers import PreTrainedTokenizerFast
+
+from shiftgym.models.processor import leave_out_videos, without_videos
 
 SENTENCES = [
     "You are dealt four cards: K, 7, 3 and 2. Make 24 with + - * / and brackets. What do you see in the picture?",
@@ -53,6 +55,8 @@ class SeeingFamily:
     """What its templates begin with."""
     plain: str = ""
     """Why it takes the plain path; empty if it takes the fast one."""
+    chats: bool = True
+    """Whether its processor takes a conversation as a template writes it, and adds nothing of its own."""
 
 
 def _ids(tokenizer: PreTrainedTokenizerFast, **names: str) -> dict[str, int]:
@@ -128,7 +132,7 @@ def _internvl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any,
         image_seq_length=4,
         **_ids(tokenizer, image_token_id="<IMG_CONTEXT>"),
     )
-    return InternVLForConditionalGeneration, config, blind_to_videos(InternVLProcessor)(eyes, tokenizer, None, 4)
+    return InternVLForConditionalGeneration, config, InternVLProcessor(eyes, tokenizer, None, 4)
 
 
 def _qwen2_5_vl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
@@ -150,7 +154,7 @@ def _qwen2_5_vl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, An
         },
         **_qwen_tokens(tokenizer),
     )  # fmt: skip
-    return Qwen2_5_VLForConditionalGeneration, config, blind_to_videos(Qwen2_5_VLProcessor)(eyes, tokenizer)
+    return Qwen2_5_VLForConditionalGeneration, config, Qwen2_5_VLProcessor(eyes, tokenizer)
 
 
 def _qwen3_vl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
@@ -170,7 +174,7 @@ def _qwen3_vl(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any,
         },
         **_qwen_tokens(tokenizer),
     )  # fmt: skip
-    return Qwen3VLForConditionalGeneration, config, blind_to_videos(Qwen3VLProcessor)(eyes, tokenizer)
+    return Qwen3VLForConditionalGeneration, config, Qwen3VLProcessor(eyes, tokenizer)
 
 
 def _mllama(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
@@ -217,6 +221,80 @@ def _gemma3(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, A
     return Gemma3ForConditionalGeneration, config, Gemma3Processor(eyes, tokenizer, image_seq_length=4)
 
 
+def _gemma4(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
+    from transformers.models.gemma4 import (
+        Gemma4AudioFeatureExtractor,
+        Gemma4Config,
+        Gemma4ForConditionalGeneration,
+        Gemma4Processor,
+    )
+    from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+    eyes = Gemma4ImageProcessorPil(patch_size=4, max_soft_tokens=70, pooling_kernel_size=3)
+    config = Gemma4Config(
+        vision_config={
+            **EYES, "num_key_value_heads": 4, "head_dim": 8, "patch_size": 4, "pooling_kernel_size": 3,
+            "position_embedding_size": 640, "initializer_range": 0.3,
+        },
+        text_config={
+            **text, "head_dim": 8, "global_head_dim": 8, "sliding_window": 24, "vocab_size_per_layer_input": 16,
+            "layer_types": ["sliding_attention", "full_attention"], "hidden_size_per_layer_input": 0,
+            "use_bidirectional_attention": "vision", "pad_token_id": 0,
+        },
+        audio_config=None,
+        **_ids(
+            tokenizer, image_token_id="<|image|>", boi_token_id="<|image>", eoi_token_id="<image|>",
+            video_token_id="<|video|>", audio_token_id="<|audio|>",
+        ),
+    )  # fmt: skip
+    processor = Gemma4Processor(Gemma4AudioFeatureExtractor(), eyes, tokenizer, None)
+    return Gemma4ForConditionalGeneration, config, processor
+
+
+def _paligemma(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
+    from transformers.models.paligemma import (
+        PaliGemmaConfig,
+        PaliGemmaForConditionalGeneration,
+        PaliGemmaProcessor,
+    )
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    eyes = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    eyes.image_seq_length = 4
+    processor = PaliGemmaProcessor(eyes, tokenizer)
+    config = PaliGemmaConfig(
+        vision_config={"model_type": "siglip_vision_model", "image_size": 32, "patch_size": 16, **EYES},
+        text_config={"model_type": "gemma", **text, "vocab_size": len(tokenizer), "head_dim": 8},
+        projection_dim=32,
+        **_ids(tokenizer, image_token_index="<image>"),
+    )
+    return PaliGemmaForConditionalGeneration, config, processor
+
+
+def _qwen3_5(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers.models.qwen3_5 import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+    from transformers.models.qwen3_vl import Qwen3VLProcessor
+
+    eyes = Qwen2VLImageProcessorPil(patch_size=8, merge_size=2, min_pixels=256, max_pixels=4096)
+    config = Qwen3_5Config(
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
+            "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 64,
+        },
+        text_config={
+            **text, "head_dim": 16, "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "rope_parameters": {
+                "rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4, "partial_rotary_factor": 0.5,
+            },
+        },
+        **_qwen_tokens(tokenizer),
+    )  # fmt: skip
+    return Qwen3_5ForConditionalGeneration, config, Qwen3VLProcessor(eyes, tokenizer)
+
+
 def _qwen_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
     return _ids(
         tokenizer, image_token_id="<|image_pad|>", video_token_id="<|video_pad|>",
@@ -224,16 +302,11 @@ def _qwen_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
     )  # fmt: skip
 
 
-def blind_to_videos(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    """The class without its part for videos, which needs torchvision."""
-    parts = [name for name in processor.get_attributes() if name != "video_processor"]
-    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda _: parts)})
-
-
 _QWEN = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 _TILES = tuple(f"<row_{row}_col_{column}>" for row in range(1, 4) for column in range(1, 4))
 
 _TOWER = {"vision": "vision_tower", "projector": "multi_modal_projector"}
+_BOTH_WAYS = "tokens of a picture see those behind them"
 _LLAMA, _GEMMA = "<|begin_of_text|>", "<bos>"
 
 SEEING_FAMILIES = {
@@ -266,7 +339,18 @@ SEEING_FAMILIES = {
     "gemma3": SeeingFamily(
         _gemma3, "<start_of_image>", ("<image_soft_token>", "<start_of_image>", "<end_of_image>"),
         {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"},
-        bos=_GEMMA, plain="tokens of a picture see those behind them", **_TOWER,
+        bos=_GEMMA, plain=_BOTH_WAYS, **_TOWER,
+    ),
+    "gemma4": SeeingFamily(
+        _gemma4, "<|image|>", ("<|image|>", "<|image>", "<image|>", "<|video|>", "<|audio|>", "<|audio>", "<audio|>"),
+        {"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>", "audio_token": "<|audio|>",
+         "boa_token": "<|audio>", "eoa_token": "<audio|>"},
+        bos=_GEMMA, plain=_BOTH_WAYS, vision="vision_tower", projector="embed_vision",
+    ),
+    "paligemma": SeeingFamily(_paligemma, "<image>", ("<image>",), {}, bos=_GEMMA, plain=_BOTH_WAYS, chats=False, **_TOWER),
+    "qwen3_5": SeeingFamily(
+        _qwen3_5, "<|vision_start|><|image_pad|><|vision_end|>", _QWEN, {}, vision="visual", projector="merger",
+        plain="it has linear attention layers",
     ),
 }  # fmt: skip
 
@@ -296,7 +380,9 @@ def save_seeing(name: str, folder: Path) -> Path:
     family = SEEING_FAMILIES[name]
     tokenizer = seeing_tokenizer(family)
     text = {**DECODER, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
-    architecture, config, processor = family.make(text, tokenizer)
+    with without_videos():
+        architecture, config, processor = family.make(text, tokenizer)
+    leave_out_videos(processor)
     processor.chat_template = TEMPLATE.replace("BOS", family.bos).replace("IMAGE", family.shown.replace("\n", "\\n"))
     with torch.random.fork_rng():
         torch.manual_seed(0)  # noqa: TID251  weights are initialised from torch's global generator
