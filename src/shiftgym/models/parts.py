@@ -35,7 +35,8 @@ def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """
     found = parts_of(model)
     for name, weights in model.base_model.named_parameters():
-        weights.requires_grad_(found[name] not in parts)
+        # Quantised weights are integers, which have no gradient.
+        weights.requires_grad_(found[name] not in parts and weights.is_floating_point())
     if missing := set(parts) - set(found.values()):
         raise ConfigError(f"frozen: this model has no {' and no '.join(sorted(missing))}")
 

@@ -284,8 +284,9 @@ class Pictures:
         """(3, filled) positions by the model's own rule, from the encoder's inputs (pictures or patches, ...)."""
         ids = torch.full((1, filled), self.token)
         base: Any = self._model.base_model
+        # Positions of a whole row are put together on the CPU, wherever the model is.
         positions, _ = base.get_rope_index(
-            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"]
+            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"].cpu()
         )
         offsets: Tensor = positions[:, 0]
         return offsets

@@ -16,6 +16,7 @@ from shiftgym import episodes
 from shiftgym.batching import BatchLimit, within_memory
 from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
+from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
 from shiftgym.models.crossing import crossed
@@ -106,6 +107,7 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
+        self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
         return episodes.play(
             policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
             batch=self.decision_limit, meter=self.ledger,
