@@ -59,7 +59,7 @@ def adapt(
     Raises:
         ConfigError: there are no such layers, or the model has another adapter.
     """
-    names = _targeted(model, targets)
+    names = targeted(model, targets)
     if has_adapter(model):
         _check_same(model, rank, alpha, names)
     else:
@@ -192,7 +192,7 @@ def _origin(model: PreTrainedModel) -> tuple[str | None, str | None]:
     return name, getattr(model.config, "_commit_hash", None)
 
 
-def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
+def targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
     """Names of the linear layers that get an adapter."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
