@@ -67,6 +67,7 @@ def _llava(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, An
         vision_config={"model_type": "clip_vision_model", "image_size": 32, "patch_size": 16, **EYES},
         text_config={"model_type": "llama", **text},
         image_seq_length=4,
+        vision_feature_layer=-1,
         **_ids(tokenizer, image_token_index="<image>"),
     )
     eyes = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
@@ -89,6 +90,7 @@ def _llava_next(text: Text, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, An
         text_config={"model_type": "llama", **text},
         image_grid_pinpoints=grids,
         image_seq_length=4,
+        vision_feature_layer=-1,
         **_ids(tokenizer, image_token_index="<image>"),
     )
     eyes = LlavaNextImageProcessorPil(

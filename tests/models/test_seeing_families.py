@@ -1,5 +1,6 @@
 """Every family that sees answers, scores and trains alike, whichever path it takes."""
 
+import copy
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 from tests.models.seeing_families import SEEING_FAMILIES, save_seeing
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from shiftgym.messages import Messages, user
@@ -250,15 +252,22 @@ def test_the_picture_matters_and_its_token_is_never_written(seeing: Seeing, play
 
 
 def test_what_a_picture_costs_is_on_the_ledger(seeing: Seeing) -> None:
-    model, chat_format = seeing
-    spent = []
-    for prompt in (PROMPTS[0], replace(PROMPTS[0], shown=())):
-        ledger = Ledger(ModelShape.of(model))
-        policy = model_policy(*seeing, temperature=0.0, max_new_tokens=1, seed=0, ledger=ledger)
-        policy.start([prompt], [["test"]]).reply([0], [[]])  # type: ignore[list-item]
-        spent.append(ledger.forward_flops)
-    numbers = chat_format.pictures.order(chat_format.prompt(PROMPTS[0].prompt))  # type: ignore[union-attr]
-    assert spent[0] - spent[1] > chat_format.flops(numbers) > 0
+    """All that is multiplied in one pass over rows that show pictures, as torch counts it."""
+    model = copy.deepcopy(seeing[0])
+    model.set_attn_implementation("eager")  # torch counts no fused attention on a CPU
+    chat_format = ChatFormat.of(model, seeing[1].reader)
+    ids = [chat_format.prompt(prompt.prompt) for prompt in (PROMPTS[0], PROMPTS[1])]
+    player_ = player((model, chat_format))
+    (batch,) = player_.microbatches([Conversation(row, [(len(row) - 4, len(row))]) for row in ids])
+    with FlopCounterMode(display=False) as counter:
+        loss = player_.score(batch).logprobs.sum()
+        forward = counter.get_total_flops()
+        loss.backward()
+    player_.charge(batch, backward=True)
+    ledger = player_.ledger
+    assert ledger.forward_flops == pytest.approx(forward, rel=0.03)
+    # The first matrix of an encoder needs no gradient of its input, which is much of an encoder of two layers.
+    assert ledger.backward_flops == pytest.approx(counter.get_total_flops() - forward, rel=0.2)
 
 
 def test_the_parts_of_a_model_are_found(seeing: Seeing, family: str) -> None:

@@ -41,3 +41,4 @@ ChatTemplate = Annotated[
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
+Memory = Annotated[float | None, Parameter(validator=Number(gt=0))]

@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from shiftgym.batching import needing_memory
 from shiftgym.errors import ConfigError
 from shiftgym.models.adapters import Adapter, attach, merge, of_adapter, read_adapter
 from shiftgym.models.attention import attend_by
@@ -84,7 +85,10 @@ def load_policy(
         # What is said about them says which model it is about.
         (reader.tokenizer if isinstance(reader, ProcessorMixin) else reader).name_or_path = source.name
         attend_by(model, attention)
-        model.to(place)  # type: ignore[arg-type]
+        with needing_memory(
+            f"the weights of {name_or_path} do not fit on {place}; choose dtype bfloat16 or another device"
+        ):
+            model.to(place)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
         chat_format = ChatFormat.of(model, reader, chat_template=template, template_variables=template_variables)
         check_tokens(source, model, chat_format)

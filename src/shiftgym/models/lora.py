@@ -85,7 +85,7 @@ def lora_layers(model: PreTrainedModel) -> "dict[str, LoraLayer]":
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
 
 
-def adapter_weights(model: PreTrainedModel) -> dict[str, nn.Parameter]:
+def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Every A (rank, inputs) and B (outputs, rank), by name."""
     return {name: weight for name, weight in model.named_parameters() if re.search(r"\.lora_[AB]\.", name)}
 

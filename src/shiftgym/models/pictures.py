@@ -126,7 +126,9 @@ class Pictures:
 
     def backward_flops(self, numbers: Iterable[int]) -> int:
         """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
-        decoder = {id(weight) for weight in self._model.get_decoder().parameters()}  # type: ignore[no-untyped-call]
+        # Keys and values of pictures are made in the decoder.
+        of_text = () if self.crosses else self._model.get_decoder().parameters()  # type: ignore[no-untyped-call]
+        decoder = {id(weight) for weight in of_text}
         trained = [w.requires_grad for w in self._model.base_model.parameters() if id(w) not in decoder]
         if not any(trained):
             return 0
@@ -282,8 +284,9 @@ class Pictures:
         """(3, filled) positions by the model's own rule, from the encoder's inputs (pictures or patches, ...)."""
         ids = torch.full((1, filled), self.token)
         base: Any = self._model.base_model
+        # Positions of a whole row are put together on the CPU, wherever the model is.
         positions, _ = base.get_rope_index(
-            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"]
+            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"].cpu()
         )
         offsets: Tensor = positions[:, 0]
         return offsets

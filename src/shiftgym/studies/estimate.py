@@ -21,6 +21,7 @@ from shiftgym.gpus import in_words
 from shiftgym.models.source import find_source
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
+from shiftgym.studies.memory import plan_memory, print_memory
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine, placed
 from shiftgym.studies.tables import Init
@@ -57,8 +58,15 @@ class Estimate:
     """FLOPs by the paper's formula, at the end."""
 
 
-def print_plan(study: Study, *, workers: int | None = None) -> None:
-    """Every branch with its steps and time, and the time of the whole study. No training is kept.
+def print_plan(study: Study, *, workers: int | None = None, device_memory: float | None = None) -> bool:
+    """Print the memory of every branch, its steps and time, and the time of the whole study. No training is kept. Steps
+    and time are measured, so they are left out where the weights are not there, or a branch does not fit.
+
+    Args:
+        device_memory: GB of a GPU for each branch; by default what this machine has.
+
+    Returns:
+        Whether every branch fits.
 
     Raises:
         ConfigError: the model is not to be had, or a step of a branch fails.
@@ -76,10 +84,16 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
         f"Device: {in_words(where.gpus)}.\n"
-        f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
-        "Measuring two steps of each kind of branch and the answers to a few problems ...",
+        f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n",
         highlight=False,
     )
+    memory = plan_memory(study, workers=workers, device_memory=device_memory)
+    print_memory(study, memory, console)
+    if memory.too_large or not memory.weights:
+        why = "a branch does not fit" if memory.too_large else f"{study.model} has no weights"
+        console.print(f"\nSteps and times were not measured, since {why}.", highlight=False, soft_wrap=True)
+        return not memory.too_large
+    console.print("\nMeasuring two steps of each kind of branch and the answers to a few problems ...", highlight=False)
     estimates = estimate(study)
     table = Table("branch", "seed", "compared as", "recipe", box=None, pad_edge=False)
     for head in ("steps", "TFLOP", "paper's", "minutes"):
@@ -92,6 +106,7 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps take different times.", highlight=False)
+    return True
 
 
 def estimate(study: Study) -> list[Estimate]:

@@ -96,7 +96,9 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        if not all(weight.isfinite().all() for module in self._modules for weight in module.parameters()):
+        weights = [weight.detach() for module in self._modules for weight in module.parameters()]
+        # The largest weight is found in one pass over all, and waited for once.
+        if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
             raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
         try:
@@ -154,6 +156,8 @@ class Loop:
             raise self._stopped(f"a gradient {BEFORE}")
         with needing_memory(f"the states of the optimizer do not fit; {SMALLER}, or choose optimizer.name = adamw8bit"):
             self._optimizer.step()
+        # Answers have the room of the gradients.
+        self._optimizer.zero_grad()
         return {**sums, "grad_norm": norms[0]}
 
     def _gradients(self, conversations: list[Conversation]) -> list[dict[str, Tensor]]:
