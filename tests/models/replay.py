@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from shiftgym.models.captured import WAITS
 
@@ -23,46 +23,41 @@ INDEXING = {torch.ops.aten.index, torch.ops.aten.index_put, torch.ops.aten.index
 
 
 class Recording(TorchDispatchMode):
-    """Records the operators that are run within; what a device would wait for raises."""
+    """Records the operators that are run within; one that a device would be waited for raises."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._made: dict[int, int] = {}
-        self._kept: list[Any] = []
-        self._calls: list[tuple[Any, Any, Any, list[int]]] = []
+        self._made: list[torch.Tensor] = []
+        self._numbers: dict[int, int] = {}
+        """Of each tensor that the run made, by its identity, the place in `_made`."""
+        self._calls: list[tuple[Any, list[Any], Any, list[tuple[int, int]]]] = []
+        """Operator, arguments, their structure, and which of them the run made, by number."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func.overloadpacket
         masked = packet in INDEXING and any(each is not None and each.dtype == torch.bool for each in args[1])
         if packet in WAITING or masked:
             raise RuntimeError(f"called a {WAITS}: {func}")
+        leaves, structure = tree_flatten((args, kwargs or {}))
+        made = [(at, self._numbers[id(each)]) for at, each in enumerate(leaves) if id(each) in self._numbers]
+        self._calls.append((func, leaves, structure, made))
         out = func(*args, **(kwargs or {}))
-        known = tree_map(self._name, (args, kwargs or {}))
-        outputs = [each for each in tree_flatten(out)[0] if isinstance(each, torch.Tensor)]
-        names = []
-        for each in outputs:
-            names.append(len(self._kept))
-            self._made[id(each)] = names[-1]
-            self._kept.append(each)
-        self._calls.append((func, *known, names))
+        for each in _tensors(out):
+            self._numbers[id(each)] = len(self._made)
+            self._made.append(each)
         return out
 
-    def _name(self, value: Any) -> Any:
-        """What a run made is known by its number; all else stays the very tensor."""
-        return _Made(self._made[id(value)]) if id(value) in self._made else value
-
     def replay(self) -> None:
-        values: dict[int, torch.Tensor] = {}
-        for func, args, kwargs, names in self._calls:
-            args, kwargs = tree_map(lambda each: values[each.number] if type(each) is _Made else each, (args, kwargs))
-            out = func(*args, **kwargs)
-            made = [each for each in tree_flatten(out)[0] if isinstance(each, torch.Tensor)]
-            values.update(zip(names, made, strict=True))
+        values: list[torch.Tensor] = []
+        for func, leaves, structure, made in self._calls:
+            for at, number in made:
+                leaves[at] = values[number]
+            args, kwargs = tree_unflatten(leaves, structure)
+            values += _tensors(func(*args, **kwargs))
 
 
-class _Made:
-    def __init__(self, number: int) -> None:
-        self.number = number
+def _tensors(out: Any) -> list[torch.Tensor]:
+    return [each for each in (out if isinstance(out, list | tuple) else [out]) if isinstance(each, torch.Tensor)]
 
 
 class FakeCuda:

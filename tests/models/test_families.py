@@ -15,7 +15,6 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
-from shiftgym.models.paths import reading_path
 from shiftgym.models.player import Player
 from shiftgym.models.policy import model_policy
 from shiftgym.models.prefixes import layer_kinds
@@ -135,14 +134,3 @@ def test_the_ledger_counts_the_matrices_that_are_executed(name: str) -> None:
 def test_the_page_tells_what_was_found() -> None:
     assert len(family_table()) >= 20
     assert table() in PAGE.read_text(encoding="utf-8"), "python -m tests.models.families docs/models.md"
-
-
-def test_the_plain_path_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    model = make_text_model("Bloom")
-    for copy in (model, make_text_model("Bloom")):
-        copy.name_or_path = "told-once"
-        reading_path(copy, text_model("Bloom")[1])
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert told.startswith("told-once takes the plain path")
-    assert "positions cannot be given to it" in told

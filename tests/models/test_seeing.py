@@ -1,6 +1,7 @@
 """Models that see: the same code answers, scores and trains with pictures, of any size, in any family."""
 
 import copy
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,9 @@ from shiftgym.models.conversation import Conversation
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
-from shiftgym.models.lora import adapt
+from shiftgym.models.lora import adapt, adapter_weights, attach
 from shiftgym.models.microbatches import microbatches
-from shiftgym.models.parts import freeze
+from shiftgym.models.parts import freeze, parts_of
 from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
@@ -348,3 +349,28 @@ def test_shipped_backbones_recognise_what_their_pictures_show() -> None:
         right.append(reports_intersection(seen, situation.landmark) == situation.intersection)
     assert len(right) > 30
     assert sum(right) >= 0.9 * len(right)
+
+
+def test_an_adapter_of_a_model_that_sees_comes_back(tiny_seeing: Any, tmp_path: Path) -> None:
+    """With the processor, and with adapters in encoder, projector and decoder."""
+    for part in tiny_seeing:
+        part.save_pretrained(tmp_path / "model")
+    model, processor = tiny_seeing
+    base = type(model).from_pretrained(tmp_path / "model")
+    chat_format = ChatFormat.of(base, processor)
+    task = build_task("points", options={"modality": "vision", "size": 96})
+    settings = {**SETTINGS["sft"], "lora": {"rank": 2, "alpha": 4}}
+    done = train((base, chat_format), "sft", task, settings=settings, folder=tmp_path / "run", steps=1)
+    path = done.checkpoints[-1].path
+    assert {file.name for file in path.iterdir()} >= {"adapter_config.json", "processor_config.json"}
+    assert json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tmp_path / "model")
+    again = type(model).from_pretrained(tmp_path / "model")
+    attach(again, path, "anywhere", None)
+    kept = dict(again.named_parameters())
+    assert all(torch.equal(weight, kept[name]) for name, weight in base.named_parameters())
+    trained = parts_of(base)
+    assert {trained[name.removeprefix("model.")] for name in adapter_weights(base)} == {
+        "vision",
+        "projector",
+        "decoder",
+    }

@@ -63,6 +63,14 @@ FAULTS = [
         "compare.measures.rule_ood: there is no measure 'hole'; did you mean 'whole'",
     ),
     ("compare.decoding='gredy'", "compare.decoding: unknown value 'gredy'; did you mean 'greedy'?"),
+    ("branches.sft.lora={ranks=4}", "branches.sft.lora.ranks: unknown key; did you mean 'rank'?"),
+    ("branches.sft.lora={rank=0}", "branches.sft.lora.rank: should be greater than or equal to 1, not 0"),
+    ("branches.sft.lora={targets='q('}", "branches.sft.lora.targets: 'q(' is no regular expression: missing )"),
+    ("branches.sft.lora={targets=[]}", "branches.sft.lora.targets"),
+    (
+        "branches.sft={recipe='sft', label='SFT', lora={}, optimizer={name='muon'}}",
+        "branches.sft.optimizer: muon is for whole matrices; with lora, use adamw or adamw8bit",
+    ),
     ("branches.Bad={recipe='sft', label='x'}", "branches.Bad: String should match pattern"),
 ]
 
@@ -86,6 +94,31 @@ def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: st
     assert message in text
     assert "\n" not in text
     assert text.startswith("--set: ")
+
+
+@pytest.mark.parametrize(
+    ("of_init", "of_sft", "fault"),
+    [
+        ("{}", "{}", None),
+        ("{}", "{rank=16, alpha=32}", None),
+        ("{rank=8}", "{rank=4}", "it goes on with the adapter of init, so it must have rank = 8, alpha = 32, targets"),
+        ("{targets=['q_proj']}", "{}", "so it must have rank = 16, alpha = 32, targets = ('q_proj',); without lora it"),
+    ],
+)
+def test_a_branch_goes_on_with_the_adapter_that_it_starts_from(
+    tiny_file: Path, of_init: str, of_sft: str, fault: str | None
+) -> None:
+    changes = [f"init.lora={of_init}", f"branches.sft.lora={of_sft}"]
+    if fault is None:
+        study = load_study(tiny_file, changes)
+        assert study.branches["sft"].settings.lora == study.init.settings.lora
+        assert study.branches["ppo"].settings.lora is None, "it trains the merged model"
+    else:
+        with pytest.raises(ConfigError) as caught:
+            load_study(tiny_file, changes)
+        assert "branches.sft.lora: " in str(caught.value)
+        assert fault in str(caught.value)
+    load_study(tiny_file, [*changes, "branches.sft.start=model"])
 
 
 def test_a_fault_beside_an_override_is_the_files(tiny_file: Path) -> None:

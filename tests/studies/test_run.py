@@ -121,6 +121,43 @@ def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytes
     assert "failing-seed0: running" in capsys.readouterr().out
 
 
+def test_a_missing_package_is_named_before_a_folder_is_made(
+    adapted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shiftgym.training.settings.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"lora needs peft, which is not installed: pip install 'shiftgym\[peft\]'"):
+        run_study(load_study(adapted_file), runs=tmp_path, plain=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_with_adapters_is_carried_out_whole(adapted_file: Path, tmp_path: Path) -> None:
+    study = load_study(adapted_file)
+    finished = run_study(study, runs=tmp_path, workers=2, plain=True)
+    assert (finished.stopped, finished.failed) == ({}, {})
+    assert (finished.folder / "report.html").is_file()
+
+    def last(branch: str) -> Path:
+        return sorted((finished.folder / "branches" / f"{branch}-seed0" / "checkpoints").glob("step-*"))[-1]
+
+    def base(branch: str) -> str:
+        return str(json.loads((last(branch) / "adapter_config.json").read_text())["base_model_name_or_path"])
+
+    assert base("init") == base("sft") == base("ppo") == study.model, "branches go on with the adapter of the start"
+    assert base("renewed") == str(last("whole"))
+    assert not (last("whole") / "adapter_config.json").exists()
+    weights = load_file(last("ppo") / "adapter_model.safetensors")
+    assert {len(value) for name, value in weights.items() if "lora_A" in name} == {2}
+    assert (last("ppo") / "value_head.safetensors").exists()
+    for branch in ("sft", "ppo", "whole", "renewed"):
+        rows = [json.loads(line) for line in (last(branch).parents[1] / "probes.jsonl").read_text().splitlines()]
+        assert all(row["kl_to_start"] is not None for row in rows)
+    started, went_on = (load_file(last(name) / "adapter_model.safetensors") for name in ("init", "sft"))
+    assert any(bool(value.any()) for name, value in started.items() if "lora_B" in name)
+    assert started.keys() == went_on.keys()
+    first = json.loads((last("renewed").parents[1] / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["kl"] == 0
+
+
 def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: Path, nvidia_smi: Any) -> None:
     def on(device: str) -> tuple[str, list[str], int]:
         study = load_study(tiny_file, [f"device={device}"])

@@ -20,6 +20,7 @@ from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
 from shiftgym.models.resolve import check_named
+from shiftgym.models.template_file import template_text
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
@@ -50,9 +51,11 @@ def prepare(
             such device.
     """
     chosen = judged_study(load_study(study, [*overrides, *placement.overrides]), probes)
+    if chat_template is not None:
+        chosen = chosen.model_copy(update={"chat_template": template_text(chat_template)})
     chosen.placement.gpus()
     candidates = find_candidates(given, labels, served=served, flops_per_step=flops_per_step)
-    return Judging(chosen, tuple(candidates), seed, chat_template, endpoint)
+    return Judging(chosen, tuple(candidates), seed, endpoint)
 
 
 def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int | None = None) -> dict[str, str]:

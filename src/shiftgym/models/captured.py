@@ -5,9 +5,11 @@ step is one launch. It reads and writes the same memory each time, so everything
 where they are.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -27,6 +29,8 @@ class Cuda:
 
     bytes = 0
     """Working memory of the captured steps."""
+    captures = 0
+    """How many steps were captured."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -57,6 +61,7 @@ class Cuda:
         ):
             before = torch.cuda.memory_reserved()
             step()
+            self.captures += 1
             self.bytes += torch.cuda.memory_reserved() - before
         return graph
 
@@ -102,7 +107,16 @@ class Graphs:
             if WAITS not in str(error):
                 raise
             self._capturable = False
+            _tell(str(error))
         return self._capturable
+
+
+@cache
+def _tell(why: str) -> None:
+    """Say once on stderr that steps are not captured."""
+    print(
+        f"decode steps are launched one by one, since this model waits for the device in each: {why}", file=sys.stderr
+    )
 
 
 @contextmanager

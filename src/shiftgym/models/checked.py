@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import (
 from shiftgym.errors import ConfigError
 from shiftgym.messages import user
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.faults import NO_TOKENIZER, broken, explained, listed
+from shiftgym.models.faults import NO_TOKENIZER, OWN_CODE, broken, explained, listed
 from shiftgym.models.source import Source
 
 
@@ -43,14 +43,17 @@ def check_config(source: Source, values: Mapping[str, Any] | None) -> None:
     kind = values.get("model_type")
     if kind not in CONFIG_MAPPING:
         if "auto_map" in values:
-            cause = "it is made of code of its own (auto_map in config.json), which is never run here; give a model "
-            cause += "that transformers has a class for, or serve it and give the URL"
+            cause = OWN_CODE
         elif kind is None:
             cause = "config.json has no model_type; give a model written by save_pretrained"
         else:
             cause = f"transformers {transformers.__version__} does not know the model_type {kind!r} of config.json; "
             cause += "install a version that does"
         raise broken(source, cause)
+    kernel = values.get("attn_implementation") or values.get("_attn_implementation")
+    if isinstance(kernel, str) and "/" in kernel:
+        cause = f"config.json asks for the attention kernel {kernel!r} of the hub, whose code is never run here; take "
+        raise broken(source, f"{cause}attn_implementation out of it")
     for name in ("dtype", "torch_dtype"):
         given = values.get(name)
         if isinstance(given, str) and given != "auto" and not hasattr(torch, given.removeprefix("torch.")):

@@ -15,7 +15,13 @@ NAMED = 3
 
 NO_TOKENIZER = "it has no tokenizer files (tokenizer.json); save the tokenizer of the model beside it"
 
+OWN_CODE = (
+    "it needs code of its own (auto_map), which is never run here; give a model that transformers has a class for, or "
+    "serve it and give the URL"
+)
+
 KNOWN = {
+    "trust_remote_code=True": OWN_CODE,
     "Couldn't instantiate the backend tokenizer": NO_TOKENIZER,
     "Can't load tokenizer": NO_TOKENIZER,
 }

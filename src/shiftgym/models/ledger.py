@@ -142,10 +142,11 @@ class Ledger:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
         Args:
-            encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
+            encoder_flops: FLOPs of a forward pass that its pictures cost, in the vision encoder and in layers of
+                cross-attention.
             head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
-            encoder_backward: FLOPs of the backward pass of the vision encoder.
+            encoder_backward: FLOPs of the backward pass of the same.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
@@ -181,7 +182,7 @@ class Ledger:
         )
 
     def encoded(self, flops: int) -> None:
-        """One forward pass of the vision encoder over some pictures."""
+        """What pictures cost in one forward pass."""
         self.forward_flops += flops
 
     @property

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from shiftgym.models.crossing import crossing_layers
 from shiftgym.models.prefixes import decoder_config, layer_kinds
 
 CHOSEN = ("num_experts_per_tok", "top_k_experts", "moe_top_k", "moe_topk")
@@ -21,11 +22,13 @@ ATTENDING = {"hybrid", "global", "local"}
 
 def matrix_weights(model: PreTrainedModel) -> dict[nn.Module, int]:
     """Of each module with matrices in the decoder, the weights that one token is multiplied with. A layer that is used
-    several times counts as often, and of experts those that the router chooses. The output embeddings are left out."""
+    several times counts as often, and of experts those that the router chooses. The output embeddings are left out, and
+    layers of cross-attention, which only run where a picture is shown (`models/crossing.py`)."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    left_out = {head, *(module for layer in crossing_layers(model) for module in layer.modules())}
     found: dict[nn.Module, int] = {}
     for _, module in model.get_decoder().named_modules(remove_duplicate=False):  # type: ignore[no-untyped-call]
-        if module is head:
+        if module in left_out:
             continue
         if isinstance(module, nn.Linear | Conv1D):
             found[module] = found.get(module, 0) + module.weight.numel()
@@ -51,7 +54,8 @@ def attention_width(model: PreTrainedModel) -> int:
     heads = getattr(config, "num_attention_heads", None)
     if not heads or (model._is_stateful and not layer_kinds(model)):
         return 0
-    kinds = layer_kinds(model) or ["full_attention"] * config.num_hidden_layers
+    alike = config.num_hidden_layers - len(crossing_layers(model))
+    kinds = layer_kinds(model) or ["full_attention"] * alike
     layers = sum(kind in ATTENDING or (kind.endswith("attention") and "linear" not in kind) for kind in kinds)
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
     if value_size := getattr(config, "v_head_dim", None):

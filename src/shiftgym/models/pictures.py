@@ -126,7 +126,9 @@ class Pictures:
 
     def backward_flops(self, numbers: Iterable[int]) -> int:
         """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
-        decoder = {id(weight) for weight in self._model.get_decoder().parameters()}  # type: ignore[no-untyped-call]
+        # Keys and values of pictures are made in the decoder.
+        of_text = () if self.crosses else self._model.get_decoder().parameters()  # type: ignore[no-untyped-call]
+        decoder = {id(weight) for weight in of_text}
         trained = [w.requires_grad for w in self._model.base_model.parameters() if id(w) not in decoder]
         if not any(trained):
             return 0

@@ -16,8 +16,10 @@ from shiftgym import episodes
 from shiftgym.batching import BatchLimit, within_memory
 from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
+from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
@@ -105,6 +107,7 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
+        self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
         return episodes.play(
             policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
             batch=self.decision_limit, meter=self.ledger,
@@ -205,13 +208,19 @@ class Player:
         backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
-        shown = batch.packed.shown
+        shown, pictures = batch.packed.shown, self.chat_format.pictures
+        forward = learned = 0
+        if pictures is not None:
+            rows, tokens = batch.packed.ids.shape
+            crossing = partial(crossed, self.model, pictures=len(shown), rows=rows, tokens=tokens)
+            forward = pictures.flops(shown) + crossing()
+            learned = pictures.backward_flops(shown) + crossing(backward=True) if backward else 0
         self.ledger.scored(
             batch,
-            self.chat_format.flops(shown),
+            forward,
             head=head,
             backward=backward,
-            encoder_backward=self.chat_format.backward_flops(shown) if backward else 0,
+            encoder_backward=learned,
             recomputed=self.gradient_checkpointing,
             adapted=has_adapter(self.model),
         )

@@ -8,6 +8,7 @@ Between batches the memory is missing for training. It is kept if it is at most 
 for models up to some billions of parameters; a larger one spends so much time on a batch that capturing anew is cheap.
 """
 
+import sys
 import weakref
 from collections.abc import Callable, Collection, Hashable
 
@@ -42,6 +43,11 @@ class Workspace:
     def bytes(self) -> int:
         """Memory that is held, but for the tables of the rows."""
         return self.buffers.bytes + (self._graphs.device.bytes if self._graphs is not None else 0)
+
+    @property
+    def captures(self) -> int:
+        """How many steps were captured since memory last moved."""
+        return self._graphs.device.captures if self._graphs is not None else 0
 
     def release(self) -> None:
         """Free everything. A cache that has the stores moves out."""
@@ -92,10 +98,8 @@ class Workspace:
 
     def _rest(self) -> None:
         """A cache is gone."""
-        if self._holder() is None and self.device.type == "cuda":
-            memory = torch.cuda.get_device_properties(self.device).total_memory
-            if self.bytes > KEPT * memory:
-                self.release()
+        if self._holder() is None and self.bytes > KEPT * _memory(self.device):
+            self.release()
 
 
 _workspaces: weakref.WeakKeyDictionary[PreTrainedModel, Workspace] = weakref.WeakKeyDictionary()
@@ -106,6 +110,11 @@ def workspace(model: PreTrainedModel) -> Workspace:
     if model not in _workspaces or _workspaces[model].device != model.device:
         _workspaces[model] = Workspace(model.device)
     return _workspaces[model]
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes of a device's memory; without limit where it is not CUDA."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else sys.maxsize
 
 
 def _weights(model: PreTrainedModel) -> Hashable:

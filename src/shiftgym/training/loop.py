@@ -156,6 +156,8 @@ class Loop:
             raise self._stopped(f"a gradient {BEFORE}")
         with needing_memory(f"the states of the optimizer do not fit; {SMALLER}, or choose optimizer.name = adamw8bit"):
             self._optimizer.step()
+        # Answers have the room of the gradients.
+        self._optimizer.zero_grad()
         return {**sums, "grad_norm": norms[0]}
 
     def _gradients(self, conversations: list[Conversation]) -> list[dict[str, Tensor]]:
