@@ -9,6 +9,7 @@ from shiftgym.models.adapters import read_adapter
 from shiftgym.models.attention import attend_by
 from shiftgym.models.checked import check_architecture, check_config, read_config
 from shiftgym.models.faults import explained, quiet
+from shiftgym.models.load import DTYPES
 from shiftgym.models.source import Source, find_source
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "*.gguf")
@@ -24,14 +25,14 @@ class Skeleton(NamedTuple):
     """Whether its weights are on this machine, or on the hub for all that is known."""
 
 
-def skeleton(name_or_path: str, *, dtype: torch.dtype, attention: str = "auto") -> Skeleton:
+def skeleton(name_or_path: str, *, dtype: str, attention: str = "auto") -> Skeleton:
     """The model that `load_policy` would load, without its weights. A directory with config.json alone will do. An
     adapter counts as merged.
 
     Raises:
         ConfigError: there is no such model, or its configuration is not one of a supported model.
     """
-    return _skeleton(find_source(name_or_path), dtype, attention)
+    return _skeleton(find_source(name_or_path), DTYPES[dtype], attention)
 
 
 def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
