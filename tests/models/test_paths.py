@@ -11,7 +11,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from shiftgym.models import paths
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.paths import ReadingPath, obstacle, reading_path
+from shiftgym.models.paths import ReadingPath, obstacle, reading_path, share_path
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_plain_attention_takes_the_fast_path_and_is_tried_once(llama: Any) -> No
     assert 0 < tried < 10
     reading_path(model, chat_format)
     assert len(calls) == tried
+
+
+def test_a_copy_takes_the_path_of_its_model(llama: Any) -> None:
+    model, chat_format = llama
+    calls = counted(model)
+    kept = copy.deepcopy(model)
+    share_path(kept, model, chat_format)
+    tried = len(calls)
+    assert reading_path(kept, chat_format) == reading_path(model, chat_format)
+    assert len(calls) == tried > 0
 
 
 def test_trees_want_a_kernel_that_takes_their_mask(llama: Any) -> None:
