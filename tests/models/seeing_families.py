@@ -91,7 +91,7 @@ SEEING_FAMILIES = {
         named={"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"},
     ),
     "gemma4": SeeingFamily(
-        "Gemma 4 whose pictures are seen both ways", makers.make_gemma4, "<|image|>",
+        "Gemma 4 (the larger ones)", makers.make_gemma4, "<|image|>",
         ("<|image|>", "<|image>", "<image|>", "<|video|>", "<|audio|>", "<|audio>", "<audio|>"), **_GEMMA,
         vision="vision_tower", projector="embed_vision",
         named={"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
