@@ -1,4 +1,4 @@
-"""`shiftgym eval` and `shiftgym compare`: the commands about models that are there already, without logic."""
+"""`shiftgym eval`, `model` and `compare`: the commands about models that are there already, without logic."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -64,6 +64,38 @@ def evaluate(
     changes += template_overrides(chat_template)
     chosen = load_study(study, [*(overrides or ()), *changes])
     evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
+
+
+def model(
+    name: str,
+    /,
+    *,
+    task: Annotated[str | None, Parameter(help="Task of the example conversation; see `shiftgym play`.")] = None,
+    study: Annotated[
+        str | None, Parameter(help="A study that has it; by default points-text or points-vision.")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    chat_template: ChatTemplate = None,
+) -> None:
+    """Say what a model is: family, size, memory, how it is read, and a conversation in tokens with what is trained.
+
+    Example: shiftgym model points-0
+
+    Parameters
+    ----------
+    name
+        A backbone, a model directory, a LoRA adapter, a GGUF file, or a hub id owner/name@revision.
+    """
+    from rich.console import Console
+
+    from shiftgym.placement import Placement
+    from shiftgym.studies.model_page import print_model
+
+    placement = Placement.chosen(device=device, dtype=dtype, attention=attention)
+    template = str(chat_template) if chat_template else None
+    print_model(name, Console(), task=task, study=study, placement=placement, chat_template=template)
 
 
 def compare(

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import shiftgym
-from shiftgym.cli.checkpoints import compare, evaluate
+from shiftgym.cli.checkpoints import compare, evaluate, model
 from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
@@ -51,6 +51,7 @@ app = App(
 app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
+app.command(model)
 
 
 @app.command
