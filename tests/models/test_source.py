@@ -32,7 +32,8 @@ def test_a_model_of_the_hub_is_fetched_at_its_revision(
     asked = []
     monkeypatch.setattr("shiftgym.models.source.fetch", lambda *of: asked.append(of) or tmp_path / "c0ffee")
     source = find_source(name, revision=given)
-    assert asked == [(name, hub_id, revision)]
+    find_source(name, revision=given, weights=False)
+    assert asked == [(name, hub_id, revision, True), (name, hub_id, revision, False)]
     assert (source.name, source.path, source.revision) == (name, hub_id, "c0ffee")
 
 
