@@ -6,14 +6,17 @@
 import sys
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from tests.models.conftest import FAMILIES, tiny_tokenizer
+from tests.models.seeing_families import SEEING_FAMILIES, save_seeing
 from transformers import CONFIG_MAPPING, PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.load import load_policy
 from shiftgym.models.paths import reading_path
 
 MARK = "<!-- families -->"
@@ -114,9 +117,13 @@ def text_model(name: str) -> tuple[PreTrainedModel, ChatFormat]:
 
 def family_table() -> list[tuple[str, str, str]]:
     """Of each family its name, the path that it takes, and why."""
+    found = {name: reading_path(*text_model(name)) for name in TEXT}
+    with TemporaryDirectory() as folder:
+        for kind, family in SEEING_FAMILIES.items():
+            saved = save_seeing(kind, Path(folder) / kind)
+            found[f"{family.title}, with pictures"] = reading_path(*load_policy(str(saved)))
     rows = []
-    for name in TEXT:
-        path = reading_path(*text_model(name))
+    for name, path in found.items():
         shape = "trees in training" if path.trees else "rows in training"
         rows.append((name, f"fast, {shape}" if path.fast else "plain", path.why))
     return rows

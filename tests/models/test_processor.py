@@ -22,9 +22,9 @@ def test_settings_for_videos_are_kept_and_not_read(place: str, tmp_path: Path) -
         (folder / place).write_text(json.dumps({**whole, "video_processor": SETTINGS}))
     else:
         (folder / place).write_text(json.dumps(SETTINGS))
-    parts = ProcessorMixin.get_attributes
+    check = ProcessorMixin.check_argument_for_proper_class
     processor = load_processor(find_source(str(folder)))
-    assert ProcessorMixin.get_attributes == parts, "processors of others are read as before"
+    assert ProcessorMixin.check_argument_for_proper_class == check, "processors of others are read as before"
     processor.save_pretrained(tmp_path / "saved")
     saved = json.loads((tmp_path / "saved" / "processor_config.json").read_text())
     assert saved["video_processor"] == SETTINGS

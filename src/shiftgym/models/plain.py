@@ -140,6 +140,11 @@ class _Sampler(LogitsProcessor):
     """Samples a token of every row and leaves only that one for `generate` to choose."""
 
     def __init__(self, model: PreTrainedModel, temperature: float, noise: Tensor, stops: Tensor) -> None:
+        """
+        Args:
+            noise: (rows, steps or more) uniform in [0, 1).
+            stops: (S,) int64, the tokens that end an answer.
+        """
         self._model, self._temperature, self._noise, self._stops = model, temperature, noise, stops
         self.ended = torch.zeros(len(noise), dtype=torch.bool, device=noise.device)
         """(rows,) whether the answer is over."""

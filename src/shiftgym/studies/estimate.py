@@ -19,6 +19,7 @@ from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
 from shiftgym.gpus import in_words
 from shiftgym.models.source import find_source
+from shiftgym.placement import Placement
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.memory import plan_memory, print_memory
@@ -60,10 +61,10 @@ class Estimate:
 
 def print_plan(study: Study, *, workers: int | None = None, device_memory: float | None = None) -> bool:
     """Print the memory of every branch, its steps and time, and the time of the whole study. No training is kept. Steps
-    and time are measured, so they are left out where the weights are not there, or a branch does not fit.
+    and time are measured, so they are left out where the device or the weights are not here, or a branch does not fit.
 
     Args:
-        device_memory: GB of a GPU for each branch; by default what this machine has.
+        device_memory: GB of a GPU for each branch, which is not here; by default what this machine has.
 
     Returns:
         Whether every branch fits.
@@ -76,21 +77,22 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
 
     find_source(study.model, weights=False)
     console = Console()
-    where = engine(workers, study.placement)
+    where = engine(workers, study.placement if device_memory is None else Placement(device="cpu"))
     workers = where.workers
     branches, evaluation = plan(study), study.evaluation
     samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
-        f"Device: {in_words(where.gpus)}.\n"
+        f"Device: {in_words(where.gpus) if device_memory is None else 'one that is not here'}.\n"
         f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n",
         highlight=False,
     )
     memory = plan_memory(study, workers=workers, device_memory=device_memory)
     print_memory(study, memory, console)
-    if memory.too_large or not memory.weights:
-        why = "a branch does not fit" if memory.too_large else f"{study.model} has no weights"
+    if memory.too_large or not memory.weights or device_memory is not None:
+        why = "this is another machine" if memory.weights else f"{study.model} has no weights"
+        why = "a branch does not fit" if memory.too_large else why
         console.print(f"\nSteps and times were not measured, since {why}.", highlight=False, soft_wrap=True)
         return not memory.too_large
     find_source(study.model)

@@ -96,9 +96,8 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
     room = _room(study, workers, device_memory)
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         out, log = Path(scratch) / "memory.json", Path(scratch) / "printed.txt"
-        states = engine(1, Placement(device="cpu")).run(
-            [Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None
-        )
+        where = engine(1, Placement(device="cpu"))
+        states = where.run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
         if states["memory"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         planned = read_json(out)
