@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: study paper test test-slow lint bench clean $(VENV) $(VENV)-bench
+.PHONY: study paper test test-slow lint bench gpu clean $(VENV) $(VENV)-bench
 
 study: $(VENV)/.installed
 	$(BIN)/shiftgym study run points-text
@@ -36,6 +36,11 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed $(VENV)-bench/.installed
 	$(BIN)/shiftgym bench
 	$(VENV)-bench/bin/python benchmarks/trl_compare.py
+
+# On a machine with a GPU, by a Python that has shiftgym, torch with CUDA and pytest: `make gpu PYTHON=python3`.
+gpu:
+	PYTHONPATH=src $(PYTHON) -m pytest -m gpu tests/gpu
+	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py
 
 # The stamp is written last, so an installation that was cut short is taken up again.
 $(VENV): $(VENV)/.installed

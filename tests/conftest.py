@@ -1,6 +1,7 @@
 """A model of GeneralPoints so small that a whole study takes seconds, and an endpoint on this machine."""
 
 import json
+import os
 import shlex
 import threading
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
 
@@ -48,17 +50,25 @@ def tiny_points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _on_the_cpu(request, monkeypatch):
+    """No test but one for a GPU sees the GPUs of this machine, so that results are the same on every machine."""
+    if request.node.get_closest_marker("gpu") is None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
 LISTED = "GPU {0}: NVIDIA H200 (UUID: GPU-uuid-{0})"
 QUERIED = {"memory.total": "GPU-uuid-{0}, 143771", "driver_version": "GPU-uuid-{0}, 570.1"}
 
 
 @pytest.fixture
 def nvidia_smi(tmp_path_factory, monkeypatch):
-    """Have an `nvidia-smi` that lists so many GPUs, or prints such a text. Until this is called there is none."""
+    """Have an `nvidia-smi` that lists so many GPUs, or prints such a text. Until this is called it fails, as it does
+    where there is none."""
     folder = tmp_path_factory.mktemp("bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("shiftgym.gpus.DRIVER", folder / "no driver")
-    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("shiftgym.gpus.torch_has_cuda", lambda: True)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
     def lists(gpus, code=0):
         listed = gpus if isinstance(gpus, str) else lines(LISTED, gpus)
@@ -73,6 +83,7 @@ def nvidia_smi(tmp_path_factory, monkeypatch):
     def lines(line, count):
         return "\n".join(line.format(index) for index in range(count))
 
+    lists("No devices were found", code=9)
     return lists
 
 
@@ -125,3 +136,11 @@ def serve(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with ExitStack() as running:
         yield lambda script: running.enter_context(Server(script))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that is asked from here on, with an empty cache in `tmp_path / "cache"`."""
+    with serving() as served:
+        use(monkeypatch, served.url, tmp_path / "cache")
+        yield served

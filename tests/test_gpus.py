@@ -1,9 +1,14 @@
 """GPUs are counted without torch: by nvidia-smi, whose place a script takes here, and as CUDA_VISIBLE_DEVICES says."""
 
+import importlib
+import sys
+
 import pytest
 
 from shiftgym import gpus
-from shiftgym.gpus import gpu_environment, visible_gpus
+from shiftgym.gpus import gpu_environment, in_words, visible_gpus
+
+TORCH_HAS_CUDA = gpus.torch_has_cuda
 
 PARTITIONED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa1111)
   MIG 3g.40gb     Device  0: (UUID: MIG-1111)
@@ -47,10 +52,24 @@ def test_nothing_is_found_where_nvidia_smi_fails(nvidia_smi):
     assert visible_gpus() == []
 
 
+def test_a_torch_without_cuda_sees_none(nvidia_smi, monkeypatch, tmp_path):
+    nvidia_smi(1)
+    monkeypatch.setattr(gpus, "torch_has_cuda", TORCH_HAS_CUDA)
+    (tmp_path / "torch" / "lib").mkdir(parents=True)
+    (tmp_path / "torch" / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    importlib.invalidate_caches()
+    assert visible_gpus() == []
+    (tmp_path / "torch" / "lib" / "libtorch_cuda.so").touch()
+    assert len(visible_gpus()) == 1
+
+
 def test_the_driver_is_asked_where_there_is_no_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(gpus, "DRIVER", tmp_path)
+    monkeypatch.setattr(gpus, "torch_has_cuda", lambda: True)
     assert visible_gpus() == []
     for bus in ("0000:1a:00.0", "0000:3b:00.0"):
         path = tmp_path / "gpus" / bus / "information"
@@ -60,6 +79,14 @@ def test_the_driver_is_asked_where_there_is_no_nvidia_smi(tmp_path, monkeypatch)
         ("0", "NVIDIA A100", "GPU-0000:1a:00.0"),
         ("1", "NVIDIA A100", "GPU-0000:3b:00.0"),
     ]
+
+
+def test_they_are_told_in_words(nvidia_smi):
+    assert in_words(visible_gpus()) == "the CPU"
+    nvidia_smi(1)
+    assert in_words(visible_gpus()) == "NVIDIA H200"
+    nvidia_smi(3)
+    assert in_words(visible_gpus()) == "3 x NVIDIA H200"
 
 
 def test_what_is_recorded_of_them(nvidia_smi, monkeypatch):

@@ -23,7 +23,7 @@ LAYERS = (
     ("plugins",),
     ("placement",),
     ("reading",),
-    ("files", "gpus", "layout", "messages", "verdicts", "seeds"),
+    ("batching", "files", "gpus", "layout", "messages", "verdicts", "seeds"),
     ("errors",),
 )
 """From the roof down. A room imports from itself and from lower layers. The policy protocol lies below the loop that

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from shiftgym.training.recipe import PolicyGradient as PolicyGradient
     from shiftgym.training.recipe import Recipe as Recipe
     from shiftgym.training.registry import load_recipe as load_recipe
+    from shiftgym.training.settings import LoraSettings as LoraSettings
     from shiftgym.training.settings import OptimizerSettings as OptimizerSettings
     from shiftgym.training.settings import RolloutSettings as RolloutSettings
     from shiftgym.training.settings import SamplingSettings as SamplingSettings
@@ -84,6 +85,7 @@ _HOMES = {
     "Evaluation": "evaluation.evaluate",
     "ExpertPolicy": "policies.expert",
     "Interval": "evaluation.statistics",
+    "LoraSettings": "training.settings",
     "Message": "messages",
     "Messages": "messages",
     "ModelPolicy": "models.generate",

@@ -6,9 +6,11 @@ After a failed attempt the next input is the prompt, every earlier answer and ev
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from shiftgym.batching import BatchLimit, Meter
 from shiftgym.messages import Messages, recorded, user
 from shiftgym.policies.base import Policy, StopReason, Transcript
 from shiftgym.seeds import Names
@@ -23,6 +25,13 @@ SCHEMA = 1
 
 TRY_AGAIN = "Try again."
 """What the policy is told after a failed attempt when feedback is off: history only."""
+
+
+ONE_DECISION = (
+    "the answers to one decision do not fit; lower max_new_tokens or the limit of attempts, or give the weights less "
+    "room (dtype)"
+)
+"""What is said when a batch of decisions cannot be made smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,10 @@ def play(
     limit: int | None = None,
     feedback: bool = True,
     ahead: bool = False,
+    batch: BatchLimit | None = None,
+    meter: Meter | None = None,
 ) -> list[Episode]:
-    """Play one episode on each problem, all side by side.
+    """Play one episode on each problem, all side by side, or as many decisions at a time as memory has room for.
 
     Args:
         noise: of each episode, the name of the random stream that its answers are sampled from; decision and attempt
@@ -119,8 +130,14 @@ def play(
         ahead: answer all decisions of a problem side by side, those behind a failed one too. What a decision is does
             not depend on the answers before it, so they can share their history. `Episode.reached` tells which of
             them an episode that ends with its first failure would have had.
+        batch: how many decisions are answered at the same time, lowered where they run out of memory; all by default.
+        meter: what the policy counts its work with. What ran out of memory is not counted.
+
+    Raises:
+        ConfigError: one decision alone runs out of memory.
     """
     limit = task.limit if limit is None else limit
+    batch = BatchLimit() if batch is None else batch
     noise = _occurrences(problems) if noise is None else noise
     episodes = [Episode(problem) for problem in problems]
     pending: list[_Pending] = [
@@ -129,8 +146,8 @@ def play(
         for number, decision in enumerate(islice(decisions(task, episode.problem), None if ahead else 1))
     ]
     while pending:
-        records = [DecisionRecord(each.decision) for each in pending]
-        _attempt(policy, records, limit=limit, feedback=feedback, noise=[each.noise for each in pending])
+        answered = partial(_answered, policy, limit=limit, feedback=feedback)
+        records = batch.run(pending, answered, told=ONE_DECISION, meter=meter)
         following = []
         for (episode, decision, (*names, number)), record in zip(pending, records, strict=True):
             episode.decisions.append(record)
@@ -159,11 +176,10 @@ def _occurrences(problems: Sequence[Any]) -> list[Names]:
     return names
 
 
-def _attempt(
-    policy: Policy, records: list[DecisionRecord], *, limit: int, feedback: bool, noise: Sequence[Names]
-) -> None:
+def _answered(policy: Policy, asked: Sequence[_Pending], *, limit: int, feedback: bool) -> list[DecisionRecord]:
     """Answer and revise each decision until it is solved, `limit` answers were judged, or it is too long to go on."""
-    chat = policy.start([record.decision for record in records], noise)
+    records = [DecisionRecord(each.decision) for each in asked]
+    chat = policy.start([each.decision for each in asked], [each.noise for each in asked])
     rows = list(range(len(records)))
     messages: list[Messages] = [[] for _ in rows]
     for _ in range(limit):
@@ -183,6 +199,7 @@ def _attempt(
     if transcripts is not None:
         for record, transcript in zip(records, transcripts, strict=True):
             record.transcript = transcript
+    return records
 
 
 def by_episode(values: Iterable[Found], played: Sequence[Episode]) -> list[list[Found]]:

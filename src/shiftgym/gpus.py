@@ -1,10 +1,13 @@
 """The GPUs that a process may use, counted without torch: whoever initialises CUDA cannot hand GPUs out to others."""
 
 import ctypes
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +37,10 @@ class Gpu:
 def visible_gpus() -> list[Gpu]:
     """The GPUs that a process started from here would see, in CUDA's order.
 
-    As CUDA does, this takes CUDA_VISIBLE_DEVICES up to the first entry that names no GPU.
+    As CUDA does, this takes CUDA_VISIBLE_DEVICES up to the first entry that names no GPU. A torch that was built
+    without CUDA sees none.
     """
-    installed = _installed()
+    installed = _installed() if torch_has_cuda() else []
     chosen = os.environ.get(VISIBLE)
     if chosen is None:
         # A partitioned GPU is used by its parts.
@@ -51,7 +55,20 @@ def visible_gpus() -> list[Gpu]:
     return found
 
 
-def gpu_environment(gpus: list[Gpu]) -> dict[str, object]:
+def torch_has_cuda() -> bool:
+    """Whether the torch that is installed was built with CUDA, by its libraries: importing it takes seconds."""
+    found = importlib.util.find_spec("torch")
+    folders = found.submodule_search_locations if found else None
+    return any((Path(folder) / "lib" / "libtorch_cuda.so").exists() for folder in folders or ())
+
+
+def in_words(gpus: Sequence[Gpu]) -> str:
+    """Such as `2 x NVIDIA H200`; of none, `the CPU`."""
+    models = Counter(gpu.model for gpu in gpus)
+    return ", ".join(model if count == 1 else f"{count} x {model}" for model, count in models.items()) or "the CPU"
+
+
+def gpu_environment(gpus: Sequence[Gpu]) -> dict[str, object]:
     """What environment.json records of these GPUs: their names, their memory, the driver, and the newest CUDA that
     the driver takes. None stands for what is not told."""
     memory = dict(_queried("uuid,memory.total"))

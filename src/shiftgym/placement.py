@@ -71,8 +71,8 @@ class Placement(BaseModel):
             return found
         if not found:
             raise ConfigError(
-                f"device {self.device!r}: no GPU is found here (`nvidia-smi -L` lists those there are, and "
-                "CUDA_VISIBLE_DEVICES may hide them); give cpu or auto"
+                f"device {self.device!r}: no GPU is found here (`nvidia-smi -L` lists those there are; a torch built "
+                "without CUDA sees none, and CUDA_VISIBLE_DEVICES may hide them); give cpu or auto"
             )
         if self.device == "cuda":
             return found

@@ -29,7 +29,7 @@ def test_a_backbone_is_moved_into_place_with_its_card(small: None, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["points-7"], "nothing unfinished is left"
     assert "points-7" in (target / "README.md").read_text()
     load_policy(str(target))
-    with pytest.raises(ConfigError, match=r"points-7 is not empty; remove it first or choose another folder by --out"):
+    with pytest.raises(ConfigError, match=r"points-7 is there already; remove it or choose another folder by --out"):
         building.build("points", 7, target, said.append)
 
 

@@ -105,7 +105,7 @@ def test_an_endpoint_is_a_url_with_a_model() -> None:
     ("given", "labels", "reason"),
     [
         (["points-0"], [], "give BASE and at least one other model"),
-        (["points-0", "nothing here"], [], "is no directory, shipped backbone, hub id"),
+        (["points-0", "nothing here"], [], "is no directory, backbone, hub id"),
         (["points-0", "points-0"], ["a", "a"], "the label 'a' is given twice"),
         (["points-0", "points-0"], ["a", "b", "c"], "3 labels for 2 models"),
     ],

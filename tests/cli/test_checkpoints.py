@@ -12,7 +12,7 @@ from tests.cli.conftest import run
     ("arguments", "message"),
     [
         (["points-0"], "TUNED"),
-        (["points-0", "no/such/model/here"], "is no directory, shipped backbone, hub id"),
+        (["points-0", "no/such/model/here"], "is no directory, backbone, hub id"),
         (["points-0", "points-0", "--study", "points-txt"], "did you mean 'points-text'?"),
         (["points-0", "points-0", "--problems", "0"], "Must be >= 1"),
         (["points-0", "points-0", "--fail-on", "memorized"], "memorised"),

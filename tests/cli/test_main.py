@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import run
+from tests.hub_server import Hub
 
 from shiftgym import __version__
 
@@ -44,6 +45,10 @@ NO_MODEL = "--set=model=nobody/nothing"
         (["check", "pionts"], "unknown task or recipe 'pionts'; did you mean 'points'?"),
         (["verify", "no/such/file"], "there is no such file"),
         (["backbone", "pionts"], "Invalid value"),
+        (["study", "run", "points-text", "--device", "gpu"], "--device: should be auto, cpu, cuda, or cuda:N"),
+        (["study", "run", "points-text", "--dtype", "bf16"], "--dtype: unknown value 'bf16'; did you mean 'bfloat16'?"),
+        (["eval", "points-0", "--attention", "flash"], "--attention: unknown value 'flash'"),
+        (["study", "show", "points-text", NO_MODEL, "--set=device=gpu"], "--set: device: should be auto, cpu"),
     ],
 )
 def test_misuse_is_one_line_and_code_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +73,28 @@ def test_help_has_a_summary_and_an_example(command: str, capsys: pytest.CaptureF
     assert lines[0].startswith(f"Usage: shiftgym {command}")
     assert lines[2].strip()
     assert any(line.startswith(f"Example: shiftgym {command}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("study run points-text", "study run paper", "study run points-text --dry-run", "eval points-0"),
+        *("train points-0 sft --out OUT", "compare points-0 points-0"),
+    ],
+)
+def test_a_device_that_is_not_there_is_told_before_anything_is_written(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    nvidia_smi: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*command.split(), "--device", "cuda") == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: device 'cuda': ")
+    assert printed.err.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,3 +176,26 @@ def test_verify_reads_standard_input() -> None:
 def test_the_example_task_of_the_readme_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     assert run("check", "examples.clock_task:ClockTask") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["eval", "out/sft"],
+        ["train", "out/sft", "sft", "--out=trained"],
+        ["compare", "out/sft", "points-0"],
+        ["compare", "points-0", "expert", "out/sft"],
+        ["study", "run", "points-text-quick", "--set=model=out/sft"],
+        ["study", "run", "points-text-quick", "--set=model=out/sft", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_a_model_that_is_nowhere_is_told_before_anything_is_asked(
+    arguments: list[str], hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "model 'out/sft' cannot be loaded: there is no directory of that name and no such model on the hub" in said
+    assert not [path for path in tmp_path.rglob("*") if path.suffix], "only a lock is there"

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shiftgym.engines.base import Job, State
-from shiftgym.engines.local import ONE_THREAD, LocalEngine
+from shiftgym.engines.base import Job, State, gpu_share
+from shiftgym.engines.local import FORKED, ONE_THREAD, LocalEngine
+from shiftgym.gpus import Gpu
 
 SLEEPER = """
 import time
@@ -31,7 +32,7 @@ def test_a_job_runs_with_one_thread_and_prints_to_its_log(tmp_path: Path) -> Non
 
 
 def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = list(ONE_THREAD)
+    names = list(ONE_THREAD | FORKED)
     monkeypatch.setenv(names[0], "7")
     monkeypatch.delenv(names[1], raising=False)
     LocalEngine(workers=1, imports=()).run([Job("nothing", print, (), tmp_path / "log.txt")], watch=lambda _: None)
@@ -85,3 +86,68 @@ def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
     assert children
     # Where nobody collects orphans, an ended process stays in the table as a zombie.
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def two_gpus() -> list[Gpu]:
+    return [Gpu("3", "NVIDIA H200", "GPU-3"), Gpu("GPU-5", "NVIDIA H200", "GPU-5")]
+
+
+def tell(name: str, folder: Path, seconds: float, gpus: float = 1.0) -> Job:
+    """A job that prints the GPU that it sees, when it begins and when it ends."""
+    times = "import os, time; t = time.monotonic"
+    code = f"{times}; b = t(); time.sleep({seconds}); print(os.environ.get('CUDA_VISIBLE_DEVICES'), b, t())"
+    return Job(name, subprocess.check_call, ([sys.executable, "-c", code],), folder / f"{name}.txt", gpus=gpus)
+
+
+def told(job: Job) -> tuple[str, float, float]:
+    gpu, began, ended = job.log.read_text().split()
+    return gpu, float(began), float(ended)
+
+
+def most_together(spans: list[tuple[float, float]]) -> int:
+    return max(sum(began <= at < ended for began, ended in spans) for at, _ in spans)
+
+
+@pytest.mark.parametrize(("workers", "together"), [(None, 1), (1, 1), (4, 2)])
+def test_each_job_has_a_gpu_of_its_own_or_its_share_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int | None, together: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "what the parent sees")
+    engine = LocalEngine(workers=workers, imports=(), gpus=two_gpus())
+    jobs = [tell(f"job {number}", tmp_path, 0.6, gpu_share(engine)) for number in range(5)]
+    assert set(engine.run(jobs, watch=lambda _: None).values()) == {"done"}
+    seen = [told(job) for job in jobs]
+    # Slots are given back: five jobs ran on the two.
+    assert {gpu for gpu, _, _ in seen} == ({"3"} if workers == 1 else {"3", "GPU-5"})
+    for name in ("3", "GPU-5"):
+        spans = [(began, ended) for gpu, began, ended in seen if gpu == name]
+        assert not spans or most_together(spans) <= together
+    if workers != 1:
+        assert most_together([(began, ended) for _, began, ended in seen]) > 1
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "what the parent sees"
+
+
+def test_a_failed_job_gives_its_gpu_back(tmp_path: Path) -> None:
+    engine = LocalEngine(workers=None, imports=(), gpus=two_gpus()[:1])
+    jobs = [Job("bad", int, ("no number",), tmp_path / "bad.txt", gpus=1.0), tell("good", tmp_path, 0)]
+    assert engine.run(jobs, watch=lambda _: None) == {"bad": "failed", "good": "done"}
+
+
+def test_a_job_that_asks_for_no_gpu_gets_none(tmp_path: Path) -> None:
+    job = tell("alone", tmp_path, 0, gpus=0.0)
+    LocalEngine(workers=None, imports=(), gpus=two_gpus()).run([job], watch=lambda _: None)
+    assert told(job)[0] not in ("3", "GPU-5")
+
+
+@pytest.mark.parametrize(("gpus", "share"), [([], 1.0), (two_gpus(), 2.0)])
+def test_a_job_that_can_never_start_is_refused(tmp_path: Path, gpus: list[Gpu], share: float) -> None:
+    with pytest.raises(ValueError, match="of a GPU"):
+        LocalEngine(workers=1, imports=(), gpus=gpus).run([tell("big", tmp_path, 0, share)], watch=lambda _: None)
+
+
+def test_workers_share_gpus_evenly() -> None:
+    shares = {
+        workers: gpu_share(LocalEngine(workers=workers, imports=(), gpus=two_gpus())) for workers in (None, 1, 2, 3, 6)
+    }
+    assert shares == {None: 1, 1: 1, 2: 1, 3: 0.5, 6: 1 / 3}
+    assert gpu_share(LocalEngine(workers=3, imports=(), gpus=())) == 0

@@ -133,24 +133,23 @@ def test_a_model_that_sees_is_a_base(tiny_seeing: Any, tmp_path: Path) -> None:
     assert torch.allclose(found(input_ids=IDS[:, 30:]).logits, expected, atol=1e-4)
 
 
-def test_a_hub_id_is_asked_for_at_the_revision_of_the_adapter(
+def test_a_base_on_the_hub_is_fetched_at_the_revision_of_the_adapter(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shiftgym.models.adapters import read_adapter
-    from shiftgym.models.source import find_source
-
-    adapter(saved, tmp_path / "adapter")
+    expected = adapter(saved, tmp_path / "adapter")
     change(tmp_path / "adapter", base_model_name_or_path="owner/name", revision="v2")
-    found = read_adapter(find_source(str(tmp_path / "adapter")))
-    assert found is not None
-    assert (found.base.path, found.base.revision, found.base.name) == ("owner/name", "v2", "owner/name@v2")
+    asked = []
+    monkeypatch.setattr("shiftgym.models.source.fetch", lambda *of: asked.append(of) or saved)
+    model, _ = load_policy(str(tmp_path / "adapter"))
+    assert asked == [("owner/name", "owner/name", "v2")]
+    assert torch.allclose(model(IDS).logits, expected, atol=1e-4)
 
 
 def test_a_base_that_is_not_there(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "adapter"
     adapter(saved, folder)
     change(folder, base_model_name_or_path="/gone/model")
-    refused(folder, "it is an adapter of '/gone/model', which is not there; write its directory or hub id into")
+    refused(folder, "its base is missing: model '/gone/model' is no .*; write its directory or hub id into")
     change(folder, base_model_name_or_path=None)
     refused(folder, "does not say which model it belongs to; write its directory or hub id into")
     change(folder, base_model_name_or_path=str(folder))

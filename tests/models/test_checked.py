@@ -61,12 +61,19 @@ CODE = {"AutoConfig": "configuration_my.MyConfig", "AutoModelForCausalLM": "mode
     [
         ({"model_type": None}, "config.json has no model_type"),
         ({"model_type": "qwen99"}, "transformers [0-9.]+ does not know the model_type 'qwen99' .*; install a version"),
-        ({"model_type": "mine", "auto_map": CODE}, "made of code of its own .*, which is never run here"),
-        ({"model_type": None, "auto_map": CODE}, "made of code of its own"),
+        ({"model_type": "mine", "auto_map": CODE}, "it needs code of its own .*, which is never run here"),
+        ({"model_type": None, "auto_map": CODE}, "it needs code of its own"),
+        (
+            {"attn_implementation": "some/kernel"},
+            "the attention kernel 'some/kernel' of the hub, whose code is never run",
+        ),
         ({"hidden_size": "big"}, "field 'hidden_size': TypeError"),
         ({"dtype": "float7"}, "dtype 'float7', which torch does not know"),
         ({"model_type": "vit"}, "vit is no language model; give a causal language model"),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "it is quantised: .*pip install"),
+        (
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            "it is quantised .quant_method .gptq. of config.json.: .*pip install",
+        ),
         ({"vocab_size": 300}, "has the shape .*, and config.json asks for .* from the same model"),
     ],
 )
@@ -78,6 +85,39 @@ def test_a_config_of_no_usable_model(saved: Path, values: dict[str, Any], cause:
 def test_code_beside_a_native_model_is_ignored(saved: Path) -> None:
     change(saved, auto_map=CODE)
     assert type(load_policy(str(saved))[0]).__name__ == "LlamaForCausalLM"
+
+
+MINE = "from pathlib import Path\nPath(__file__).with_name('was-run').touch()\nclass Mine: ...\n"
+
+
+@pytest.mark.parametrize(
+    "auto_map",
+    [
+        {"AutoTokenizer": ["mine.Mine", "mine.Mine"]},
+        ["mine.Mine", None],
+        {"AutoTokenizer": ["other/one--mine.Mine", None]},
+    ],
+)
+def test_a_tokenizer_of_code_of_its_own_is_refused(saved: Path, auto_map: Any) -> None:
+    (saved / "mine.py").write_text(MINE)
+    config = json.loads((saved / "tokenizer_config.json").read_text())
+    config |= {"auto_map": auto_map, "tokenizer_class": "Mine"}
+    (saved / "tokenizer_config.json").write_text(json.dumps(config))
+    refused(saved, "it needs code of its own .auto_map., which is never run here; give a model that transformers")
+    assert not (saved / "was-run").exists()
+
+
+def test_a_processor_of_code_of_its_own_is_refused(tiny_seeing: Any, tmp_path: Path) -> None:
+    for part in tiny_seeing:
+        part.save_pretrained(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+    for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        path = tmp_path / file
+        config = json.loads(path.read_text()) if path.is_file() else {}
+        config |= {"auto_map": {"AutoProcessor": "mine.Mine"}, "processor_class": "Mine"}
+        path.write_text(json.dumps(config))
+    refused(tmp_path, "it needs code of its own")
+    assert not (tmp_path / "was-run").exists()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_the_dtype_is_the_callers(saved: Path) -> None:
 
 def test_a_shipped_backbone_is_loaded_by_name() -> None:
     assert load_policy("points-0")[0].config.model_type == "llama"
-    with pytest.raises(ConfigError, match=r"'pionts-1' is no shipped backbone \(navigation-0.*nearest is 'points-1'\)"):
+    with pytest.raises(ConfigError, match=r"'pionts-1' is no backbone \(navigation-0.*nearest is 'points-1'\)"):
         load_policy("pionts-1")
 
 
@@ -38,3 +38,51 @@ def test_a_directory_without_a_model_is_refused_in_one_line(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="cannot be loaded") as refused:
         load_policy(str(tmp_path))
     assert "\n" not in str(refused.value)
+
+
+def test_a_template_may_be_given_as_a_file(tiny_llama: Any, tmp_path: Path) -> None:
+    model, tokenizer = tiny_llama
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    template = tokenizer.chat_template
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    with pytest.raises(ConfigError, match="'.*model' has no chat template; give one by --chat-template FILE$"):
+        load_policy(str(tmp_path / "model"))
+    (tmp_path / "mine.jinja").write_text(template)
+    for given in (template, str(tmp_path / "mine.jinja")):
+        assert load_policy(str(tmp_path / "model"), chat_template=given)[1].chat_template == template
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.filterwarnings("ignore")  # bitsandbytes has deprecations of its own
+def test_a_model_that_bitsandbytes_has_quantised_answers_and_trains_with_an_adapter(
+    bits: int, tiny_llama: Any, saved: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from shiftgym.episodes import play
+    from shiftgym.models.policy import model_policy
+    from shiftgym.tasks.registry import build_task
+    from shiftgym.training.trainer import train
+
+    how = BitsAndBytesConfig(**{f"load_in_{bits}bit": True})
+    small = AutoModelForCausalLM.from_pretrained(saved, quantization_config=how, device_map="cpu")
+    small.save_pretrained(tmp_path / "small")
+    tiny_llama[1].save_pretrained(tmp_path / "small")
+    capfd.readouterr()
+    model, chat_format = load_policy(str(tmp_path / "small"))
+    task = build_task("points")
+    policy = model_policy(model, chat_format, temperature=0.0, max_new_tokens=4, seed=0)
+    assert play(policy, task, [task.problem("train", 0)])[0].decisions[0].attempts[0].tokens <= 4
+    settings = {"batch": 2, "problems": 2}
+    with pytest.raises(
+        ConfigError, match="weights are quantised, so .*; train an adapter beside them: --set recipe.lora"
+    ):
+        train((model, chat_format), "sft", task, settings=settings, steps=1, folder=tmp_path / "whole")
+    before = model.model.layers[0].mlp.up_proj.weight.clone()
+    with_adapter = {**settings, "lora": {"rank": 2}, "optimizer": {"learning_rate": 0.1}}
+    result = train((model, chat_format), "sft", task, settings=with_adapter, steps=2, folder=tmp_path / "beside")
+    assert torch.equal(model.model.layers[0].mlp.up_proj.base_layer.weight, before)
+    assert (result.checkpoints[-1].path / "adapter_model.safetensors").is_file()
+    assert "cast" not in capfd.readouterr().err

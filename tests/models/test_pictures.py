@@ -1,13 +1,12 @@
 """Pictures as one model takes them: tokens with an identity, and inputs that are kept while there is room."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
-from shiftgym.errors import ConfigError
 from shiftgym.models import pictures as module
 from shiftgym.models.pictures import Pictures
 
@@ -72,13 +71,21 @@ def test_positions_count_on_behind_a_picture(pictures: Pictures) -> None:
     assert positions[:, -1].tolist() == [int(positions[:, :-1].max()) + 1] * 3
 
 
-def test_a_model_that_reads_pictures_otherwise_is_refused(tiny_seeing: Any) -> None:
-    model, processor = tiny_seeing
+def test_rows_padded_on_the_left_have_their_pictures_where_they_stand(pictures: Pictures) -> None:
+    shown = [pictures.tokens(Shade(level)) for level in (1, 2)]
+    rows = [[0, 0, *shown[0], 7], [5, *shown[1], *shown[0]]]
+    width = max(map(len, rows))
+    found = pictures.batch(rows, width)
+    kinds = found.pop("mm_token_type_ids", None)
+    if kinds is not None:
+        assert kinds.tolist() == [[int(token < 0) for token in row] + [0] * (width - len(row)) for row in rows]
+    flat = pictures.inputs([0, 1, 0])
+    assert found.keys() == flat.keys()
+    # Either all pictures are in one list, or each row has its own.
+    assert found["pixel_values"].shape[0] in (flat["pixel_values"].shape[0], len(rows))
 
-    @dataclass
-    class Other:
-        config: Any
 
-    config = type("Config", (), {"model_type": "mllama"})()
-    with pytest.raises(ConfigError, match="mllama models cannot be used: they read pictures by cross-attention"):
-        Pictures(processor, replace(Other(model.config), config=config))  # type: ignore[arg-type]
+def test_any_rows_are_in_one_batch_unless_pictures_are_read_by_cross_attention(pictures: Pictures) -> None:
+    shown = pictures.tokens(Shade(1))
+    assert not pictures.crosses
+    assert pictures.beside([5, *shown]) == pictures.beside([5]) == pictures.beside([*shown, 5, *shown])

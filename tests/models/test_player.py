@@ -3,10 +3,12 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from shiftgym.errors import ConfigError
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.load import load_policy
 from shiftgym.models.player import Player
@@ -77,3 +79,56 @@ def test_a_critic_values_every_attempt_and_reads_nothing_behind_the_last_prompt(
     cut = [replace(each, ids=[*each.ids[: each.spans[-1][0]], 0, 0]) for each in conversations]
     for whole, shorter in zip(values, critic.values(cut), strict=True):
         assert whole == pytest.approx(shorter, abs=1e-5)
+
+
+class SmallDevice:
+    """A device on which no more than so many tokens fit into one forward pass."""
+
+    def __init__(self, player: Player, tokens: int) -> None:
+        self.failures, self._tokens = 0, tokens
+        player.model.base_model.layers[0].register_forward_hook(self._check)
+
+    def _check(self, _module: Any, _arguments: Any, output: torch.Tensor) -> None:
+        if output.shape[:2].numel() > self._tokens:
+            self.failures += 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_scoring_that_runs_out_of_memory_is_split_with_the_same_numbers(player: Player) -> None:
+    conversations = player.conversations(player.play("train", range(6), NOISE, limit=2))
+    before = player.ledger.forward_flops
+    whole = player.logprobs(conversations)
+    cost = player.ledger.forward_flops - before
+    device = SmallDevice(player, 2 * max(len(each.ids) for each in conversations))
+    other = copy.deepcopy(player.model)
+    for _ in range(2):
+        before = player.ledger.forward_flops
+        for one, again in zip(whole, player.logprobs(conversations), strict=True):
+            assert one == pytest.approx(again, abs=1e-4)
+        assert player.ledger.forward_flops - before < 2 * cost, "a pass that failed is not counted"
+    assert 0 < device.failures < 4
+    assert player.divergences(conversations, other) == pytest.approx([0.0] * 6, abs=1e-5)
+    failed = device.failures
+    replace(player, temperature=0.5).logprobs(conversations)
+    assert device.failures == failed, "copies of a player remember it too"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_episodes_that_run_out_of_memory_are_played_in_parts_with_the_same_answers(player: Player, rows: int) -> None:
+    whole, spent = player.play("train", range(6), NOISE, limit=2), player.ledger.snapshot()
+    prompts = [len(record.transcript.ids) for episode in whole for record in episode.decisions if record.transcript]
+    # The second attempt reads the longest part alone, padded on the left.
+    SmallDevice(player, rows * max(prompts))
+    player.ledger.restore(Ledger(ModelShape.of(player.model)))
+    again = player.play("train", range(6), NOISE, limit=2)
+    assert [episode.record() for episode in again] == [episode.record() for episode in whole]
+    assert player.ledger.tokens_generated == spent.tokens_generated, "answers that were thrown away are not counted"
+
+
+def test_what_cannot_be_split_is_told_in_one_line(player: Player) -> None:
+    conversations = player.conversations(player.play("train", range(2), NOISE[:2], limit=1))
+    SmallDevice(player, 3)
+    with pytest.raises(ConfigError, match=r"^out of memory: one conversation of \d+ tokens does not fit; .*dtype"):
+        player.logprobs(conversations)
+    with pytest.raises(ConfigError, match=r"^out of memory: the answers to one decision do not fit; .*max_new_tokens"):
+        player.play("train", range(2), NOISE[:2])

@@ -21,8 +21,10 @@ def test_auto_asks_the_processor(monkeypatch: pytest.MonkeyPatch, native: bool, 
     assert training_dtype("auto", CPU) == expected
 
 
-def test_auto_is_bfloat16_on_accelerators() -> None:
-    assert training_dtype("auto", torch.device("cuda")) == torch.bfloat16
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_asks_the_gpu(monkeypatch: pytest.MonkeyPatch, native: bool, expected: torch.dtype) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native or including_emulation)
+    assert training_dtype("auto", torch.device("cuda")) == expected
 
 
 def test_this_processor_can_be_asked() -> None:

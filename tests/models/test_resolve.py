@@ -43,5 +43,5 @@ def test_a_model_is_loaded_once() -> None:
 
 
 def test_another_name_is_one_clear_line() -> None:
-    with pytest.raises(ConfigError, match="'points' is no shipped backbone.*nearest is 'points-"):
+    with pytest.raises(ConfigError, match="'points' is no backbone.*nearest is 'points-"):
         resolved("points", 1.0)

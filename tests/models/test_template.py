@@ -32,7 +32,9 @@ def test_without_a_template_to_choose_it_says_so(make_reader: Callable[..., Any]
     with pytest.raises(ConfigError, match="called 'rag', 'tool_use'; one must be called 'default'"):
         Template(make_reader(several, ["<e>"]))
     for nothing in (None, "", {}):
-        with pytest.raises(ConfigError, match="has no chat template; give it one|one must be called 'default'"):
+        with pytest.raises(
+            ConfigError, match="has no chat template; give one by --chat-template FILE|one must be called 'default'"
+        ):
             Template(make_reader(nothing, ["<e>"]))
 
 

@@ -81,6 +81,32 @@ optimizer = { learning_rate = 1e-20 }
 another."""
 
 
+LORA = "lora = { rank = 2, alpha = 4 }"
+
+ADAPTED = """
+[compare]
+controls = ["whole", "renewed"]
+
+[probes]
+splits = ["rule_ood"]
+problems = 2
+samples = 2
+
+[branches.whole]
+label = "SFT of the merged model"
+recipe = "sft"
+batch = 2
+
+[branches.renewed]
+label = "A new adapter on that"
+recipe = "sft"
+start = "whole"
+batch = 2
+kl = 0.1
+lora = { rank = 1, targets = ["q_proj", "v_proj"] }
+"""
+
+
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time of a tiny study: whoever asks for nothing of the report leaves it out."""
@@ -100,4 +126,16 @@ def faulty_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A study with two sound and two faulty branches, on a random Llama of 8 dimensions."""
     path = tmp_path_factory.mktemp("faulty") / "tiny.toml"
     path.write_text(TINY.replace("MODEL", str(tiny_points)) + FAULTY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def adapted_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with LoRA: branches that go on with the adapter of the start, one that trains the merged model, and a new
+    adapter on that."""
+    path = tmp_path_factory.mktemp("adapted") / "tiny.toml"
+    text = TINY.replace("MODEL", str(tiny_points)).replace('[init]\nrecipe = "sft"', f'[init]\nrecipe = "sft"\n{LORA}')
+    for recipe in ("sft", "ppo"):
+        text = text.replace(f'label = "{recipe.upper()}"', f'label = "{recipe.upper()}"\n{LORA}')
+    path.write_text(text + ADAPTED)
     return path

@@ -34,7 +34,7 @@ FAULTS = [
     ("budget.checkpoints=[0.5, 1.5]", "budget.checkpoints: fractions of the budget lie above 0 and not above 1"),
     ("budget.checkpoints=[0.5]", "budget.checkpoints: the last fraction must be 1.0"),
     ("budget.flops=-1", "budget.flops: should be greater than 0, not -1"),
-    ("model=pionts-0", "model: 'pionts-0' is no shipped backbone, directory or hub id owner/name"),
+    ("model=pionts-0", "model: 'pionts-0' is no backbone, directory or hub id owner/name"),
     ("branches.init={recipe='sft', label='x'}", "branches.init: 'init' is what the shared start is called"),
     ("branches.sft.start='pop'", "branches.sft.start: there is no other branch 'pop'; did you mean 'ppo'?"),
     ("branches.model={recipe='sft', label='x'}", "branches.model: 'model' is what the model as it is is called"),
@@ -63,12 +63,27 @@ FAULTS = [
         "compare.measures.rule_ood: there is no measure 'hole'; did you mean 'whole'",
     ),
     ("compare.decoding='gredy'", "compare.decoding: unknown value 'gredy'; did you mean 'greedy'?"),
+    ("branches.sft.lora={ranks=4}", "branches.sft.lora.ranks: unknown key; did you mean 'rank'?"),
+    ("branches.sft.lora={rank=0}", "branches.sft.lora.rank: should be greater than or equal to 1, not 0"),
+    ("branches.sft.lora={targets='q('}", "branches.sft.lora.targets: 'q(' is no regular expression: missing )"),
+    ("branches.sft.lora={targets=[]}", "branches.sft.lora.targets"),
+    (
+        "branches.sft={recipe='sft', label='SFT', lora={}, optimizer={name='muon'}}",
+        "branches.sft.optimizer: muon is for whole matrices; with lora, use adamw or adamw8bit",
+    ),
     ("branches.Bad={recipe='sft', label='x'}", "branches.Bad: String should match pattern"),
 ]
 
 
 def test_a_model_of_the_hub_may_name_its_revision(tiny_file: Path) -> None:
     assert load_study(tiny_file, ["model=owner/name@v1.0"]).model == "owner/name@v1.0"
+
+
+def test_a_backbone_that_is_made_on_this_machine_need_not_be_there_yet(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load_study(tiny_file, ["model=smollm2"]).model == "smollm2"
 
 
 @pytest.mark.parametrize(("assignment", "message"), FAULTS, ids=[assignment for assignment, _ in FAULTS])
@@ -79,6 +94,31 @@ def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: st
     assert message in text
     assert "\n" not in text
     assert text.startswith("--set: ")
+
+
+@pytest.mark.parametrize(
+    ("of_init", "of_sft", "fault"),
+    [
+        ("{}", "{}", None),
+        ("{}", "{rank=16, alpha=32}", None),
+        ("{rank=8}", "{rank=4}", "it goes on with the adapter of init, so it must have rank = 8, alpha = 32, targets"),
+        ("{targets=['q_proj']}", "{}", "so it must have rank = 16, alpha = 32, targets = ('q_proj',); without lora it"),
+    ],
+)
+def test_a_branch_goes_on_with_the_adapter_that_it_starts_from(
+    tiny_file: Path, of_init: str, of_sft: str, fault: str | None
+) -> None:
+    changes = [f"init.lora={of_init}", f"branches.sft.lora={of_sft}"]
+    if fault is None:
+        study = load_study(tiny_file, changes)
+        assert study.branches["sft"].settings.lora == study.init.settings.lora
+        assert study.branches["ppo"].settings.lora is None, "it trains the merged model"
+    else:
+        with pytest.raises(ConfigError) as caught:
+            load_study(tiny_file, changes)
+        assert "branches.sft.lora: " in str(caught.value)
+        assert fault in str(caught.value)
+    load_study(tiny_file, [*changes, "branches.sft.start=model"])
 
 
 def test_a_fault_beside_an_override_is_the_files(tiny_file: Path) -> None:

@@ -39,6 +39,7 @@ def test_a_dry_run_prints_every_branch_and_keeps_nothing(
     rows = {line[0]: line[4:] for line in lines if len(line) == 8 and line[4].isdigit()}
     assert int(rows["sft"][0]) == int(rows["diverging"][0]) > 1
     assert "An estimate" in printed
+    assert "Device: the CPU." in printed
     assert "With 1 seed, 3 problems a split and 1 answer a problem, the smallest true difference" in " ".join(
         printed.split()
     )

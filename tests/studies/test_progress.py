@@ -74,14 +74,16 @@ def test_a_log_has_a_line_for_every_event(study: Study, tmp_path: Path) -> None:
     earlier, folder = (branch(study, name).folder(tmp_path) for name in ("ppo", "sft"))
     trained(earlier, 1, 1.0)
     evaluated(earlier, 1, train=1.0, rule_ood=1.0)  # before this run, which goes on with the branch
-    with LogDisplay(study, plan(study), tmp_path, Console(file=out, width=40)) as shown:
+    with LogDisplay(study, plan(study), tmp_path, Console(file=out, width=40), "the CPU") as shown:
         shown.show({"sft-seed0": "waiting", "ppo-seed0": "running"})
         shown.show({"sft-seed0": "running", "ppo-seed0": "running"})
         trained(folder, 2, study.budget.flops / 2)
         evaluated(folder, 2, train=0.5, rule_ood=0.25)
         shown.show({"sft-seed0": "running", "ppo-seed0": "failed"})
         shown.show({"sft-seed0": "done", "ppo-seed0": "failed"})
-    assert [line.split(maxsplit=1)[1] for line in out.getvalue().splitlines()] == [
+    device, *events = out.getvalue().splitlines()
+    assert device == "Device: the CPU"
+    assert [line.split(maxsplit=1)[1] for line in events] == [
         "ppo-seed0: running",
         "sft-seed0: running",
         "sft-seed0: step 2, 50% of its compute: train 0.50  rule_ood 0.25",
@@ -96,11 +98,11 @@ def test_a_live_table_fits_80_columns_and_shows_who_runs(study: Study, tmp_path:
     trained(folder, 12345, study.budget.flops / 2)
     evaluated(folder, 12345, train=0.5, rule_ood=0.25)
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
-    with LiveDisplay(study, plan(study), tmp_path, console) as shown:
+    with LiveDisplay(study, plan(study), tmp_path, console, "NVIDIA H200") as shown:
         shown.show({"init-seed0": "done", "sft-seed0": "running", "ppo-seed0": "waiting"})
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80 + len("\x1b[?25h")
-    assert any("tiny  1 of 3 branches" in line for line in lines)
+    assert any("tiny  1 of 3 branches" in line and "on NVIDIA H200" in line for line in lines)
     rows = {line.split()[0]: line.split() for line in lines if line.split()}
     assert rows["sft"][1:3] == ["0", "12345"] and rows["sft"][-3:] == ["50%", "0.50", "0.25"]
     assert rows["init"][-1] == "done"

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import Finished, resume_study, run_study
+from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -46,11 +46,25 @@ def test_every_checkpoint_of_the_sound_branches_is_evaluated(whole: Finished) ->
     assert last["flops"] >= 4e7
 
 
+def test_a_model_that_is_still_to_be_made_is_told_before_there_is_a_folder(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    study = load_study(tiny_file, ["model=smollm2"])
+    with pytest.raises(ConfigError, match="make it with: shiftgym backbone smollm2"):
+        run_study(study, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert load_study(whole.folder / "study.toml") == load_study(faulty_file)
     environment = json.loads((whole.folder / "environment.json").read_text())
     assert environment["workers"] == 2
     assert environment["packages"]["torch"]
+    assert environment["placement"] == {
+        "device": "cpu", "dtype": "float32", "attention": "auto", "gradient_checkpointing": False
+    }  # fmt: skip
+    assert "gpus" not in environment
     assert (whole.folder / "report.html").is_file()
     drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
@@ -105,6 +119,70 @@ def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytes
     assert again == whole
     assert {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")} == before
     assert "failing-seed0: running" in capsys.readouterr().out
+
+
+def test_a_missing_package_is_named_before_a_folder_is_made(
+    adapted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shiftgym.training.settings.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"lora needs peft, which is not installed: pip install 'shiftgym\[peft\]'"):
+        run_study(load_study(adapted_file), runs=tmp_path, plain=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_with_adapters_is_carried_out_whole(adapted_file: Path, tmp_path: Path) -> None:
+    study = load_study(adapted_file)
+    finished = run_study(study, runs=tmp_path, workers=2, plain=True)
+    assert (finished.stopped, finished.failed) == ({}, {})
+    assert (finished.folder / "report.html").is_file()
+
+    def last(branch: str) -> Path:
+        return sorted((finished.folder / "branches" / f"{branch}-seed0" / "checkpoints").glob("step-*"))[-1]
+
+    def base(branch: str) -> str:
+        return str(json.loads((last(branch) / "adapter_config.json").read_text())["base_model_name_or_path"])
+
+    assert base("init") == base("sft") == base("ppo") == study.model, "branches go on with the adapter of the start"
+    assert base("renewed") == str(last("whole"))
+    assert not (last("whole") / "adapter_config.json").exists()
+    weights = load_file(last("ppo") / "adapter_model.safetensors")
+    assert {len(value) for name, value in weights.items() if "lora_A" in name} == {2}
+    assert (last("ppo") / "value_head.safetensors").exists()
+    for branch in ("sft", "ppo", "whole", "renewed"):
+        rows = [json.loads(line) for line in (last(branch).parents[1] / "probes.jsonl").read_text().splitlines()]
+        assert all(row["kl_to_start"] is not None for row in rows)
+    started, went_on = (load_file(last(name) / "adapter_model.safetensors") for name in ("init", "sft"))
+    assert any(bool(value.any()) for name, value in started.items() if "lora_B" in name)
+    assert started.keys() == went_on.keys()
+    first = json.loads((last("renewed").parents[1] / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["kl"] == 0
+
+
+def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: Path, nvidia_smi: Any) -> None:
+    def on(device: str) -> tuple[str, list[str], int]:
+        study = load_study(tiny_file, [f"device={device}"])
+        where = engine(None, study.placement)
+        return placed(study, where).device, [gpu.name for gpu in where.gpus], where.workers
+
+    cores = len(os.sched_getaffinity(0))
+    assert on("auto") == ("cpu", [], cores)
+    nvidia_smi(3)
+    assert on("auto") == on("cuda") == ("cuda", ["0", "1", "2"], 3)
+    # A branch sees one GPU only, whichever of the machine it is.
+    assert on("cuda:2") == ("cuda", ["2"], 1)
+    assert on("cpu") == ("cpu", [], cores)
+
+
+def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
+    nvidia_smi(2)
+    placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
+    found = environment(engine(3, placement), placement)
+    assert found["placement"]["device"] == "cuda"
+    assert found["placement"]["dtype"] == "bfloat16"
+    assert found["gpus"]["devices"] == ["NVIDIA H200"]
+    assert found["gpus"]["memory_mib"] == [143771]
+    assert found["gpus"]["driver"] == "570.1"
+    assert found["workers"] == 3
 
 
 def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) -> None:

@@ -175,3 +175,9 @@ class Bench:
 @pytest.fixture
 def bench(chat_format: ChatFormat, task: Repeat) -> Bench:
     return Bench(chat_format, task)
+
+
+@pytest.fixture
+def make_bench(chat_format: ChatFormat, task: Repeat) -> Callable[[], Bench]:
+    """Makes a bench with weights of its own, always the same."""
+    return lambda: Bench(chat_format, task)

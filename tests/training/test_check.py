@@ -115,9 +115,10 @@ def test_each_fault_is_found_and_no_other(
     assert all(detail in text for text in found.values()), found
 
 
+@pytest.mark.parametrize("lora", [None, {"rank": 2, "alpha": 4}], ids=["whole", "lora"])
 @pytest.mark.parametrize("name", ["sft", "ppo", "distill", "replay"])
-def test_shipped_recipes_are_sound(name: str, tiny_points: Path) -> None:
+def test_shipped_recipes_are_sound(name: str, lora: dict[str, int] | None, tiny_points: Path) -> None:
     short = {"max_new_tokens": 8} if name != "sft" else {}
-    findings = check_recipe(name, settings=short, model=str(tiny_points))
+    findings = check_recipe(name, settings={**short, "lora": lora}, model=str(tiny_points))
     assert len(findings) == 6
     assert [finding for finding in findings if not finding.ok] == []

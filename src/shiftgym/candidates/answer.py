@@ -66,7 +66,7 @@ def _answering(judging: Judging, checkpoint: Checkpoint) -> dict[str, Any]:
         "source": checkpoint.source,
         FINGERPRINT: fingerprint(checkpoint),
         "seed": judging.seed,
-        "chat_template": judging.chat_template,
+        "chat_template": judging.study.chat_template,
         **judging.study.questions(),
     }
 
@@ -78,8 +78,7 @@ def loaded(judging: Judging, candidate: Candidate, checkpoint: Checkpoint) -> "P
     return load_named(
         checkpoint.source,
         placement=judging.study.placement,
-        chat_template=judging.chat_template,
-        template_variables=judging.study.template_variables,
+        **judging.study.chat_options,
     )
 
 

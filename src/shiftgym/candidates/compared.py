@@ -125,7 +125,8 @@ def compare(
             together with the result.
         probes: also measure memorisation and forgetting (`docs/measures.md`).
         seed: of sampled answers.
-        chat_template: a Jinja template that replaces that of every local model which is given by name.
+        chat_template: a Jinja template, or the path of its file. It replaces that of every local model which is given
+            by name.
         served: the model of an endpoint that is given without `#MODEL`.
         flops_per_step: FLOPs of a training step, for folders of checkpoints that do not say.
         endpoint: how endpoints are asked.

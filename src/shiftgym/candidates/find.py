@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
 from shiftgym.layout import CheckpointFolder
-from shiftgym.models.shipped import HUB_ID, backbones
+from shiftgym.models.shipped import GGUF, HUB_ID, backbones, is_local
 from shiftgym.policies.endpoint import endpoint_address, is_endpoint
 from shiftgym.reading import nearest
 
@@ -27,7 +27,7 @@ _CHECKPOINT = re.compile(r"(?:checkpoint|ckpt|global_step|step|iter)[-_]?(\d+)(?
 _INSIDE = ("", "actor/huggingface", "huggingface", "actor", "policy", "model", "hf")
 """Where in its folder a trainer may put the model, in the order of preference."""
 
-WEIGHTS = (".safetensors", ".bin")
+WEIGHTS = (".safetensors", ".bin", GGUF)
 NO_MODEL = {"trainer_state.json", "training_args.bin", CheckpointFolder(Path()).state.name}
 """Files beside a model that say nothing about it."""
 
@@ -40,7 +40,7 @@ class Checkpoint:
     """One model that answers."""
 
     source: str
-    """A backbone, a directory, `owner/name` with an optional `@revision`, or `URL#MODEL`."""
+    """A backbone, a directory, a GGUF file, `owner/name` with an optional `@revision`, or `URL#MODEL`."""
     step: int = 0
     """Optimizer steps since BASE; 0 where they are not known."""
     flops: float | None = None
@@ -110,6 +110,9 @@ def _find(given: "PolicyLike", served: str | None, flops_per_step: float | None)
     if Path(name).is_dir():
         checkpoints = _in_directory(Path(name).resolve(), flops_per_step)
         return Candidate("", str(Path(name).resolve()), tuple(checkpoints))
+    if is_local(name):
+        path = str(Path(name).resolve())
+        return Candidate("", path, (Checkpoint(path),))
     if name in backbones() or name == "expert" or HUB_ID.fullmatch(name):
         return Candidate("", name, (Checkpoint(name),))
     raise ConfigError(
@@ -165,7 +168,8 @@ def _model_in(folder: Path) -> Path | None:
         if (at / "adapter_config.json").is_file():
             return at
         # The folder itself is taken without weights too, so that loading says which files are missing.
-        if (at / "config.json").is_file() and (not inside or _has_weights(at)):
+        whole = (at / "config.json").is_file() and (not inside or _has_weights(at))
+        if whole or any(at.glob(f"*{GGUF}")):
             return at
     return None
 
@@ -225,20 +229,23 @@ def _distinct(names: Sequence[str], taken: set[str] | None = None) -> list[str]:
 
 
 def fingerprint(checkpoint: Checkpoint) -> str | None:
-    """A digest that changes with the files of a model directory; None for what is no directory."""
-    folder = Path(checkpoint.source)
-    return _digest(folder, (*WEIGHTS, ".json", ".jinja", ".model")) if folder.is_dir() else None
+    """A digest that changes with the files of a model directory, or with a GGUF file; None for what is neither."""
+    return _digest(Path(checkpoint.source), (*WEIGHTS, ".json", ".jinja", ".model")) if _on_disk(checkpoint) else None
 
 
 def gone(checkpoint: Checkpoint) -> bool:
-    """Whether it was given as a directory that is not there any more."""
-    return Path(checkpoint.source).is_absolute() and not Path(checkpoint.source).is_dir()
+    """Whether it was given as a directory or a file that is not there any more."""
+    return Path(checkpoint.source).is_absolute() and not _on_disk(checkpoint)
 
 
-def _digest(folder: Path, endings: Sequence[str]) -> str:
+def _on_disk(checkpoint: Checkpoint) -> bool:
+    return Path(checkpoint.source).is_absolute() and is_local(checkpoint.source)
+
+
+def _digest(model: Path, endings: Sequence[str]) -> str:
     """Of each file only the size, the beginning and the end are read, which suffices to notice another model."""
     digest = sha256()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(model.iterdir()) if model.is_dir() else [model]:
         if path.suffix in endings and path.name not in NO_MODEL:
             size = path.stat().st_size
             with path.open("rb") as file:

@@ -18,6 +18,7 @@ from shiftgym.studies.tables import Probes
 TAKEN = (
     "name",
     "note",
+    "chat_template",
     "template_variables",
     "device",
     "dtype",
@@ -43,8 +44,6 @@ class Judging:
     """BASE first."""
     seed: int = 0
     """Seed of sampled answers."""
-    chat_template: str | None = None
-    """The chat template that is forced on every local model."""
     endpoint: EndpointSettings = DEFAULT_SETTINGS
     """How endpoints are asked. No answer depends on it."""
 
@@ -59,14 +58,13 @@ class Judging:
     def record(self) -> dict[str, Any]:
         """What `study.toml` of the run folder holds."""
         names = [candidate.label for candidate in self.candidates[1:]]
-        record = {
+        return {
             **self.study.model_dump(mode="json", include={*TAKEN}, exclude_none=True),
             "title": f"{', '.join(names)} compared with {self.base.label}",
             "model": self.base.checkpoints[0].source,
             "seeds": [self.seed],
             "candidates": {each.key: _candidate_record(each) for each in self.candidates},
         }
-        return record if self.chat_template is None else record | {"chat_template": self.chat_template}
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.record())

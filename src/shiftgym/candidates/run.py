@@ -14,15 +14,17 @@ from shiftgym.candidates.answering import Answering
 from shiftgym.candidates.find import Candidate, find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
 from shiftgym.candidates.verdicts import finish
-from shiftgym.engines.base import Engine, Job
+from shiftgym.engines.base import Engine, Job, gpu_share
 from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
+from shiftgym.models.resolve import check_named
+from shiftgym.models.template_file import template_text
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
-from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
+from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import engine, environment, last_words, only_one
+from shiftgym.studies.run import engine, environment, last_words, only_one, placed
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
@@ -45,11 +47,15 @@ def prepare(
     """What is to be asked of whom; the arguments are those of `compare`.
 
     Raises:
-        ConfigError: something given is no model, or the study differs from training in nothing.
+        ConfigError: something given is no model, the study differs from training in nothing, or this machine has no
+            such device.
     """
     chosen = judged_study(load_study(study, [*overrides, *placement.overrides]), probes)
+    if chat_template is not None:
+        chosen = chosen.model_copy(update={"chat_template": template_text(chat_template)})
+    chosen.placement.gpus()
     candidates = find_candidates(given, labels, served=served, flops_per_step=flops_per_step)
-    return Judging(chosen, tuple(candidates), seed, chat_template, endpoint)
+    return Judging(chosen, tuple(candidates), seed, endpoint)
 
 
 def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int | None = None) -> dict[str, str]:
@@ -59,11 +65,13 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         What could not answer, with the reason.
 
     Raises:
-        ConfigError: `folder` holds something else, is being worked on, or BASE could not answer.
+        ConfigError: `folder` holds something else, is being worked on, one of the models is not to be had, or BASE
+            could not answer.
     """
     run = RunFolder(folder)
     make_folder(folder)
-    where = engine(workers)
+    loads = any(_loads(one) for one in judging.candidates)
+    where = engine(workers, judging.study.placement if loads else Placement(device="cpu"))
     with only_one(run):
         judging = with_recorded(judging, run)
         todo = [
@@ -72,8 +80,11 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
             for one in (Answering(candidate, checkpoint) for checkpoint in candidate.checkpoints)
             if _unsure(judging, candidate) or not answered(judging, candidate, one.checkpoint, folder)
         ]
+        for one in todo:
+            if one.candidate.policy is None:
+                check_named(one.checkpoint.source)
         write_text(run.study, judging.to_toml())
-        write_text(run.environment, json.dumps(environment(where), indent=1))
+        write_text(run.environment, json.dumps(environment(where, judging.study.placement), indent=1))
         for one in todo:
             one.folder(folder).done.unlink(missing_ok=True)
         failed = _ask(judging, todo, folder, where, console)
@@ -107,6 +118,12 @@ def _ask(judging: Judging, todo: Sequence[Answering], folder: Path, where: Engin
     return failed
 
 
+def _loads(candidate: Candidate) -> bool:
+    """Whether a model of this machine answers, and not the expert or an endpoint."""
+    source = candidate.checkpoints[0].source
+    return candidate.policy is None and source != "expert" and not is_endpoint(source)
+
+
 def _unsure(judging: Judging, candidate: Candidate) -> bool:
     """Whether its answers or probes follow from an object. Nothing tells whether that is the one of an earlier call."""
     return candidate.policy is not None or (judging.study.probes is not None and judging.base.policy is not None)
@@ -116,7 +133,11 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
     """Let the engine carry out what is left to do; what failed, with the last words of its log."""
     first = judging.base.label if judging.study.probes is not None and judging.base.label in todo else None
     # Objects cannot go to another process, and none of these asks one.
-    portable = replace(judging, candidates=tuple(replace(one, policy=None) for one in judging.candidates))
+    portable = replace(
+        judging,
+        study=placed(judging.study, where),
+        candidates=tuple(replace(one, policy=None) for one in judging.candidates),
+    )
     jobs = [
         Job(
             title,
@@ -124,6 +145,7 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
             (portable, one.candidate, one.checkpoint, folder),
             one.folder(folder).log,
             needs=None if title == first else first,
+            gpus=gpu_share(where) if _loads(one.candidate) or judging.study.probes is not None else 0.0,
         )
         for title, one in todo.items()
     ]

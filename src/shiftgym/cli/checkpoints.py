@@ -1,13 +1,12 @@
-"""`shiftgym eval` and `shiftgym compare`: the commands about models that are there already, without logic."""
+"""`shiftgym eval`, `model` and `compare`: the commands about models that are there already, without logic."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from cyclopts.validators import Path as PathValidator
 
-from shiftgym.cli.options import Attention, Count, Device, Dtype, Index, Overrides
+from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, Index, Overrides
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
@@ -28,6 +27,7 @@ def evaluate(
     device: Device = None,
     dtype: Dtype = None,
     attention: Attention = None,
+    chat_template: ChatTemplate = None,
     served: str | None = None,
     endpoint: EndpointOptions = DEFAULT_SETTINGS,
     seed: Index = 0,
@@ -54,14 +54,48 @@ def evaluate(
     out
         Folder for results.jsonl and evaluation_episodes.jsonl.
     """
+    from shiftgym.models.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.single import evaluate_model
 
     changes = [f"evaluation.problems={problems}"] if problems is not None else []
     changes += Placement.chosen(device=device, dtype=dtype, attention=attention).overrides
+    changes += template_overrides(chat_template)
     chosen = load_study(study, [*(overrides or ()), *changes])
     evaluate_model(policy, chosen, splits=split, served=served, endpoint=endpoint, seed=seed, out=out)
+
+
+def model(
+    name: str,
+    /,
+    *,
+    task: Annotated[str | None, Parameter(help="Task of the example conversation; see `shiftgym play`.")] = None,
+    study: Annotated[
+        str | None, Parameter(help="A study that has it; by default points-text or points-vision.")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    chat_template: ChatTemplate = None,
+) -> None:
+    """Say what a model is: family, size, memory, how it is read, and a conversation in tokens with what is trained.
+
+    Example: shiftgym model points-0
+
+    Parameters
+    ----------
+    name
+        A backbone, a model directory, a LoRA adapter, a GGUF file, or a hub id owner/name@revision.
+    """
+    from rich.console import Console
+
+    from shiftgym.placement import Placement
+    from shiftgym.studies.model_page import print_model
+
+    placement = Placement.chosen(device=device, dtype=dtype, attention=attention)
+    template = str(chat_template) if chat_template else None
+    print_model(name, Console(), task=task, study=study, placement=placement, chat_template=template)
 
 
 def compare(
@@ -81,7 +115,7 @@ def compare(
     out: Path | None = None,
     served: str | None = None,
     endpoint: EndpointOptions = DEFAULT_SETTINGS,
-    chat_template: Annotated[Path | None, Parameter(validator=PathValidator(exists=True, dir_okay=False))] = None,
+    chat_template: ChatTemplate = None,
     flops_per_step: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     seed: Index = 0,
     workers: Count | None = None,
@@ -113,8 +147,6 @@ def compare(
         The run folder; by default a new one. Give an earlier one to resume it, or to add a model or problems to it.
     served
         The model of an endpoint that is given without #MODEL.
-    chat_template
-        A file with a Jinja template that replaces the chat template of every local model.
     flops_per_step
         FLOPs of a training step, for folders of checkpoints that do not say.
     seed
@@ -138,7 +170,7 @@ def compare(
         labels=label or (),
         probes=probes,
         seed=seed,
-        chat_template=chat_template.read_text(encoding="utf-8") if chat_template else None,
+        chat_template=str(chat_template) if chat_template else None,
         served=served,
         flops_per_step=flops_per_step,
         endpoint=endpoint,

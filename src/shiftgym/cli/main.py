@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import shiftgym
-from shiftgym.cli.checkpoints import compare, evaluate
-from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
+from shiftgym.cli.checkpoints import compare, evaluate, model
+from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -51,6 +51,7 @@ app = App(
 app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
+app.command(model)
 
 
 @app.command
@@ -86,6 +87,7 @@ def train(
     dtype: Dtype = None,
     attention: Attention = None,
     gradient_checkpointing: GradientCheckpointing = None,
+    chat_template: ChatTemplate = None,
 ) -> None:
     """Train one model with one recipe, outside any study. Run the same command again to resume.
 
@@ -108,15 +110,15 @@ def train(
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
+    from shiftgym.models.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.single import train_model
 
     placement = Placement.chosen(
         device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
     )
-    train_model(
-        model, recipe, task=task, steps=steps, seed=seed, overrides=[*(overrides or ()), *placement.overrides], out=out
-    )
+    changes = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template)]
+    train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=changes, out=out)
 
 
 @app.command
@@ -141,8 +143,8 @@ def backbone(
     seed
         Seed of corpus and weights; `smollm2` has none.
     out
-        Folder of the model; by default NAME-SEED among the weights of this package, for smollm2 ~/.cache/shiftgym/smollm2
-        (or $XDG_CACHE_HOME), where studies find it by its name.
+        Folder of the model; by default NAME-SEED among the weights of this package, and for smollm2
+        ~/.cache/shiftgym/smollm2 (or $XDG_CACHE_HOME/shiftgym/smollm2), where studies find it by its name.
     """
     from shiftgym.backbones.build import build
 
@@ -276,8 +278,8 @@ def bench() -> int:
 
     Example: shiftgym bench
     """
-    # The comparison with TRL needs an environment of its own; `make bench` runs it there.
-    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith("trl_")]
+    # The comparison with TRL needs an environment of its own, in which `make bench` runs it; `make gpu` needs a GPU.
+    scripts = [path for path in sorted(BENCHMARKS.glob("*.py")) if not path.name.startswith(("trl_", "gpu"))]
     if not scripts:
         raise ConfigError("bench: the benchmarks come with a clone of the repository, not with the installed package")
     return max(subprocess.call([sys.executable, script]) for script in scripts)

@@ -1,9 +1,11 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+from cyclopts.validators import Path as PathValidator
 
 Overrides = Annotated[
     list[str] | None,
@@ -30,5 +32,13 @@ GradientCheckpointing = Annotated[
         help="Run each layer again in the backward pass instead of keeping what it computed: slower, less memory."
     ),
 ]
+ChatTemplate = Annotated[
+    Path | None,
+    Parameter(
+        validator=PathValidator(exists=True, dir_okay=False),
+        help="A file with a Jinja template that replaces the chat template of the model, or that a base model lacks.",
+    ),
+]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
+Memory = Annotated[float | None, Parameter(validator=Number(gt=0))]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from shiftgym.cli.options import Attention, Count, Device, Dtype, GradientCheckpointing, Overrides
+from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Memory, Overrides
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
 
@@ -21,8 +21,10 @@ def run(
     dtype: Dtype = None,
     attention: Attention = None,
     gradient_checkpointing: GradientCheckpointing = None,
+    chat_template: ChatTemplate = None,
     scale: str | None = None,
     dry_run: bool = False,
+    device_memory: Memory = None,
     resume: Path | None = None,
     workers: Count | None = None,
     plain: bool = False,
@@ -40,7 +42,10 @@ def run(
     scale
         For a suite: a smaller size that its file defines, such as smoke.
     dry_run
-        Only print the plan: branches, steps, estimated time.
+        Only print the plan: the memory of each branch and whether it fits, steps, estimated time. The exit code is 1 if
+        a branch does not fit. A model directory with config.json alone will do for the memory.
+    device_memory
+        For --dry-run: GB of a GPU that is not here, one for each branch. By default what this machine has.
     resume
         Resume this run folder. Finished branches are not run again.
     workers
@@ -51,6 +56,7 @@ def run(
     runs
         The folder in which run folders are made.
     """
+    from shiftgym.models.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
@@ -61,7 +67,7 @@ def run(
     placement = Placement.chosen(
         device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
     )
-    overrides = [*(overrides or ()), *placement.overrides]
+    overrides = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template)]
     if resume is not None:
         if _holds_suite(resume):
             if name or overrides or scale:
@@ -84,8 +90,9 @@ def run(
         raise ConfigError(f"study run {name}: --scale is for suites, and {name} is one study")
     chosen = load_study(name, overrides)
     if dry_run:
-        print_plan(chosen, workers=workers)
-        return 0
+        return 0 if print_plan(chosen, workers=workers, device_memory=device_memory) else 1
+    if device_memory is not None:
+        raise ConfigError("--device-memory is for --dry-run")
     return 1 if run_study(chosen, runs=runs, workers=workers, plain=plain).failed else 0
 
 
@@ -123,10 +130,10 @@ def list_studies() -> None:
     from shiftgym.studies.suite import load_suite, shipped_suites
 
     for name in shipped_studies():
-        print(f"{name:24}{load_study(name).title}")
+        print(f"{name:26}{load_study(name).title}")
     for name in shipped_suites():
         suite = load_suite(name)
-        print(f"{name:24}{suite.tables.title} ({len(suite.studies)} studies)")
+        print(f"{name:26}{suite.tables.title} ({len(suite.studies)} studies)")
 
 
 @study.command

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from shiftgym.batching import BatchLimit
 from shiftgym.episodes import play
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.measures import measure_episode
+from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.resolve import resolve_policy
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.base import Policy
@@ -35,8 +37,8 @@ Row = dict[str, Any]
 what happened (see `measures.measure_episode`)."""
 
 BATCH = 128
-"""Decisions answered at the same time, across all splits. Larger batches are hardly faster, and the key-value cache of
-a policy that uses all its attempts on long answers then takes gigabytes."""
+"""Decisions answered at the same time, across all splits, where no GPU has room for more. On a CPU larger batches are
+hardly faster, and the key-value cache of a policy that uses all its attempts on long answers then takes gigabytes."""
 
 SAMPLE = 12
 """Problems of each split and decoding whose whole (first) episode is kept for the report's episode browser."""
@@ -105,7 +107,7 @@ def evaluate(
     temperature: float = 1.0,
     max_new_tokens: int = 96,
     origin: Mapping[str, Any] | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
     placement: Placement = DEFAULT_PLACEMENT,
 ) -> Evaluation:
     """Play the problems 0 to `problems` - 1 of each split under each decoding, with the task's full limit.
@@ -126,7 +128,8 @@ def evaluate(
         temperature: of a model under the sampled decoding.
         max_new_tokens: longest answer of a model, in tokens.
         origin: the first columns of every row and record: branch, seed, step, fraction, flops, flops_paper.
-        batch: decisions that are answered at the same time. No outcome depends on it.
+        batch: decisions that are answered at the same time; by default as many as a GPU has room for, or `BATCH`. A
+            batch that runs out of memory is split. No outcome depends on it.
         placement: where a policy that is given by name runs, and in which form.
 
     Raises:
@@ -169,7 +172,7 @@ def evaluate_batches(
     samples: int,
     decodings: Sequence[Decoding],
     origin: Mapping[str, Any] | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
     skip: Collection[Asked] = (),
 ) -> Iterator[Evaluation]:
     """The same as `evaluate`, batch by batch, so that nothing that was answered need be lost.
@@ -183,19 +186,22 @@ def evaluate_batches(
     """
     for split in splits:
         require_split(task, split)
+    limit = BatchLimit()
     for decoding in decodings:
         left = [(decoding, split, index) for split in splits for index in range(problems)]
         deal = [task.problem(split, index) for _, split, index in left if (decoding, split, index) not in skip]
         if not deal:
             continue
         answering, times = policy_for(decoding), samples if decoding == "sampled" else 1
-        for several in batches(task, deal, times, batch):
+        size = batch or decisions_at_once(answering, task, deal[0]) or BATCH
+        for several in batches(task, deal, times, size):
             found = Evaluation()
             answered = [(problem, sample) for problem in several for sample in range(times)]
             # The noise does not depend on the checkpoint: all share it, which lowers the variance of paired
             # differences.
             noise = [["evaluation", problem.split, problem.index, sample] for problem, sample in answered]
-            played = play(answering, task, [problem for problem, _ in answered], noise=noise, ahead=True)
+            asked = [problem for problem, _ in answered]
+            played = play(answering, task, asked, noise=noise, ahead=True, batch=limit)
             for start in range(0, len(played), times):
                 first, *_ = alike = played[start : start + times]
                 labels = {**(origin or {}), "split": first.problem.split, "decoding": decoding}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from shiftgym.batching import BatchLimit
 from shiftgym.episodes import Episode, play
 from shiftgym.evaluation.evaluate import batches
 from shiftgym.evaluation.probed import Probed, measure_probed
@@ -78,7 +79,7 @@ class Probe:
         solved: Mapping[str, list[list[bool]]] | None = None,
     ) -> None:
         self._start, self._task, self._samples, self._learned = start, task, samples, learned
-        self._temperature = temperature
+        self._temperature, self._limit = temperature, BatchLimit()
         self._problems = {split: [task.problem(split, index) for index in range(problems)] for split in splits}
         self._before = {split: self._sampled(start, of, 1) for split, of in self._problems.items() if start.player}
         self.solved = solved or {
@@ -124,7 +125,7 @@ class Probe:
             several = [(problem, sample) for problem in batch for sample in range(size)]
             noise = [["train", "probe", problem.split, problem.index, sample] for problem, sample in several]
             asked = [problem for problem, _ in several]
-            played += play(policy, self._task, asked, noise=noise, limit=1, ahead=True)
+            played += play(policy, self._task, asked, noise=noise, limit=1, ahead=True, batch=self._limit)
         return [played[start : start + size] for start in range(0, len(played), size)]
 
     def _greedy(self, subject: Subject, problems: Sequence[Any]) -> list[Episode]:
@@ -133,7 +134,7 @@ class Probe:
         return [
             episode
             for batch in batches(self._task, problems)
-            for episode in play(policy, self._task, batch, limit=1, ahead=True)
+            for episode in play(policy, self._task, batch, limit=1, ahead=True, batch=self._limit)
         ]
 
     def _divergences(self, player: "Player", other: "Player", sampled: Sequence[Sequence[Episode]]) -> list[float]:

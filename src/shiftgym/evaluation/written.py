@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import BATCH, Asked, Decoding, by_decoding, evaluate_batches
+from shiftgym.evaluation.evaluate import Asked, Decoding, by_decoding, evaluate_batches
 from shiftgym.files import append_lines, drop_half_line, make_folder, read_json, read_lines, write_lines, write_text
 from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
@@ -74,7 +74,7 @@ def evaluate_into(
     seed: int,
     origin: Mapping[str, Any],
     endpoint: EndpointSettings = DEFAULT_SETTINGS,
-    batch: int = BATCH,
+    batch: int | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> None:
     """Evaluate a policy and add its rows to `folder` batch by batch. What is there already is not asked again, so a

@@ -66,19 +66,16 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
     way_out = f"write its directory or hub id into base_model_name_or_path of its {CONFIG}"
     if not name:
         raise broken(source, f"the adapter does not say which model it belongs to; {way_out}")
-    revision = values.get("revision")
     if Path(name).parts[-2:-1] == WEIGHTS.parts[-1:] and Path(name).name in shipped():
         # A shipped backbone is named by its path, which peft finds too. It may lie elsewhere on this machine.
         name = Path(name).name
     try:
-        base = find_source(name, source.folder)
-    except ConfigError:
-        raise broken(source, f"it is an adapter of {name!r}, which is not there; {way_out}") from None
-    if base.folder is not None and source.folder is not None and base.folder.resolve() == source.folder.resolve():
+        base = find_source(name, source.folder, values.get("revision"))
+    except ConfigError as error:
+        raise broken(source, f"it is an adapter, and its base is missing: {error}; {way_out}") from None
+    if base.folder.resolve() == source.folder.resolve():
         raise broken(source, f"the adapter names itself as the model it belongs to; {way_out}")
-    if base.local or base.revision or not revision:
-        return base
-    return Source(f"{name}@{revision}", base.path, local=False, revision=revision)
+    return base
 
 
 @contextmanager
@@ -101,17 +98,17 @@ def merge(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
     from peft.utils import load_peft_weights
 
     source = adapter.source
-    at: dict[str, Any] = {} if source.revision is None else {"revision": source.revision}
     with explained(source, f"its adapter of {adapter.base.name!r}: "):
-        weights = load_peft_weights(source.path, device="cpu", **at)
+        weights = load_peft_weights(str(source.folder), device="cpu")
         _make_room(base, weights)
-        tuned = get_peft_model(base, PeftConfig.from_pretrained(source.path, **at))
-        missing = tuned.load_adapter(source.path, "default", torch_device="cpu", **at).missing_keys
+        tuned = get_peft_model(base, PeftConfig.from_pretrained(str(source.folder)))
+        missing = tuned.load_adapter(str(source.folder), "default", torch_device="cpu").missing_keys
         if missing:
             cause = f"{len(missing)} of its adapter's weights are missing ({listed(missing)})"
             raise broken(source, f"{cause}; copy or download it again")
         merged: PreTrainedModel = tuned.merge_and_unload()
-    # What is trained from here on has the adapter as its base, not what the adapter belongs to.
+    # A plain model, of which all can be trained. What is trained has the adapter as its base, not what that belongs to.
+    merged.requires_grad_(True)
     merged.name_or_path, merged.config._commit_hash = source.path, source.revision
     return merged
 
@@ -123,15 +120,9 @@ def attach(adapter: Adapter, base: PreTrainedModel) -> PreTrainedModel:
         ConfigError: the adapter's files are not whole, it does not fit the base, or it is no plain LoRA adapter.
     """
     source = adapter.source
-    if source.folder is None:
-        raise broken(source, "training goes on with an adapter in a directory only; download it, and give its path")
-    with explained(source, f"its adapter of {adapter.base.name!r}: "):
-        lora.attach(
-            base,
-            source.folder,
-            str(Path(adapter.base.path).resolve()) if adapter.base.local else adapter.base.path,
-            adapter.base.revision,
-        )
+    of = adapter.base
+    with explained(source, f"its adapter of {of.name!r}: "):
+        lora.attach(base, source.folder, of.hub_id or str(Path(of.path).resolve()), of.revision)
     return base
 
 

@@ -137,6 +137,10 @@ class ChatFormat:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return self.pictures.flops(shown) if self.pictures is not None else 0
 
+    def backward_flops(self, shown: Sequence[int]) -> int:
+        """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
+        return self.pictures.backward_flops(shown) if self.pictures is not None else 0
+
     def _prompt(self, key: "_Key", closed: bool) -> list[int]:
         messages = _messages(key)
         text = self._render(messages) + (self._turn.closing if closed else "")
@@ -173,8 +177,8 @@ class ChatFormat:
         first, *rest = text.split(placeholder)
         if len(rest) != len(shown):
             raise ConfigError(
-                f"the chat template of {self._template.name!r} writes {placeholder!r} {len(rest)} times for {len(shown)} "
-                "pictures; give one that writes it for each"
+                f"the chat template of {self._template.name!r} writes {placeholder!r} {len(rest)} times for "
+                f"{len(shown)} pictures; give one that writes it for each"
             )
         # The text around a picture is tokenised with what it stands in, as the model's own processor does it.
         for picture, following in zip(shown, rest, strict=True):

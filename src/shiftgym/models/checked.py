@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import (
 from shiftgym.errors import ConfigError
 from shiftgym.messages import user
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.faults import NO_TOKENIZER, broken, explained, listed
+from shiftgym.models.faults import NO_TOKENIZER, OWN_CODE, broken, explained, listed
 from shiftgym.models.source import Source
 
 
@@ -26,8 +26,7 @@ def read_config(source: Source) -> dict[str, Any] | None:
     Raises:
         ConfigError: it is not what transformers writes.
     """
-    with explained(source):
-        path = source.find("config.json", reach=True)
+    path = source.find("config.json")
     if path is None:
         return None
     with explained(source, "config.json is no JSON: "):
@@ -44,14 +43,17 @@ def check_config(source: Source, values: Mapping[str, Any] | None) -> None:
     kind = values.get("model_type")
     if kind not in CONFIG_MAPPING:
         if "auto_map" in values:
-            cause = "it is made of code of its own (auto_map in config.json), which is never run here; give a model "
-            cause += "that transformers has a class for, or serve it and give the URL"
+            cause = OWN_CODE
         elif kind is None:
             cause = "config.json has no model_type; give a model written by save_pretrained"
         else:
             cause = f"transformers {transformers.__version__} does not know the model_type {kind!r} of config.json; "
             cause += "install a version that does"
         raise broken(source, cause)
+    kernel = values.get("attn_implementation") or values.get("_attn_implementation")
+    if isinstance(kernel, str) and "/" in kernel:
+        cause = f"config.json asks for the attention kernel {kernel!r} of the hub, whose code is never run here; take "
+        raise broken(source, f"{cause}attn_implementation out of it")
     for name in ("dtype", "torch_dtype"):
         given = values.get(name)
         if isinstance(given, str) and given != "auto" and not hasattr(torch, given.removeprefix("torch.")):
@@ -130,8 +132,6 @@ def _saved_as(model: PreTrainedModel) -> str:
 def _no_config(source: Source) -> ConfigError:
     """The error of a source without config.json, by what else is there."""
     folder = source.folder
-    if folder is None:
-        return broken(source, "it has no config.json on the hub; give a model written by save_pretrained")
     start = f"model directory {source.name!r} has no config.json"
     inner = sorted(path.parent.name for path in folder.glob("*/*config.json"))
     if inner:

@@ -30,3 +30,19 @@ class Conversation:
 
 Judged = list[list[tuple[Conversation, bool]]]
 """For one problem: for each decision some sampled conversations, and whether each ended with a right answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSizes:
+    """How long conversations are: numbers of tokens, and of pictures."""
+
+    prompt: int
+    """The longest prompt, without pictures."""
+    pictures: int
+    """Pictures of a prompt."""
+    answer: int
+    """The longest answer."""
+    attempts: int
+    """Answers of a conversation."""
+    feedback: int
+    """A message between two of them."""

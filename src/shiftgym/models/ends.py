@@ -50,8 +50,13 @@ def find_ends(
     # A special token that only history has behind an answer may as well begin the next message.
     history = common or (past[:1] if not own or past[:1] == question[:1] else [])
     if not answer:
+        end = tokenizer.eos_token
+        way = (
+            f"let it write {end}" if end else "set an eos_token of its tokenizer, which has none, and let it write that"
+        )
         raise ConfigError(
-            f"the chat template of {tokenizer.name_or_path!r} ends an answer with no special token; it must"
+            f"the chat template of {tokenizer.name_or_path!r} ends an answer with no special token, so generation "
+            f"could not stop; {way} behind every answer (--chat-template FILE)"
         )
     # What stands between thinking and an answer ends no answer.
     inner = special.intersection(tokens(turn.thought[1] if turn.thought else ""))

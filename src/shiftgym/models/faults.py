@@ -15,17 +15,17 @@ NAMED = 3
 
 NO_TOKENIZER = "it has no tokenizer files (tokenizer.json); save the tokenizer of the model beside it"
 
+OWN_CODE = (
+    "it needs code of its own (auto_map), which is never run here; give a model that transformers has a class for, or "
+    "serve it and give the URL"
+)
+
 KNOWN = {
+    "trust_remote_code=True": OWN_CODE,
     "Couldn't instantiate the backend tokenizer": NO_TOKENIZER,
     "Can't load tokenizer": NO_TOKENIZER,
-    "gated repo": "access to it is restricted; accept its terms on its page and log in with `hf auth login`",
-    "is not a valid model identifier": "there is no such directory and no such model on the hub; if it is private, log "
-    "in with `hf auth login`",
-    "not a valid git identifier": "the hub has the model, but not this revision",
-    "couldn't connect": "the hub cannot be reached, and the files are not in its cache; give a directory, or connect",
-    "offline mode": "the hub may not be asked (offline mode), and the files are not in its cache; give a directory",
 }
-"""What errors of transformers and the hub say, and what that means."""
+"""What errors of transformers say, and what that means."""
 
 
 @contextmanager
@@ -67,9 +67,9 @@ def broken(source: Source, cause: str) -> ConfigError:
     return ConfigError(f"model {source.name!r} cannot be loaded: {cause}")
 
 
-def unfetched(folder: Path | None) -> str | None:
+def unfetched(folder: Path) -> str | None:
     """Files that were cloned without Git LFS."""
-    names = [path.name for path in sorted(folder.iterdir()) if _is_pointer(path)] if folder is not None else []
+    names = [path.name for path in sorted(folder.iterdir()) if _is_pointer(path)]
     return f"{listed(names)}: pointers of Git LFS, not the files; run `git lfs pull` in {folder}" if names else None
 
 

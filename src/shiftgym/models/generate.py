@@ -156,7 +156,7 @@ class ModelChat(TokenChat):
             hidden[:, :, :nodes] = ~packed.visible
 
         if packed.shown and self._policy.ledger is not None:
-            self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown), learned=False)
+            self._policy.ledger.encoded(self._policy.chat_format.flops(packed.shown))
         rows, paths, ends = (each.to(device) for each in locate(trees))
         reader = self._policy.reader
         logits = reader.read(

@@ -41,7 +41,7 @@ def read_gguf(path: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrain
     Raises:
         ConfigError: a package is missing, or the file is not whole or holds no model that transformers reads.
     """
-    source = Source(str(path), str(path.parent), local=True)
+    source = Source(str(path), path.parent, gguf=path)
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise broken(source, f"GGUF files are read by {' and '.join(PACKAGES)}: pip install {' '.join(missing)}")
@@ -49,7 +49,7 @@ def read_gguf(path: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrain
     with quiet(), redirect_stderr(io.StringIO()), explained(source, "its GGUF file cannot be read: "):
         config = _config(source, path)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source.path,
+            source.folder,
             config=config,
             gguf_file=path.name,
             **_dequantised(),
@@ -60,12 +60,13 @@ def read_gguf(path: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrain
         )
         model, info = loaded
         if source.find("generation_config.json"):
-            model.generation_config = GenerationConfig.from_pretrained(source.path, **source.options)
+            model.generation_config = GenerationConfig.from_pretrained(source.folder, **source.options)
         beside = any(source.find(name) for name in TOKENIZER)
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            source.path, config=config, **({} if beside else {"gguf_file": path.name}), **source.options
+            source.folder, config=config, **({} if beside else {"gguf_file": path.name}), **source.options
         )
     check_weights(source, model, info)
+    model.name_or_path = source.path
     return model, tokenizer
 
 
@@ -75,7 +76,7 @@ def _config(source: Source, path: Path) -> PreTrainedConfig:
     values = read_config(source)
     whole = values is not None and "architectures" in values
     within = {} if whole else {"gguf_file": path.name}
-    config: PreTrainedConfig = AutoConfig.from_pretrained(source.path, **within, **source.options)
+    config: PreTrainedConfig = AutoConfig.from_pretrained(source.folder, **within, **source.options)
     return config
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from shiftgym.models.matrices import matrix_weights
 from shiftgym.models.prefixes import decoder_config
 
 
@@ -24,33 +25,35 @@ class Gradients:
     of_head: int
     """Gradients that are computed with the weight of the output embeddings: of their input, of the weight, or both."""
     unreached: frozenset[nn.Module]
-    """Linear layers whose input has no gradient."""
+    """Modules with matrices whose input has no gradient."""
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "Gradients":
         trunk, count = model.get_decoder(), decoder_config(model).num_hidden_layers  # type: ignore[no-untyped-call]
         trained = {weight.requires_grad for weight in trunk.parameters()}
         head = int(model.get_output_embeddings().weight.requires_grad)  # type: ignore[no-untyped-call]
-        linear = [module for module in trunk.modules() if isinstance(module, nn.Linear)]
+        matrices = list(matrix_weights(model))
         if trained == {True}:
             return cls(count, 1 + head, frozenset())
         if trained == {False} and not _pictures_are_trained(model):
-            return cls(0, head, frozenset(linear))
+            return cls(0, head, frozenset(matrices))
         blocks = next(each for each in trunk.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
-        inputs, outputs = _seen(model, linear, blocks)
+        inputs, outputs = _seen(model, matrices, blocks)
         # A layer that did not run, as one that needs a picture, counts as reached.
         unreached = frozenset(module for module, reached in inputs.items() if not reached)
         return cls(count - sum(not reached for reached in outputs.values()), 1 + head, unreached)
 
-    def of_linear(self, layer: nn.Linear) -> int:
-        """Gradients that are computed with the weight of this layer: of its input, of the weight, both or neither."""
-        return int(layer not in self.unreached) + int(layer.weight.requires_grad)
+    def of_matrices(self, module: nn.Module) -> int:
+        """Gradients that are computed with the weights of this module: of its input, of the weights, both or
+        neither."""
+        trained = any(weight.requires_grad for weight in module.parameters(recurse=False) if weight.ndim > 1)
+        return int(module not in self.unreached) + int(trained)
 
 
 def _seen(
-    model: PreTrainedModel, linear: Iterable[nn.Module], blocks: Iterable[nn.Module]
+    model: PreTrainedModel, matrices: Iterable[nn.Module], blocks: Iterable[nn.Module]
 ) -> tuple[dict[nn.Module, bool], dict[nn.Module, bool]]:
-    """Whether the input of each linear layer, and the output of each block, has a gradient."""
+    """Whether the input of each module with matrices, and the output of each block, has a gradient."""
     inputs: dict[nn.Module, bool] = {}
     outputs: dict[nn.Module, bool] = {}
 
@@ -64,7 +67,7 @@ def _seen(
         """The embeddings (1, 1, H), with a gradient as embeddings of pictures would have."""
         return output.detach().requires_grad_() if _pictures_are_trained(model) else output
 
-    hooks = [module.register_forward_pre_hook(before) for module in linear]
+    hooks = [module.register_forward_pre_hook(before) for module in matrices]
     hooks += [module.register_forward_hook(after) for module in blocks]
     hooks.append(model.get_input_embeddings().register_forward_hook(embedded))
     trunk: Any = model.get_decoder()  # type: ignore[no-untyped-call]

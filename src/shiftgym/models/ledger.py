@@ -8,14 +8,14 @@ vision encoder are counted by torch (`models/pictures.py`). Not counted: element
 and the optimizer.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.gradients import Gradients
 from shiftgym.models.lora import adapter_weights
+from shiftgym.models.matrices import attention_width, matrix_weights
 from shiftgym.models.prefixes import decoder_config
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class ModelShape:
     parameters: int
     """The paper's N: all parameters, frozen or not, tied ones counted once, and those of an adapter not at all."""
     matrix_weights: int
-    """Weights of the linear layers that every token goes through."""
+    """Weights of the matrices that a token goes through (`models/matrices.py`)."""
     attention_width: int
-    """Heads times head size, summed over the layers."""
+    """Heads times head size, summed over the layers that attend to all tokens."""
     head_weights: int
     """Weights of the output embeddings."""
     adapter_weights: int
@@ -60,23 +60,19 @@ class ModelShape:
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "ModelShape":
-        config = decoder_config(model)
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         trunk, adapter = model.get_decoder(), adapter_weights(model)  # type: ignore[no-untyped-call]
         within = {id(weight) for weight in trunk.parameters()}
-        layers, head_weight = config.num_hidden_layers, model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
-        layer_width = config.num_attention_heads * head_size
-        gradients = Gradients.of(model)
-        linear = {module: module.weight.numel() for module in trunk.modules() if isinstance(module, nn.Linear)}
+        head_weight = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
+        width, matrices, gradients = attention_width(model), matrix_weights(model), Gradients.of(model)
         return cls(
             parameters=model.num_parameters() - sum(weight.numel() for weight in adapter.values()),
-            matrix_weights=sum(linear.values()),
-            attention_width=layers * layer_width,
+            matrix_weights=sum(matrices.values()),
+            attention_width=width,
             head_weights=head_weight.numel(),
             adapter_weights=sum(weight.numel() for weight in adapter.values() if id(weight) in within),
             backward=BackwardShape(
-                matrix_weights=sum(numel * gradients.of_linear(module) for module, numel in linear.items()),
-                attention_width=gradients.layers * layer_width,
+                matrix_weights=sum(numel * gradients.of_matrices(module) for module, numel in matrices.items()),
+                attention_width=width * gradients.layers // decoder_config(model).num_hidden_layers,
                 head_weights=head_weight.numel() * gradients.of_head,
             ),
         )
@@ -139,17 +135,18 @@ class Ledger:
         *,
         head: HeadTokens | None = None,
         backward: bool = False,
-        encoder_backward: bool = False,
+        encoder_backward: int = 0,
         recomputed: bool = False,
         adapted: bool = True,
     ) -> None:
         """One pass of a microbatch through a model: forward, and if it is learned from, backward.
 
         Args:
-            encoder_flops: FLOPs of a forward pass of the vision encoder over its pictures.
+            encoder_flops: FLOPs of a forward pass that its pictures cost, in the vision encoder and in layers of
+                cross-attention.
             head: how often the output embeddings were applied; None: to each answer token once.
             backward: whether gradients were computed.
-            encoder_backward: whether the vision encoder had gradients too.
+            encoder_backward: FLOPs of the backward pass of the same.
             recomputed: whether the layers that had gradients ran forward twice (gradient checkpointing).
             adapted: whether the model's adapter was there, if it has one.
         """
@@ -167,8 +164,9 @@ class Ledger:
             self.backward_flops += self.shape.backward_flops(
                 rows=rows, new_tokens=length, context=length, head_positions=tokens.backward
             )
-            self.forward_flops += recomputed * (forward(0) + encoder_flops * encoder_backward)
-        self.encoded(encoder_flops, learned=encoder_backward)
+            self.backward_flops += encoder_backward
+            self.forward_flops += recomputed * (forward(0) + encoder_flops * bool(encoder_backward))
+        self.encoded(encoder_flops)
 
     def generated(
         self, *, rows: int, new_tokens: int, context: int, heads: int, sampled: int, adapted: bool = True
@@ -183,10 +181,9 @@ class Ledger:
             rows=rows, new_tokens=new_tokens, context=context, head_positions=heads, adapted=adapted
         )
 
-    def encoded(self, flops: int, *, learned: bool) -> None:
-        """One forward pass of the vision encoder over some pictures, and one backward pass if it is trained."""
+    def encoded(self, flops: int) -> None:
+        """What pictures cost in one forward pass."""
         self.forward_flops += flops
-        self.backward_flops += 2 * flops * learned
 
     @property
     def flops(self) -> int:
@@ -197,6 +194,15 @@ class Ledger:
     def flops_paper(self) -> float:
         """The paper's formula (C.3): 6 N D for training plus 2 N lambda D for the generation behind it."""
         return (6 + 2 * self.buffer_factor) * self.shape.parameters * self.tokens_trained
+
+    def snapshot(self) -> "Ledger":
+        """A copy of it as it stands."""
+        return replace(self)
+
+    def restore(self, snapshot: "Ledger") -> None:
+        """Forget what was charged since the snapshot."""
+        for counted in fields(self):
+            setattr(self, counted.name, getattr(snapshot, counted.name))
 
     def record(self) -> dict[str, Any]:
         """All fields as plain values."""

@@ -1,6 +1,7 @@
 """Loading a policy: a transformers model with its chat format, from a shipped backbone, a directory, an adapter, a GGUF
 file or the hub."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from shiftgym.batching import needing_memory
 from shiftgym.errors import ConfigError
 from shiftgym.models.adapters import Adapter, attach, merge, of_adapter, read_adapter
 from shiftgym.models.attention import attend_by
@@ -34,6 +36,7 @@ from shiftgym.models.faults import broken, explained, quiet
 from shiftgym.models.gguf import read_gguf
 from shiftgym.models.processor import load_processor
 from shiftgym.models.source import Source, find_source
+from shiftgym.models.template_file import template_text
 from shiftgym.models.weight_files import weights_fault
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -59,9 +62,10 @@ def load_policy(
 
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
-            a hub id `owner/name` or `owner/name@revision`. Only a hub id may download.
+            a hub id `owner/name` or `owner/name@revision`, which is fetched if it is not in the cache.
         device, dtype, attention: see `Placement`.
-        chat_template, template_variables: see `ChatFormat`.
+        chat_template: the text of a Jinja template that takes the place of the model's own, or the path of its file.
+        template_variables: see `ChatFormat`.
         merged: whether a LoRA adapter is merged into its base, so that the model is a plain one. If not, the model
             has it beside its weights, and training with LoRA goes on with it.
 
@@ -73,14 +77,20 @@ def load_policy(
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}")
     place = torch_device(device)
+    template = None if chat_template is None else template_text(chat_template)
     source = find_source(name_or_path)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     with quiet():
         model, reader = _load(source, DTYPES[dtype], merged)
+        # What is said about them says which model it is about.
+        (reader.tokenizer if isinstance(reader, ProcessorMixin) else reader).name_or_path = source.name
         attend_by(model, attention)
-        model.to(place)  # type: ignore[arg-type]
+        with needing_memory(
+            f"the weights of {name_or_path} do not fit on {place}; choose dtype bfloat16 or another device"
+        ):
+            model.to(place)  # type: ignore[arg-type]
         model.eval()  # type: ignore[no-untyped-call]
-        chat_format = ChatFormat.of(model, reader, chat_template=chat_template, template_variables=template_variables)
+        chat_format = ChatFormat.of(model, reader, chat_template=template, template_variables=template_variables)
         check_tokens(source, model, chat_format)
     return model, chat_format
 
@@ -97,7 +107,7 @@ def _load(source: Source, dtype: torch.dtype, merged: bool = True) -> tuple[PreT
         return model, _reader_of(adapter, base.config, reader)
     check_config(source, values)
     with explained(source):
-        config = AutoConfig.from_pretrained(source.path, **source.options)
+        config = AutoConfig.from_pretrained(source.folder, **source.options)
     check_architecture(source, config)
     return _model(source, config, dtype), _reader(source, config)
 
@@ -111,7 +121,7 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
         loaded: Any = family.from_pretrained(
-            source.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
+            source.folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
     except Exception as error:
         with explained(source):
@@ -119,6 +129,11 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     model: PreTrainedModel
     model, info = loaded
     check_weights(source, model, info)
+    if getattr(model, "is_quantized", False):
+        # It says in every pass of every layer how it rounds.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # By this an adapter names its base.
+    model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model
 
 
@@ -126,7 +141,9 @@ def _reader(source: Source, config: PreTrainedConfig) -> Reader:
     with explained(source, "its tokenizer cannot be read: "):
         if _sees(config):
             return load_processor(source)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.path, config=config, **source.options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source.folder, config=config, **source.options
+        )
     check_tokenizer(source, tokenizer)
     return tokenizer
 

@@ -59,7 +59,7 @@ def adapt(
     Raises:
         ConfigError: there are no such layers, or the model has another adapter.
     """
-    names = _targeted(model, targets)
+    names = targeted(model, targets)
     if has_adapter(model):
         _check_same(model, rank, alpha, names)
     else:
@@ -85,7 +85,7 @@ def lora_layers(model: PreTrainedModel) -> "dict[str, LoraLayer]":
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
 
 
-def adapter_weights(model: PreTrainedModel) -> dict[str, nn.Parameter]:
+def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Every A (rank, inputs) and B (outputs, rank), by name."""
     return {name: weight for name, weight in model.named_parameters() if re.search(r"\.lora_[AB]\.", name)}
 
@@ -192,14 +192,14 @@ def _origin(model: PreTrainedModel) -> tuple[str | None, str | None]:
     return name, getattr(model.config, "_commit_hash", None)
 
 
-def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
+def targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
     """Names of the linear layers that get an adapter."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     able = [
         name.removesuffix(".base_layer")
         for name, module in linear.items()
-        if module is not head and module.weight.requires_grad and not re.search(r"\.lora_[AB]\.", name)
+        if module is not head and _learns(module.weight) and not re.search(r"\.lora_[AB]\.", name)
     ]
     if targets == ALL_LINEAR:
         found = {ALL_LINEAR: able}
@@ -211,6 +211,11 @@ def _targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]
         known = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in able}))
         raise ConfigError(f"lora.targets: no linear layer is called {missing[0]!r}; this model has {known}")
     return sorted({name for names in found.values() for name in names})
+
+
+def _learns(weight: Tensor) -> bool:
+    """Whether an adapter may stand beside this weight: it is not frozen, or it is quantised and has no gradient."""
+    return bool(weight.requires_grad or not weight.is_floating_point())
 
 
 def _check_same(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str]) -> None:

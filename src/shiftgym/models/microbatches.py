@@ -56,6 +56,45 @@ class Microbatch:
         return len(self.targets)
 
 
+Pass = list[Tree]
+"""The rows of one microbatch."""
+
+
+def padded_tokens(rows: Pass) -> int:
+    """Tokens of these rows, padding included."""
+    return len(rows) * max(map(len, rows))
+
+
+def passes(
+    minibatch: list[Conversation],
+    tokens_per_pass: int,
+    *,
+    trees: bool,
+    pictures: Pictures | None = None,
+    plain: bool = False,
+) -> list[Pass]:
+    """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens; a single longer conversation goes alone.
+
+    Args:
+        trees: whether conversations that begin alike may share a row.
+        pictures: those that the conversations contain.
+        plain: see `Packed.of`.
+    """
+
+    def beside(tree: Tree) -> int:
+        """Rows may be in one batch if this is the same for them."""
+        return pictures.beside(tree.ids) if plain and pictures is not None else 0
+
+    packed = pack_prefix_trees([each.ids for each in minibatch], min(TREE, tokens_per_pass) if trees else 0)
+    found: list[Pass] = []
+    for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
+        last = found[-1] if found else []
+        if not last or (len(last) + 1) * len(tree) > tokens_per_pass or beside(last[-1]) != beside(tree):
+            found.append([])
+        found[-1].append(tree)
+    return found
+
+
 def microbatches(
     minibatch: list[Conversation],
     tokens_per_pass: int,
@@ -65,35 +104,14 @@ def microbatches(
     pictures: Pictures | None = None,
     plain: bool = False,
 ) -> Iterator[Microbatch]:
-    """Cut a minibatch into microbatches of at most `tokens_per_pass` padded tokens (a single longer row goes alone).
-
-    Args:
-        trees: whether conversations that begin alike may share a row.
-        pictures: those that the conversations contain.
-        plain: see `Packed.of`.
-    """
-    totals = sum(each.answer_tokens for each in minibatch), sum(len(each.spans) for each in minibatch)
-    rows: list[Tree] = []
-
-    def beside(tree: Tree) -> int:
-        """Rows may be in one batch if this is the same for them."""
-        return pictures.beside(tree.ids) if plain and pictures is not None else 0
-
-    packed = pack_prefix_trees([each.ids for each in minibatch], TREE if trees else 0)
-    for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
-        full = (len(rows) + 1) * len(tree) > tokens_per_pass
-        if rows and (full or beside(rows[-1]) != beside(tree)):
-            yield collate(rows, minibatch, totals, device, pictures, plain=plain)
-            rows = []
-        rows.append(tree)
-    if rows:
-        yield collate(rows, minibatch, totals, device, pictures, plain=plain)
+    """The passes of a minibatch, collated one after another; see `passes` and `collate`."""
+    for rows in passes(minibatch, tokens_per_pass, trees=trees, pictures=pictures, plain=plain):
+        yield collate(rows, minibatch, device, pictures, plain=plain)
 
 
 def collate(
-    trees: list[Tree],
+    trees: Pass,
     minibatch: list[Conversation],
-    totals: tuple[int, int],
     device: torch.device,
     pictures: Pictures | None = None,
     *,
@@ -102,7 +120,7 @@ def collate(
     """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
     Args:
-        totals: answer tokens and attempts of the whole minibatch.
+        pictures: those that the conversations contain.
         plain: see `Packed.of`.
     """
     predictors: list[tuple[int, int]] = []
@@ -137,6 +155,6 @@ def collate(
         reference=flat([value for row in rows for value in row.reference]),
         returns=flat([value for row in rows for value in row.returns]),
         tokens=sum(len(row.ids) for row in rows),
-        minibatch_answer_tokens=totals[0],
-        minibatch_attempts=totals[1],
+        minibatch_answer_tokens=sum(each.answer_tokens for each in minibatch),
+        minibatch_attempts=sum(len(each.spans) for each in minibatch),
     )

@@ -15,9 +15,9 @@ def parts_of(model: PreTrainedModel) -> dict[str, str]:
     """For each parameter of the model's trunk, by name, its part: `vision`, `projector` or `decoder`."""
     base = model.base_model
     decoder = _parameters(model.get_decoder())  # type: ignore[no-untyped-call]
-    # Where there is no encoder of a kind, the model itself is returned. One for sound is no projector either.
-    found = [model.get_encoder(modality=kind) for kind in ("image", "audio")]  # type: ignore[no-untyped-call]
-    encoder = set().union(*(_parameters(each) for each in found if each is not base and each is not model))
+    # Where there is no encoder of a kind, the model itself is returned, or None. One for sound is no projector either.
+    found = [model.get_encoder(modality=kind) for kind in ("image", "audio")]
+    encoder = set().union(*(_parameters(each) for each in found if each not in (None, base, model)))
 
     def part(name: str, weights: nn.Parameter) -> str:
         if id(weights) in decoder:
@@ -35,7 +35,8 @@ def freeze(model: PreTrainedModel, parts: Sequence[str]) -> None:
     """
     found = parts_of(model)
     for name, weights in model.base_model.named_parameters():
-        weights.requires_grad_(found[name] not in parts)
+        # Quantised weights are integers, which have no gradient.
+        weights.requires_grad_(found[name] not in parts and weights.is_floating_point())
     if missing := set(parts) - set(found.values()):
         raise ConfigError(f"frozen: this model has no {' and no '.join(sorted(missing))}")
 

@@ -124,6 +124,18 @@ class Pictures:
         """FLOPs of one forward pass of the vision encoder over these pictures."""
         return sum(self._known[number].flops for number in numbers)
 
+    def backward_flops(self, numbers: Iterable[int]) -> int:
+        """FLOPs of one backward pass through what is trained of the vision encoder, over these pictures."""
+        # Keys and values of pictures are made in the decoder.
+        of_text = () if self.crosses else self._model.get_decoder().parameters()  # type: ignore[no-untyped-call]
+        decoder = {id(weight) for weight in of_text}
+        trained = [w.requires_grad for w in self._model.base_model.parameters() if id(w) not in decoder]
+        if not any(trained):
+            return 0
+        if all(trained):
+            return 2 * self.flops(numbers)
+        return sum(self._encoder_flops(self._cached(number), tuple(trained)) for number in numbers)
+
     def order(self, ids: Sequence[int]) -> list[int]:
         """The pictures in a row of tokens, in order, each as often as it occurs."""
         found: list[int] = []
@@ -272,25 +284,36 @@ class Pictures:
         """(3, filled) positions by the model's own rule, from the encoder's inputs (pictures or patches, ...)."""
         ids = torch.full((1, filled), self.token)
         base: Any = self._model.base_model
+        # Positions of a whole row are put together on the CPU, wherever the model is.
         positions, _ = base.get_rope_index(
-            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"]
+            ids, mm_token_type_ids=torch.ones_like(ids), image_grid_thw=inputs["image_grid_thw"].cpu()
         )
         offsets: Tensor = positions[:, 0]
         return offsets
 
-    def _encoder_flops(self, inputs: dict[str, Tensor]) -> int:
-        """FLOPs of one forward pass over these inputs (pictures or patches, ...), as torch counts them. A model of
-        cross-attention makes keys and values of them too."""
-        shapes = tuple((name, tuple(value.shape)) for name, value in inputs.items())
-        if shapes not in self._flops_of:
+    def _encoder_flops(self, inputs: dict[str, Tensor], trained: tuple[bool, ...] | None = None) -> int:
+        """FLOPs of one pass over these inputs (pictures or patches, ...), as torch counts them. A model of
+        cross-attention makes keys and values of them too.
+
+        Args:
+            trained: which weights are trained, for a backward pass; None for a forward pass.
+        """
+        key = (trained, *((name, tuple(value.shape)) for name, value in inputs.items()))
+        if key not in self._flops_of:
             base: Any = self._model.base_model
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            learned = [weight for weight in base.parameters() if weight.requires_grad]
+            with torch.set_grad_enabled(trained is not None), FlopCounterMode(display=False) as counter:
                 if self.crosses:
-                    base(input_ids=torch.tensor([[self.token]], device=self._model.device), use_cache=False, **inputs)
+                    token = torch.tensor([[self.token]], device=self._model.device)
+                    features = [base(input_ids=token, use_cache=False, **inputs).last_hidden_state]
                 else:
-                    base.get_image_features(**inputs)
-            self._flops_of[shapes] = counter.get_total_flops()
-        return self._flops_of[shapes]
+                    found = base.get_image_features(**inputs).pooler_output
+                    features = [found] if isinstance(found, Tensor) else list(found)
+                forward = counter.get_total_flops()
+                if sums := [each.sum() for each in features if each.requires_grad]:
+                    torch.autograd.grad(sums, learned, allow_unused=True)
+            self._flops_of[key] = counter.get_total_flops() - (0 if trained is None else forward)
+        return self._flops_of[key]
 
 
 def _padded_cat(values: Sequence[Tensor], along: int) -> Tensor:

@@ -16,6 +16,7 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import Ledger
 from shiftgym.models.sampling import sample
 from shiftgym.models.score import accepted, speakable
@@ -118,6 +119,8 @@ class PlainChat(TokenChat):
     def _charge(self, ledger: Ledger, ids: list[list[int]], width: int, steps: int, sampled: int) -> None:
         """Charge the passes that `generate` made, one for each of `steps` tokens."""
         policy, rows = self._policy, len(ids)
+        pictures = policy.chat_format.pictures
+        shown = [number for row in ids for number in pictures.order(row)] if pictures is not None else []
         alone: bool = policy.model._supports_logits_to_keep()  # type: ignore[operator]
         for step in range(steps):
             new = width + step if not policy.cached else 1 if step else width
@@ -128,16 +131,20 @@ class PlainChat(TokenChat):
                 heads=rows if alone else rows * new,
                 sampled=0 if step else sampled,
             )
-        pictures = policy.chat_format.pictures
-        if pictures is not None:
-            shown = [number for row in ids for number in pictures.order(row)]
-            ledger.encoded(policy.chat_format.flops(shown) * (1 if policy.cached else steps), learned=False)
+            if pictures is not None:
+                encoded = 0 if step and policy.cached else pictures.flops(shown)
+                ledger.encoded(encoded + crossed(policy.model, pictures=len(shown), rows=rows, tokens=new))
 
 
 class _Sampler(LogitsProcessor):
     """Samples a token of every row and leaves only that one for `generate` to choose."""
 
     def __init__(self, model: PreTrainedModel, temperature: float, noise: Tensor, stops: Tensor) -> None:
+        """
+        Args:
+            noise: (rows, steps or more) uniform in [0, 1).
+            stops: (S,) int64, the tokens that end an answer.
+        """
         self._model, self._temperature, self._noise, self._stops = model, temperature, noise, stops
         self.ended = torch.zeros(len(noise), dtype=torch.bool, device=noise.device)
         """(rows,) whether the answer is over."""

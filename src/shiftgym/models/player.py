@@ -5,20 +5,24 @@ Passes through the model are charged to the ledger here. Only `score` leaves tha
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym import episodes
+from shiftgym.batching import BatchLimit, within_memory
 from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
+from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.lora import frozen_copy, has_adapter
-from shiftgym.models.microbatches import Microbatch, microbatches
+from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
 from shiftgym.models.paths import ReadingPath, reading_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
@@ -28,6 +32,9 @@ from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
+
+TOKENS_PER_PASS = 4096
+"""Most padded tokens in one pass where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,10 @@ class Player:
     """Longest answer in tokens."""
     precision: torch.dtype = torch.float32
     """Scoring runs the trunk under autocast to this format. Generation has the precision of the weights."""
-    tokens_per_pass: int = 4096
-    """Most padded tokens in one microbatch."""
+    pass_limit: BatchLimit = field(default_factory=lambda: BatchLimit(TOKENS_PER_PASS))
+    """Most padded tokens in one pass. Copies of this player share it."""
+    decision_limit: BatchLimit = field(default_factory=BatchLimit)
+    """Most decisions that are answered at the same time. Copies of this player share it."""
     gradient_checkpointing: bool = False
     """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
@@ -98,7 +107,11 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
-        return episodes.play(policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True)
+        self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
+        return episodes.play(
+            policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
+            batch=self.decision_limit, meter=self.ledger,
+        )  # fmt: skip
 
     def conversations(self, played: Sequence[Episode]) -> list[Conversation]:
         """The conversation of each decision, in order, with the log-probabilities it was sampled at: those that
@@ -152,15 +165,31 @@ class Player:
 
     def microbatches(self, conversations: list[Conversation]) -> Iterator[Microbatch]:
         """The conversations as this model reads them; see `models/microbatches.py`."""
-        path = self.path
-        return microbatches(
-            conversations,
-            self.tokens_per_pass,
-            self.model.device,
-            trees=path.trees,
-            pictures=self.chat_format.pictures,
-            plain=not path.fast,
-        )
+        return (self.collated(rows, conversations) for rows in self.passes(conversations))
+
+    def passes(self, conversations: list[Conversation]) -> list[Pass]:
+        """The rows of each microbatch, as many as `pass_limit` has room for."""
+        path, tokens = self.path, self.pass_limit.size
+        assert tokens is not None
+        return passes(conversations, tokens, trees=path.trees, pictures=self.chat_format.pictures, plain=not path.fast)
+
+    def collated(self, rows: Pass, conversations: list[Conversation]) -> Microbatch:
+        """One of the passes of these conversations."""
+        device, pictures = self.model.device, self.chat_format.pictures
+        return collate(rows, conversations, device, pictures, plain=not self.path.fast)
+
+    def halve(self, rows: Pass, told: str) -> None:
+        """Make passes half as large as this one, which ran out of memory.
+
+        Args:
+            told: what would help, if it is one conversation.
+
+        Raises:
+            ConfigError: it is one conversation, which cannot be split.
+        """
+        alone = sum(len(tree.members) for tree in rows) == 1
+        tokens = padded_tokens(rows)
+        self.pass_limit.halve(1 if alone else tokens, f"one conversation of {tokens} tokens does not fit; {told}")
 
     def score(self, batch: Microbatch, *, temperature: float | None = None) -> Scores:
         """Scores of a microbatch's answer tokens; not charged, since only the caller knows whether a backward
@@ -177,16 +206,21 @@ class Player:
         *,
         head: HeadTokens | None = None,
         backward: bool = False,
-        encoder_backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
-        pictures = self.chat_format.flops(batch.packed.shown)
+        shown, pictures = batch.packed.shown, self.chat_format.pictures
+        forward = learned = 0
+        if pictures is not None:
+            rows, tokens = batch.packed.ids.shape
+            crossing = partial(crossed, self.model, pictures=len(shown), rows=rows, tokens=tokens)
+            forward = pictures.flops(shown) + crossing()
+            learned = pictures.backward_flops(shown) + crossing(backward=True) if backward else 0
         self.ledger.scored(
             batch,
-            pictures,
+            forward,
             head=head,
             backward=backward,
-            encoder_backward=encoder_backward,
+            encoder_backward=learned,
             recomputed=self.gradient_checkpointing,
             adapted=has_adapter(self.model),
         )
@@ -240,11 +274,29 @@ class Player:
             numbers: (A,) or (N,) of a microbatch, one for each answer token or each attempt.
             head: see `Ledger.scored`.
         """
-        results: list[list[float]] = [[] for _ in conversations]
-        for batch in self.microbatches(conversations):
-            flat, start = numbers(batch).tolist(), 0
-            for member in batch.members:
-                results[member] = flat[start : start + sizes[member]]
-                start += sizes[member]
-            self.charge(batch, head=head)
-        return results
+        results: dict[int, list[float]] = {}
+        while left := [index for index in range(len(conversations)) if index not in results]:
+            read = [conversations[index] for index in left]
+            for rows in self.passes(read):
+                found = within_memory(partial(self._numbers, rows, read, numbers, head), self.ledger)
+                if found is None:
+                    self.halve(rows, "lower max_new_tokens, or give the weights less room (dtype)")
+                    break
+                start = 0
+                for member in [member for tree in rows for member in tree.members]:
+                    results[left[member]] = found[start : start + sizes[left[member]]]
+                    start += sizes[left[member]]
+        return [results[index] for index in range(len(conversations))]
+
+    def _numbers(
+        self,
+        rows: Pass,
+        conversations: list[Conversation],
+        numbers: Callable[[Microbatch], Tensor],
+        head: HeadTokens | None,
+    ) -> list[float]:
+        """What `_evaluate` wants of one pass, by `numbers`, (A,) or (N,) of a microbatch."""
+        batch = self.collated(rows, conversations)
+        found: list[float] = numbers(batch).tolist()
+        self.charge(batch, head=head)
+        return found

@@ -174,3 +174,20 @@ def decoder_config(model: PreTrainedModel) -> PreTrainedConfig:
     """The configuration of the text decoder; for a text model, its own."""
     config: PreTrainedConfig = model.get_decoder().config  # type: ignore[no-untyped-call]
     return config
+
+
+KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
+"""Where configurations list the kind of each layer; the first that is there counts."""
+
+
+def layer_kinds(model: PreTrainedModel) -> list[str]:
+    """The kind of each layer of the text decoder by its configuration; empty where all are of one kind."""
+    config = decoder_config(model)
+    listed = [getattr(config, name, None) or [] for name in KINDS]
+    return [str(kind) for kind in next(filter(None, listed), [])]
+
+
+def sliding_window(model: PreTrainedModel) -> int | None:
+    """The tokens that a layer of sliding attention attends to; all layers are such where no kinds are listed."""
+    window: int | None = getattr(decoder_config(model), "sliding_window", None)
+    return window if "sliding_attention" in (layer_kinds(model) or ["sliding_attention"]) else None

@@ -11,53 +11,66 @@ from typing import Any
 
 from transformers import AutoProcessor, ProcessorMixin
 
+# Without torchvision transformers offers an empty stand-in by this name.
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+
 from shiftgym.models.source import Source
 
 VIDEOS = "video_processor"
 """What processors call their part for videos."""
 
+_READ, _CHECK, _PARTS = "from_pretrained", "check_argument_for_proper_class", "get_attributes"
+"""The methods of transformers that read a part of a processor, check it, and name all parts, which saving asks for."""
+
 
 def load_processor(source: Source) -> ProcessorMixin:
     """The processor of a model. It prepares pixels by Pillow, so that they are the same whether or not torchvision is
     installed."""
-    with _without_videos():
+    with without_videos():
         processor: ProcessorMixin = AutoProcessor.from_pretrained(source.path, backend="pil", **source.options)  # type: ignore[no-untyped-call]
-    parts = processor.get_attributes()
-    if VIDEOS in parts:
-        read = [part for part in parts if part != VIDEOS]
-        # Saving asks the processor for its parts, and writes settings that are no part as they are.
-        processor.get_attributes = lambda: read
-        if settings := _video_settings(source):
-            setattr(processor, VIDEOS, settings)
+    leave_out_videos(processor, _video_settings(source))
     return processor
 
 
 @contextmanager
-def _without_videos() -> Iterator[None]:
-    """Processors are read without their part for videos."""
-    whole = ProcessorMixin.__dict__["get_attributes"]
+def without_videos() -> Iterator[None]:
+    """Within: processors are made with None as their part for videos."""
+    read, check = vars(AutoVideoProcessor)[_READ], vars(ProcessorMixin)[_CHECK]
 
-    def get_attributes(cls: type[ProcessorMixin]) -> list[str]:
-        return [part for part in whole.__func__(cls) if part != VIDEOS]
+    def checked(processor: ProcessorMixin, name: str, part: Any) -> Any:
+        return None if name == VIDEOS and part is None else check(processor, name, part)
 
-    ProcessorMixin.get_attributes = classmethod(get_attributes)
+    setattr(AutoVideoProcessor, _READ, lambda *_, **__: None)
+    setattr(ProcessorMixin, _CHECK, checked)
     try:
         yield
     finally:
-        ProcessorMixin.get_attributes = whole
+        setattr(AutoVideoProcessor, _READ, read)
+        setattr(ProcessorMixin, _CHECK, check)
+
+
+def leave_out_videos(processor: ProcessorMixin, settings: dict[str, Any] | None = None) -> None:
+    """A processor that was made so no longer counts videos among its parts.
+
+    Args:
+        settings: of its part for videos, which are saved with it.
+    """
+    parts: list[str] = processor.get_attributes()  # type: ignore[no-untyped-call]
+    if VIDEOS in parts:
+        read = [part for part in parts if part != VIDEOS]
+        setattr(processor, _PARTS, lambda: read)
+        delattr(processor, VIDEOS)
+        if settings is not None:
+            # Settings that are no part are saved as they are.
+            setattr(processor, VIDEOS, settings)
 
 
 def _video_settings(source: Source) -> dict[str, Any] | None:
     """Settings of the part for videos. Old checkpoints keep them with those for pictures."""
-    files = [
-        ("processor_config.json", VIDEOS),
-        ("video_preprocessor_config.json", ""),
-        ("preprocessor_config.json", ""),
-    ]
-    for name, key in files:
-        path = source.find(name)
-        values = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-        found: dict[str, Any] | None = values.get(key) if key else values
-        if found:
-            return found
+    whole = source.find("processor_config.json")
+    if whole is not None and VIDEOS in (values := json.loads(whole.read_text(encoding="utf-8"))):
+        return dict(values[VIDEOS])
+    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
+        if (path := source.find(name)) is not None:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
     return None

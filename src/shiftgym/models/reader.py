@@ -5,7 +5,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from shiftgym.models.cache import RaggedCache
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.prefixes import layer_kinds, sliding_window
 from shiftgym.models.rows import Rows
 from shiftgym.models.score import logits
 
@@ -18,10 +18,8 @@ class Reader:
     """
 
     def __init__(self, model: PreTrainedModel, *, rotary: bool) -> None:
-        config = decoder_config(model)
         self.model, self.rotary = model, rotary
-        self._layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
-        self._window: int | None = getattr(config, "sliding_window", None)
+        self._layer_types, self._window = set(layer_kinds(model)), sliding_window(model)
 
     def read(
         self,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shiftgym.errors import ConfigError
+from shiftgym.models.source import find_source
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.base import Policy
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
 """A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy`
 takes."""
+
+
+def check_named(name: str) -> None:
+    """Find what answers under that name without loading it; what is on the hub is fetched.
+
+    Args:
+        name: see `load_named`. An endpoint is not asked.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    if name != "expert" and not is_endpoint(name):
+        find_source(name)
 
 
 def load_named(

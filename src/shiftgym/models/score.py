@@ -5,7 +5,7 @@ feedback need no logits.
 """
 
 import inspect
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,16 +27,19 @@ NEVER = -1e9
 class Scores:
     """Scores of A answer tokens, each computed when it is read."""
 
-    def __init__(self, hidden: Tensor, targets: Tensor, distributions: Distributions) -> None:
+    def __init__(
+        self, hidden: Tensor, targets: Tensor, distributions: Distributions, head_tokens: HeadTokens | None = None
+    ) -> None:
         """
         Args:
             hidden: (B, T, H) last hidden state of the trunk.
             targets: (A,) int64, the answer tokens.
             distributions: those that the answer tokens come from.
+            head_tokens: how many tokens the output embeddings were applied to, where `distributions` does not know.
         """
         self.hidden = hidden
         """(B, T, H) last hidden state of the trunk."""
-        self._targets, self._distributions = targets, distributions
+        self._targets, self._distributions, self._head_tokens = targets, distributions, head_tokens
 
     @cached_property
     def logprobs(self) -> Tensor:
@@ -58,7 +61,7 @@ class Scores:
     @property
     def head_tokens(self) -> HeadTokens:
         """How many tokens the output embeddings were applied to so far."""
-        return self._distributions.head_tokens
+        return self._head_tokens or self._distributions.head_tokens
 
 
 def score(
@@ -80,14 +83,19 @@ def score(
             `logits` knows.
     """
     if whole:
-        output = _run(model, packed, precision, output_hidden_states=True)
-        hidden, states, head = output.hidden_states[-1], output.logits[predictors].float(), partial(speakable, model)
+        output = _run(model, packed, precision, {"output_hidden_states": True})
+        hidden, states = output.hidden_states[-1], output.logits[predictors]
     else:
         hidden = trunk_states(model, packed, precision)
-        states, head = hidden[predictors], partial(logits, model)
+        states = hidden[predictors]
+
+    def head(states: Tensor) -> Tensor:
+        """(N, V) float32 logits of (N, ...) states."""
+        return speakable(model, states.to(torch.float32, copy=True)) if whole else logits(model, states)
+
     vocabulary: int = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
     distributions = Distributions(states, head, vocabulary=vocabulary, temperature=temperature)
-    return Scores(hidden, targets, distributions)
+    return Scores(hidden, targets, distributions, HeadTokens(*[packed.ids.numel()] * 2) if whole else None)
 
 
 def trunk_states(
@@ -99,24 +107,24 @@ def trunk_states(
         whole: as for `score`.
     """
     if whole:
-        states: Tensor = _run(model, packed, precision, output_hidden_states=True).hidden_states[-1]
+        alone = model._supports_logits_to_keep()  # type: ignore[operator]
+        options = {"output_hidden_states": True, **({"logits_to_keep": 1} if alone else {})}
+        states: Tensor = _run(model, packed, precision, options).hidden_states[-1]
     else:
-        states = _run(model, packed, precision, trunk=True).last_hidden_state
+        states = _run(model, packed, precision).last_hidden_state
     return states
 
 
-def _run(
-    model: PreTrainedModel, packed: Packed, precision: torch.dtype, *, trunk: bool = False, **options: bool
-) -> Any:
-    """What a model, or its trunk alone, gives for these rows."""
+def _run(model: PreTrainedModel, packed: Packed, precision: torch.dtype, options: dict[str, Any] | None = None) -> Any:
+    """What the trunk gives for these rows; with options for it, the whole model."""
     mixed = precision != torch.float32
     inputs = {
         **packed.inputs,
         "attention_mask": packed.attention_mask(precision if mixed else model.dtype),
         "use_cache": False,
-        **options,
+        **(options or {}),
     }
-    module: nn.Module = model.base_model if trunk else model
+    module: nn.Module = model if options else model.base_model
     with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
         return module(**accepted(module, inputs))
 

@@ -16,6 +16,14 @@ MADE = ("smollm2",)
 HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 """A model on the hub: `owner/name`, with an optional branch, tag or commit."""
 
+GGUF = ".gguf"
+"""Suffix of files in which llama.cpp keeps quantised models."""
+
+
+def is_local(name: str) -> bool:
+    """Whether it is the path of a directory or of a GGUF file."""
+    return Path(name).is_dir() or (name.endswith(GGUF) and Path(name).is_file())
+
 
 def shipped() -> list[str]:
     """Names of the backbones that come with shiftgym."""

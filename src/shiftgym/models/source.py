@@ -1,90 +1,74 @@
-"""Where the files of a model are: with a shipped backbone, in a directory, or on the hub."""
+"""Where the files of a model are: with a shipped backbone, in a directory, in a GGUF file, or on the hub. torch is not
+imported here: models are found before the processes that load them begin."""
 
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.utils.hub import cached_file
-
 from shiftgym.errors import ConfigError
-from shiftgym.models.shipped import HUB_ID, backbone_folder, backbones, check_made
-
-NO_FILE = "does not appear to have a file named"
-"""What transformers says of a model on the hub that lacks a file."""
-
-GGUF = ".gguf"
-"""Suffix of files of quantised weights as llama.cpp has them."""
+from shiftgym.models.hub import fetch
+from shiftgym.models.shipped import GGUF, HUB_ID, backbone_folder, backbones, check_made
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A model's files."""
+    """A model's files, all of which are on this machine."""
 
     name: str
     """As the user gave it."""
-    path: str
-    """A directory, or a hub id."""
-    local: bool
-    """Whether the files are on this machine. Only a hub id may download."""
-    revision: str | None = None
-    """Branch, tag or commit on the hub; None is the main one."""
+    folder: Path
+    """The directory that they lie in."""
+    hub_id: str | None = None
+    """`owner/name`, if they came from the hub."""
     gguf: Path | None = None
     """The GGUF file that holds the model; None where `save_pretrained` has written it."""
 
     @property
-    def folder(self) -> Path | None:
-        """The directory; None for a hub id."""
-        return Path(self.path) if self.local else None
+    def path(self) -> str:
+        """What others, such as adapters, call the model: its id on the hub, its GGUF file, or its directory."""
+        return self.hub_id or str(self.gguf or self.folder)
+
+    @property
+    def revision(self) -> str | None:
+        """The commit that came from the hub."""
+        return None if self.hub_id is None else self.folder.name
 
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments of every `from_pretrained`. Code from a checkpoint is never run and never asked about."""
-        return {"local_files_only": self.local, "revision": self.revision, "trust_remote_code": False}
+        return {"local_files_only": True, "trust_remote_code": False}
 
-    def find(self, file: str, *, reach: bool = False) -> Path | None:
-        """One of its files; None if it has no such file.
-
-        Args:
-            reach: whether not to reach the hub is an error; else a file that is not in its cache is not there.
-
-        Raises:
-            OSError: the hub has no such model, or should be reached and cannot.
-        """
-        if self.folder is not None:
-            return self.folder / file if (self.folder / file).is_file() else None
-        try:
-            found = cached_file(self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=reach)
-        except OSError as error:
-            if NO_FILE in str(error):
-                return None
-            raise
-        return None if found is None else Path(found)
+    def find(self, file: str) -> Path | None:
+        """One of its files; None if it has no such file."""
+        return self.folder / file if (self.folder / file).is_file() else None
 
 
-def find_source(name: str, beside: Path | None = None) -> Source:
-    """Find a model by its name.
+def find_source(name: str, beside: Path | None = None, revision: str | None = None) -> Source:
+    """Find a model by its name, and fetch it if it is on the hub.
 
     Args:
         name: a backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
         beside: a directory that a relative path may also start from.
+        revision: of a hub id that names none.
 
     Raises:
-        ConfigError: it is none of these, a backbone that is still to be made, or a directory with several GGUF files
-            and no other weights.
+        ConfigError: it is none of these, a backbone that is still to be made, the hub does not give it, or it has
+            several GGUF files and no other weights.
     """
     if name in backbones():
         check_made(name)
-        return Source(name, str(backbone_folder(name)), local=True)
+        return Source(name, backbone_folder(name))
     for path in ([beside / name] if beside is not None else []) + [Path(name)]:
         if path.is_dir():
-            return Source(name, str(path), local=True, gguf=_gguf_in(path))
+            return Source(name, path, gguf=_gguf_in(path))
         if path.is_file() and path.suffix == GGUF:
-            return Source(name, str(path.parent), local=True, gguf=path)
+            return Source(name, path.parent, gguf=path)
     if Path(name).is_file():
         raise ConfigError(f"model {name!r} is a file: give the directory that holds it, with config.json and tokenizer")
     if hub := HUB_ID.fullmatch(name):
-        return Source(name, hub["id"], local=False, revision=hub["revision"])
+        folder = fetch(name, hub["id"], hub["revision"] or revision)
+        return Source(name, folder, hub_id=hub["id"], gguf=_gguf_in(folder))
     close = difflib.get_close_matches(name, backbones(), n=1, cutoff=0.0)
     known = ", ".join(backbones()) + (f"; nearest is {close[0]!r}" if close else "")
     raise ConfigError(f"model {name!r} is no backbone ({known}), directory or hub id owner/name")
@@ -102,6 +86,6 @@ def _gguf_in(folder: Path) -> Path | None:
     if found[1:]:
         names = ", ".join(path.name for path in found)
         raise ConfigError(
-            f"model directory {str(folder)!r} has several GGUF files; give one of them by its path: {names}"
+            f"model directory {str(folder)!r} has several GGUF files; give the path of one of them: {names}"
         )
     return found[0]

@@ -108,5 +108,5 @@ def _default(found: Any, name: str) -> str:
             raise ConfigError(f"the chat templates of {name!r} are called {known}; one must be called 'default'")
         found = found["default"]
     if not found:
-        raise ConfigError(f"the tokenizer of {name!r} has no chat template; give it one")
+        raise ConfigError(f"the tokenizer of {name!r} has no chat template; give one by --chat-template FILE")
     return str(found)

@@ -14,13 +14,17 @@ from shiftgym.models.source import Source
 
 def weights_fault(source: Source, config: PreTrainedConfig, error: Exception) -> str:
     """Why the weights cannot be read."""
-    if (folder := source.folder) is not None:
-        fault = unfetched(folder) or _missing_shards(folder) or _damaged(folder) or _no_weights(folder)
-        if fault is not None:
-            return fault
+    folder = source.folder
+    fault = unfetched(folder) or _missing_shards(folder) or _damaged(folder) or _no_weights(folder)
+    if fault is not None:
+        return fault
     quantised = getattr(config, "quantization_config", None)
     if quantised is not None:
-        return f"it is quantised: {line(error)}; install what is missing, or give the checkpoint that is not quantised"
+        kind = (
+            quantised.get("quant_method") if isinstance(quantised, dict) else getattr(quantised, "quant_method", None)
+        )
+        way_out = "install what is missing, or give the checkpoint that is not quantised"
+        return f"it is quantised (quant_method {kind!r} of config.json): {line(error).rstrip('.')}; {way_out}"
     return line(error)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shiftgym.batching import needing_memory
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.files import read_lines, write_lines, write_text
@@ -53,7 +54,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     model, chat_format = load_policy(
         source,
         **study.placement.options,
-        template_variables=study.template_variables,
+        **study.chat_options,
         merged=settings.lora is None,
     )
     prepare_model(model, settings, branch.seed)
@@ -61,7 +62,8 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
 
     probe = None
     if study.probes is not None:
-        start = make_subject(study, branch, frozen_copy(model), chat_format, task)
+        with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
+            start = make_subject(study, branch, frozen_copy(model), chat_format, task)
         probe = make_probe(study, branch, start, task)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:

@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, backbones
+from shiftgym.models.shipped import HUB_ID, backbones, is_local
+from shiftgym.models.template_file import template_text
 from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
@@ -33,8 +34,10 @@ class _Named(Table):
     """A model by its name."""
 
     model: str = "points-0"
-    """A backbone (a shipped one, or `smollm2`), a model directory, or a hub id `owner/name`, which may name a
-    `@revision`."""
+    """A backbone (a shipped one, or `smollm2`), a model directory, a GGUF file, or a hub id `owner/name`, which may
+    name a `@revision`."""
+    chat_template: str | None = None
+    """A file with a Jinja template that replaces the model's own, or its text, as which a run keeps it."""
     template_variables: dict[str, Any] = Field(default_factory=dict)
     """Variable of the model's chat template -> its value, as `enable_thinking = false` for models that can do without
     thinking."""
@@ -44,11 +47,19 @@ class _Named(Table):
     def _exists(cls, model: str) -> str:
         if model in backbones():
             return model
-        if Path(model).is_dir():
+        if is_local(model):
             return str(Path(model).resolve())
         if not HUB_ID.fullmatch(model):
             raise ValueError(f"{model!r} is no backbone, directory or hub id owner/name{nearest(model, backbones())}")
         return model
+
+    @field_validator("chat_template")
+    @classmethod
+    def _read(cls, chat_template: str | None) -> str | None:
+        try:
+            return None if chat_template is None else template_text(chat_template)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
 
 
 class _Setup(Placement, _Named):
@@ -65,6 +76,11 @@ class _Setup(Placement, _Named):
     def placement(self) -> Placement:
         """Where the model runs and in which form."""
         return Placement(**{key: getattr(self, key) for key in Placement.model_fields})
+
+    @property
+    def chat_options(self) -> dict[str, Any]:
+        """How conversations are written, as `load_policy` takes it."""
+        return self.model_dump(include={"chat_template", "template_variables"})
 
     def build_task(self) -> Task:
         """The task with the options and splits of this file."""
@@ -172,7 +188,9 @@ class Study(_Setup):
         """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
         is no part of it."""
         asked = self.model_dump(
-            mode="json", include={"data_seed", "task", "splits", "template_variables", "dtype"}, exclude_none=True
+            mode="json",
+            include={"data_seed", "task", "splits", "chat_template", "template_variables", "dtype"},
+            exclude_none=True,
         )
         return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
 

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.engines.base import Job
+from shiftgym.engines.base import Job, gpu_share
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
+from shiftgym.gpus import in_words
+from shiftgym.models.source import find_source
+from shiftgym.placement import Placement
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
+from shiftgym.studies.memory import plan_memory, print_memory
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine
+from shiftgym.studies.run import engine, placed
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
@@ -55,22 +59,43 @@ class Estimate:
     """FLOPs by the paper's formula, at the end."""
 
 
-def print_plan(study: Study, *, workers: int | None = None) -> None:
-    """Every branch with its steps and time, and the time of the whole study. No training is kept."""
+def print_plan(study: Study, *, workers: int | None = None, device_memory: float | None = None) -> bool:
+    """Print the memory of every branch, its steps and time, and the time of the whole study. No training is kept. Steps
+    and time are measured, so they are left out where the device or the weights are not here, or a branch does not fit.
+
+    Args:
+        device_memory: GB of a GPU for each branch, which is not here; by default what this machine has.
+
+    Returns:
+        Whether every branch fits.
+
+    Raises:
+        ConfigError: the model is not to be had, or a step of a branch fails.
+    """
     from shiftgym.reports.runs import COMPUTE
     from shiftgym.reports.words import planned_power
 
+    find_source(study.model)
     console = Console()
-    workers = engine(workers).workers
+    where = engine(workers, study.placement if device_memory is None else Placement(device="cpu"))
+    workers = where.workers
     branches, evaluation = plan(study), study.evaluation
     samples = evaluation.samples if "sampled" in evaluation.decodings else 1
     console.print(
         f"{study.name}: {len(branches)} branches ({len(study.branches)} and their init, {len(study.seeds)} seeds), "
         f"{study.budget.flops:.3g} {COMPUTE[FLOPS[study.budget.accounting]]} each, up to {workers} at a time.\n"
-        f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n"
-        "Measuring two steps of each kind of branch and the answers to a few problems ...",
+        f"Device: {in_words(where.gpus) if device_memory is None else 'one that is not here'}.\n"
+        f"{planned_power(len(study.seeds), evaluation.problems, samples)}\n",
         highlight=False,
     )
+    memory = plan_memory(study, workers=workers, device_memory=device_memory)
+    print_memory(study, memory, console)
+    if memory.too_large or not memory.weights or device_memory is not None:
+        why = "this is another machine" if memory.weights else f"{study.model} has no weights"
+        why = "a branch does not fit" if memory.too_large else why
+        console.print(f"\nSteps and times were not measured, since {why}.", highlight=False, soft_wrap=True)
+        return not memory.too_large
+    console.print("\nMeasuring two steps of each kind of branch and the answers to a few problems ...", highlight=False)
     estimates = estimate(study)
     table = Table("branch", "seed", "compared as", "recipe", box=None, pad_edge=False)
     for head in ("steps", "TFLOP", "paper's", "minutes"):
@@ -83,14 +108,16 @@ def print_plan(study: Study, *, workers: int | None = None) -> None:
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps take different times.", highlight=False)
+    return True
 
 
 def estimate(study: Study) -> list[Estimate]:
     """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         measured_file, log = Path(scratch) / "measured.json", Path(scratch) / "printed.txt"
-        job = Job("measure", _measure, (study, Path(scratch), measured_file), log)
-        states = engine(workers=1).run([job], watch=lambda _: None)
+        where = engine(1, study.placement)
+        job = Job("measure", _measure, (placed(study, where), Path(scratch), measured_file), log, gpus=gpu_share(where))
+        states = where.run([job], watch=lambda _: None)
         if states["measure"] != "done":
             raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
         measured = read_json(measured_file)
@@ -127,7 +154,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
     from shiftgym.training.trainer import train
 
     task = study.build_task()
-    options = {**study.placement.options, "template_variables": study.template_variables}
+    options = {**study.placement.options, **study.chat_options}
     model, chat_format = load_policy(study.model, **options)
     measured = {"start": time.perf_counter() - began}
     measured["checkpoint"] = _checkpoint_seconds(study, (model, chat_format), task)

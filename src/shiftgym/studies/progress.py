@@ -69,15 +69,18 @@ class Progress:
 
 
 class LogDisplay:
-    """A line when a branch starts, is evaluated, or ends."""
+    """A line when a branch starts, is evaluated, or ends. The first one says on what `device` they run."""
 
-    def __init__(self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console) -> None:
-        self._console = console
+    def __init__(
+        self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console, device: str
+    ) -> None:
+        self._console, self._device = console, device
         self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
         self._states: dict[str, State] = {}
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
+        self._console.print(f"Device: {self._device}", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,10 +102,13 @@ class LogDisplay:
 
 
 class LiveDisplay:
-    """A table of the branches that run or have ended, redrawn continually; fits 80 columns with up to four splits."""
+    """A table of the branches that run or have ended, redrawn continually; fits 80 columns with up to four splits. Its
+    title says on what `device` they run."""
 
-    def __init__(self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console) -> None:
-        self._study = study
+    def __init__(
+        self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console, device: str
+    ) -> None:
+        self._study, self._device = study, device
         self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
         self._began = time.monotonic()
         self._live = Live(console=console, refresh_per_second=2, transient=True)
@@ -119,7 +125,8 @@ class LiveDisplay:
     def show(self, states: Mapping[str, State]) -> None:
         ended = sum(state not in ("waiting", "running") for state in states.values())
         table = Table(
-            title=f"{self._study.name}  {ended} of {len(states)} branches  {_clock(time.monotonic() - self._began)}",
+            title=f"{self._study.name}  {ended} of {len(states)} branches  {_clock(time.monotonic() - self._began)}  "
+            f"on {self._device}",
             caption=f"success with all attempts, {self._study.evaluation.decodings[0]}, at the last checkpoint",
             title_justify="left",
             caption_justify="left",

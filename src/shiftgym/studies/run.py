@@ -19,11 +19,13 @@ from typing import Any
 
 from rich.console import Console
 
-from shiftgym.engines.base import Engine, Job, State, load_engine
+from shiftgym.engines.base import Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
+from shiftgym.gpus import gpu_environment, in_words
 from shiftgym.layout import RunFolder
-from shiftgym.models.shipped import check_made
+from shiftgym.models.source import find_source
+from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -52,17 +54,19 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
     """Carry out `study` in a new folder under `runs`, with progress on stdout and the result at the end.
 
     Args:
-        workers: processes side by side, one thread each; by default as many as there are cores.
+        workers: processes side by side, one thread each; by default one a GPU, or one a core on the CPU. More than
+            there are GPUs share them.
         plain: a log instead of a live table; always so where stdout is not a terminal.
 
     Raises:
-        ConfigError: the study's model is a backbone that is still to be made.
+        ConfigError: this machine has no such device, a package is missing, or the model is not to be had.
     """
+    where = engine(workers, study.placement)
     _check_installed(study)
-    check_made(study.model)
+    find_source(study.model)
     folder = new_folder(runs, study.name)
     prepare(folder, study)
-    return _carry_out(study, RunFolder(folder), workers, plain)
+    return _carry_out(study, RunFolder(folder), where, plain)
 
 
 def prepare(folder: Path, study: Study) -> None:
@@ -84,7 +88,8 @@ def resume_study(
         source, overrides: the study that the caller expects, if any.
 
     Raises:
-        ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given.
+        ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given, or this
+            machine has no such device.
     """
     run = RunFolder(folder)
     if not run.study.is_file():
@@ -94,7 +99,7 @@ def resume_study(
         key, here, there = _first_difference(study.model_dump(), given.model_dump())
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
     _check_installed(study)
-    return _carry_out(study, run, workers, plain)
+    return _carry_out(study, run, engine(workers, study.placement), plain)
 
 
 def _check_installed(study: Study) -> None:
@@ -103,24 +108,35 @@ def _check_installed(study: Study) -> None:
         table.settings.check_installed()
 
 
-def engine(workers: int | None) -> Engine:
-    """Where the branches of every study run; by default with as many side by side as it has room for."""
-    return load_engine("local", workers=workers, imports=IMPORTED)
+def engine(workers: int | None, placement: Placement) -> Engine:
+    """Where the branches of every study run; by default with as many side by side as it has room for.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    return load_engine("local", workers=workers, imports=IMPORTED, gpus=placement.gpus())
 
 
-def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -> Finished:
+def placed(study: Study, where: Engine) -> Study:
+    """The study as the jobs of this engine see it: each has the CPU, or one GPU."""
+    return study.model_copy(update={"device": "cuda" if where.gpus else "cpu"})
+
+
+def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Finished:
     console = Console()
     folder = run.path
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     branches = plan(study)
-    where = engine(workers)
     with only_one(run):
-        write_text(run.environment, json.dumps(environment(where), indent=1))
+        write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
-        jobs = [_job(study, branch, folder, done) for branch in branches if branch.title not in done]
+        todo = [branch for branch in branches if branch.title not in done]
+        if any(branch.start is None for branch in todo):
+            find_source(study.model)
+        jobs = [_job(placed(study, where), branch, folder, done, gpu_share(where)) for branch in todo]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
-            with display(study, branches, folder, console) as shown:
+            with display(study, branches, folder, console, in_words(where.gpus)) as shown:
                 states = where.run(jobs, watch=lambda now: shown.show({**done, **now}))
         except KeyboardInterrupt:
             console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
@@ -136,9 +152,9 @@ def _carry_out(study: Study, run: RunFolder, workers: int | None, plain: bool) -
     return finished
 
 
-def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State]) -> Job:
+def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State], gpus: float) -> Job:
     needs = None if branch.start in done else branch.start
-    return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder).log, needs)
+    return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder).log, needs, gpus)
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
@@ -203,15 +219,22 @@ def only_one(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def environment(where: Engine) -> dict[str, Any]:
-    """Versions and machine, as `environment.json` records them."""
+def environment(where: Engine, placement: Placement) -> dict[str, Any]:
+    """Versions and machine, and on what models run there, as `environment.json` records them."""
     git = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in RECORDED},
-        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+        },
+        "placement": placement.model_dump() | {"device": "cuda" if where.gpus else "cpu"},
+        **({"gpus": gpu_environment(where.gpus)} if where.gpus else {}),
         "git_commit": git.stdout.strip() or None,
         "workers": where.workers,
         "threads_a_worker": where.threads,

@@ -68,7 +68,7 @@ def train_model(
     policy = load_policy(
         training.model,
         **training.placement.options,
-        template_variables=training.template_variables,
+        **training.chat_options,
         merged=settings.lora is None,
     )
     write_text(record, training.to_toml())
@@ -134,7 +134,7 @@ def evaluate_model(
             raise ConfigError(f"{study.name}: there is no split {split!r}{nearest(split, study.splits)}")
     asked = settings.model_copy(update={"splits": tuple(splits or settings.splits)})
     name = "#".join(endpoint_address(policy, served)) if is_endpoint(policy) else policy
-    given = load_named(name, placement=study.placement, template_variables=study.template_variables)
+    given = load_named(name, placement=study.placement, **study.chat_options)
     refused = None
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         folder = BranchFolder(out or Path(scratch))

@@ -36,7 +36,7 @@ def run_suite(
     """Carry out a suite in a new folder under `runs`.
 
     Raises:
-        ConfigError: the suite has a fault, there is no such scale, or an override does not fit a study.
+        ConfigError: the suite has a fault, there is no such scale or device, or an override does not fit a study.
     """
     suite = load_suite(source, scale=scale, overrides=overrides)
     options = [*(["--scale", scale] if scale else []), *(f"--set {one}" for one in overrides)]
@@ -47,6 +47,8 @@ def run_suite(
         **kept,
         "studies": [*suite.studies],
     }
+    for study in suite.studies.values():
+        study.placement.gpus()
     folder = SuiteFolder(new_folder(runs, suite.name))
     for name, study in suite.studies.items():
         prepare(folder.run(name).path, study)

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.utils import SAFE_WEIGHTS_NAME
 
 from shiftgym.layout import BranchFolder
 from shiftgym.messages import user
@@ -25,13 +24,14 @@ from shiftgym.models.chat import ChatFormat
 from shiftgym.models.conversation import Conversation
 from shiftgym.models.ledger import ModelShape
 from shiftgym.models.load import load_policy
+from shiftgym.models.lora import adapter_weights
 from shiftgym.models.microbatches import Microbatch
 from shiftgym.placement import Placement
 from shiftgym.tasks.check import Finding, first_fault
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.recipe import Collection, Recipe
 from shiftgym.training.registry import load_recipe, recipe_settings
-from shiftgym.training.trainer import TrainingResult, train
+from shiftgym.training.trainer import TrainingResult, prepare_model, train
 
 SMALL = {"problems": 8, "batch": 4, "episodes_per_iteration": 8, "minibatch": 4, "group_size": 4, "max_new_tokens": 64}
 """Settings of the trial, of those that the recipe has. They keep it to a few seconds."""
@@ -99,30 +99,33 @@ class _Watch:
     """Of every pass through the model or a copy of it, as the ledger counts them."""
 
     def count(self, model: PreTrainedModel) -> None:
-        """Count what runs through `model` from now on, and through copies made of it."""
+        """Count what runs through `model`, as it is prepared, from now on, and through copies made of it."""
         shape = ModelShape.of(model)
 
-        def spend(flops: int, output: Tensor) -> None:
-            """Count a pass, and twice as much again when the gradient reaches its `output`, (B, T, H) or (N, V)."""
-            self.flops += flops
+        def spend(forward: int, backward: int, output: Tensor) -> None:
+            """Count a pass, and the one backward when the gradient reaches its `output`, (B, T, H) or (N, V)."""
+            self.flops += forward
             if output.requires_grad:
-                output.register_hook(lambda _: self._learned(flops))  # type: ignore[no-untyped-call]
+                output.register_hook(lambda _: self._learned(backward))  # type: ignore[no-untyped-call]
 
-        def trunk(_module: Any, _arguments: Any, keywords: dict[str, Any], output: Any) -> None:
+        def trunk(module: Any, _arguments: Any, keywords: dict[str, Any], output: Any) -> None:
             hidden: Tensor = output.last_hidden_state
             rows, tokens, _ = hidden.shape
             context = getattr(keywords.get("past_key_values"), "capacity", tokens)
-            spend(shape.forward_flops(rows=rows, new_tokens=tokens, context=context, head_positions=0), hidden)
+            sizes = {"rows": rows, "new_tokens": tokens, "context": context, "head_positions": 0}
+            forward = shape.forward_flops(**sizes, adapted=bool(adapter_weights(module)))
+            spend(forward, shape.backward_flops(**sizes), hidden)
 
         def head(_module: Any, _arguments: Any, output: Tensor) -> None:
             """`output`: logits, (N, V)."""
-            spend(2 * shape.head_weights * output.shape[:-1].numel(), output)
+            tokens = output.shape[:-1].numel()
+            spend(2 * shape.head_weights * tokens, 2 * shape.backward.head_weights * tokens, output)
 
         model.base_model.register_forward_hook(trunk, with_kwargs=True)
         model.get_output_embeddings().register_forward_hook(head)  # type: ignore[no-untyped-call]
 
     def _learned(self, flops: int) -> None:
-        self.flops += 2 * flops
+        self.flops += flops
 
 
 class _Trial:
@@ -148,7 +151,9 @@ class _Trial:
     @cached_property
     def straight(self) -> TrainingResult:
         """Two steps without a break, watched."""
-        model, chat_format = load_policy(self.model, **self.placement.options)
+        settings = recipe_settings(self.recipe, self.settings)
+        model, chat_format = load_policy(self.model, **self.placement.options, merged=settings.lora is None)
+        prepare_model(model, settings, self.seed)
         self.watch.count(model)
         return self.train("straight", _watched(self.recipe, self.watch), watched=(model, chat_format))
 
@@ -179,8 +184,9 @@ class _Trial:
         if other.metrics.read_bytes() != straight.metrics.read_bytes():
             yield f"{straight.metrics.name} differs"
         for checkpoint in result.checkpoints:
-            weights = [folder.checkpoint(checkpoint.step).path / SAFE_WEIGHTS_NAME for folder in (other, straight)]
-            if weights[0].read_bytes() != weights[1].read_bytes():
+            folders = [folder.checkpoint(checkpoint.step).path for folder in (other, straight)]
+            weights = [[path.read_bytes() for path in sorted(of.glob("*.safetensors"))] for of in folders]
+            if weights[0] != weights[1]:
                 yield f"the weights after step {checkpoint.step} differ"
 
 

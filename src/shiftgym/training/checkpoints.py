@@ -48,6 +48,8 @@ def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fract
         "fraction": fraction,
         "ledger": player.ledger.record(),
         "lines": _lines(folder),
+        "pass_limit": player.pass_limit.record(),
+        "decision_limit": player.decision_limit.record(),
     }
     with replacing(path) as unfinished:
         if has_adapter(player.model):
@@ -74,7 +76,11 @@ def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer:
     if player.value_head is not None:
         player.value_head.load(path)
     optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
-    rewind(folder, read_json(CheckpointFolder(path).state)["lines"])
+    state = read_json(CheckpointFolder(path).state)
+    # Passes as large as before it was resumed, so that it rounds, and charges padding, in the same way.
+    player.pass_limit.lower(state["pass_limit"])
+    player.decision_limit.lower(state["decision_limit"])
+    rewind(folder, state["lines"])
 
 
 def rewind(folder: Path, lines: dict[str, int]) -> None:

@@ -8,6 +8,7 @@ to metrics.jsonl as one that was not (same machine, same versions).
 import math
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from shiftgym import seeds
+from shiftgym.batching import needing_memory, within_memory
 from shiftgym.episodes import Episode
 from shiftgym.errors import TrainingStopped
 from shiftgym.files import append_lines
 from shiftgym.layout import BranchFolder
 from shiftgym.models.conversation import Conversation
-from shiftgym.models.microbatches import Microbatch
+from shiftgym.models.microbatches import Microbatch, Pass
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
 from shiftgym.training import checkpoints
@@ -33,6 +35,9 @@ from shiftgym.training.rollouts import require_answers
 from shiftgym.training.settings import FLOPS, Accounting
 
 BEFORE = "is not finite, so training stopped before the update"
+
+SMALLER = "train an adapter (lora) or a smaller model"
+"""What helps where memory is short, whatever takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,9 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        if not all(weight.isfinite().all() for module in self._modules for weight in module.parameters()):
+        weights = [weight.detach() for module in self._modules for weight in module.parameters()]
+        # The largest weight is found in one pass over all, and waited for once.
+        if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
             raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
         try:
@@ -137,17 +144,7 @@ class Loop:
 
     def _update(self, minibatch: list[list[Conversation]]) -> dict[str, float]:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
-        self._optimizer.zero_grad()
-        shares: list[dict[str, Tensor]] = []
-        for batch in self._player.microbatches(list(chain(*minibatch))):
-            scores, start = self.score(batch)
-            loss, metrics = self.loss(batch, scores, start)
-            loss.backward()  # type: ignore[no-untyped-call]
-            shares.append({"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}})
-            if start is not None:
-                self._recipe.start.charge(batch, head=start.head_tokens)
-            seeing = "vision" not in self._settings.frozen
-            self._player.charge(batch, head=scores.head_tokens, backward=True, encoder_backward=seeing)
+        shares = self._gradients(list(chain(*minibatch)))
         sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
         # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
         # own.
@@ -157,8 +154,44 @@ class Loop:
             raise self._stopped(f"the loss {BEFORE}")
         if not all(math.isfinite(norm) for norm in norms):
             raise self._stopped(f"a gradient {BEFORE}")
-        self._optimizer.step()
+        with needing_memory(f"the states of the optimizer do not fit; {SMALLER}, or choose optimizer.name = adamw8bit"):
+            self._optimizer.step()
+        # Answers have the room of the gradients.
+        self._optimizer.zero_grad()
         return {**sums, "grad_norm": norms[0]}
+
+    def _gradients(self, conversations: list[Conversation]) -> list[dict[str, Tensor]]:
+        """Compute the gradients of a minibatch; the loss and metrics of each pass, scalars.
+
+        A pass that runs out of memory may have added to some of the gradients. So all passes are made again, half as
+        large, and only those that are learned from are charged.
+        """
+        player, ledger = self._player, self._player.ledger
+        before = ledger.snapshot()
+        while True:
+            self._optimizer.zero_grad()
+            shares: list[dict[str, Tensor]] = []
+            for rows in player.passes(conversations):
+                share = within_memory(partial(self._backward, rows, conversations))
+                if share is None:
+                    break
+                shares.append(share)
+            else:
+                return shares
+            self._optimizer.zero_grad()
+            ledger.restore(before)
+            player.halve(rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
+
+    def _backward(self, rows: Pass, conversations: list[Conversation]) -> dict[str, Tensor]:
+        """Add the gradients of one pass; its loss and metrics, scalars."""
+        batch = self._player.collated(rows, conversations)
+        scores, start = self.score(batch)
+        loss, metrics = self.loss(batch, scores, start)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if start is not None:
+            self._recipe.start.charge(batch, head=start.head_tokens)
+        self._player.charge(batch, head=scores.head_tokens, backward=True)
+        return {"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}}
 
     def score(self, batch: Microbatch) -> tuple[Scores, Scores | None]:
         """Scores of a microbatch, and those of the start where the KL term is exact; neither is charged."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from shiftgym.batching import BatchLimit, needing_memory
 from shiftgym.errors import ConfigError
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
@@ -123,13 +124,32 @@ def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int)
     """Make trainable in place what these settings train; an adapter that the model has already is kept.
 
     Raises:
-        ConfigError: the model has no such layers or parts, or another adapter.
+        ConfigError: the model has no such layers or parts, another adapter, or weights that were to be trained and are
+            quantised or float16.
     """
+    if getattr(model, "is_quantized", False):
+        _check_quantised(settings)
     freeze(model, settings.frozen)
     if settings.lora is not None:
         adapt(model, **dict(settings.lora), seed=seed)
     elif has_adapter(model):
         raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
+    if any(weight.dtype == torch.float16 for weight in model.parameters() if weight.requires_grad):
+        # AdamW divides by the root of a mean square, which float16 rounds to zero.
+        raise ConfigError("weights in float16 cannot be trained; give dtype bfloat16 or float32, or train with lora")
+
+
+def _check_quantised(settings: TrainingSettings) -> None:
+    """ConfigError for settings that a model with quantised weights cannot be trained with."""
+    if settings.lora is None:
+        raise ConfigError(
+            "this model's weights are quantised, so they cannot be trained themselves; train an adapter beside them: "
+            "--set recipe.lora.rank=16"
+        )
+    if settings.frozen:
+        raise ConfigError(
+            "frozen: quantised weights are frozen in any case; name the layers that learn by lora.targets"
+        )
 
 
 def make_recipe(
@@ -159,12 +179,13 @@ def make_recipe(
         seed=seed,
         ledger=ledger,
         precision=precision,
-        tokens_per_pass=settings.tokens_per_pass,
+        pass_limit=BatchLimit(settings.tokens_per_pass),
         gradient_checkpointing=placement.gradient_checkpointing,
     )
     if isinstance(settings, SamplingSettings):
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
-    recipe = kind(settings, player)
+    with needing_memory("the start cannot be kept beside the model; train an adapter (lora), or weights of fewer bits"):
+        recipe = kind(settings, player)
     # The paper's formula does not count answers that are sampled once, before the first step.
     factor = PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR)
     ledger.buffer_factor = factor if recipe.sampled_by == "present" else 0.0
