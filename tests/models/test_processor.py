@@ -47,8 +47,6 @@ def test_a_processor_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> 
     whole = json.loads((folder / "processor_config.json").read_text())
     whole["image_processor"]["image_processor_type"] = "NobodysImageProcessor"
     (folder / "processor_config.json").write_text(json.dumps(whole))
-    with pytest.raises(
-        ConfigError, match=r"cannot be loaded: its processor cannot be read: .*NobodysImageProcessor"
-    ) as told:
+    with pytest.raises(ConfigError, match="its processor cannot be read: Unrecognized image processor") as told:
         load_policy(str(folder))
     assert "\n" not in str(told.value)
