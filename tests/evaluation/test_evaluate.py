@@ -12,6 +12,7 @@ from shiftgym.evaluation.evaluate import SAMPLE, Evaluation, evaluate
 from shiftgym.evaluation.statistics import wilson
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
+from shiftgym.placement import Placement
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.tasks.base import Task
@@ -190,3 +191,11 @@ def test_a_batch_that_runs_out_of_memory_is_split_and_no_row_differs(task: Task,
     assert split.rows == whole.rows
     assert split.episodes == whole.episodes
     assert 0 < len(failures) <= 4, "a smaller batch is remembered"
+
+
+def test_a_model_given_by_name_runs_where_it_is_placed() -> None:
+    asked = {"problems": 2, "decodings": ["greedy"]}
+    short = evaluate("points-0", placement=Placement(dtype="bfloat16", attention="eager"), **asked)
+    assert len(short.rows) == 2
+    with pytest.raises(ConfigError, match="^device 'cuda': torch .* finds no such GPU"):
+        evaluate("points-0", placement=Placement(device="cuda"), **asked)

@@ -32,11 +32,11 @@ def skeleton(name_or_path: str, *, dtype: str, attention: str = "auto") -> Skele
     Raises:
         ConfigError: there is no such model, or its configuration is not one of a supported model.
     """
-    return _skeleton(find_source(name_or_path), DTYPES[dtype], attention)
+    return _skeleton(find_source(name_or_path, weights=False), DTYPES[dtype], attention)
 
 
 def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
-    adapter = None if source.gguf is not None else read_adapter(source)
+    adapter = None if source.gguf is not None else read_adapter(source, weights=False)
     if adapter is not None:
         return _skeleton(adapter.base, dtype, attention)
     options = source.options
@@ -45,11 +45,11 @@ def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
     else:
         check_config(source, read_config(source))
     with quiet(), explained(source):
-        config = AutoConfig.from_pretrained(source.path, **options)
+        config = AutoConfig.from_pretrained(source.folder, **options)
         check_architecture(source, config)
         family = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
         with torch.device("meta"):
             model: PreTrainedModel = family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     attend_by(model, attention)
-    folder = source.folder
-    return Skeleton(model, folder is None or any(any(folder.glob(files)) for files in WEIGHTS))
+    here = any(any(source.folder.glob(files)) for files in WEIGHTS)
+    return Skeleton(model, here or source.hub_id is not None)
