@@ -32,8 +32,11 @@ def test_an_adapter_is_trained_beside_its_base_and_comes_back(tmp_path, recipe, 
         if name not in weights:
             assert torch.equal(weight, before[name.replace(".base_layer", "")]), name
     again, _ = load_policy(str(done.checkpoints[-1].path), **placement.options, merged=False)
+    kept = adapter_weights(again)
+    assert all(torch.equal(weight, kept[name]) for name, weight in weights.items())
     with torch.no_grad():
-        assert torch.equal(again(IDS.cuda()).logits, model(IDS.cuda()).logits)
+        gap = again(IDS.cuda()).logits.float() - model(IDS.cuda()).logits.float()
+    assert gap.abs().max() < (1e-3 if dtype == "float32" else 0.5)
 
 
 def test_an_adapter_begins_alike_on_every_device():
