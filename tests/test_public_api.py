@@ -60,6 +60,7 @@ PUBLIC = [
     "load_recipe",
     "load_study",
     "load_task",
+    "model_policy",
     "play",
     "resume_study",
     "rng",
