@@ -108,24 +108,6 @@ def test_moments_of_8_bits_need_their_package(monkeypatch: pytest.MonkeyPatch) -
         Optimizer([(wide(), 1.0)], "adamw8bit", 1e-3)
 
 
-@with_bitsandbytes
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_moments_of_8_bits_lead_there_on_a_gpu_too() -> None:
-    """Kernels of their own update them there."""
-    moved = []
-    for name in ("adamw", "adamw8bit"):
-        model, before = wide().cuda(), wide()
-        optimizer = Optimizer([(model, 1.0)], name, 1e-3, 0.0, (0.9, 0.98))
-        for number in range(5):
-            generator = torch.Generator().manual_seed(number)
-            for weight in model.parameters():
-                weight.grad = torch.randn(weight.shape, generator=generator).cuda()
-            optimizer.step()
-        pairs = zip(model.parameters(), before.parameters(), strict=True)
-        moved.append(torch.cat([(a.cpu() - b).flatten() for a, b in pairs]).detach())
-    assert torch.nn.functional.cosine_similarity(moved[0], moved[1], dim=0) > 0.99
-
-
 @pytest.mark.parametrize("name", ["adamw", "muon", pytest.param("adamw8bit", marks=with_bitsandbytes)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_states_take_as_many_bytes_as_are_planned(name: Name, dtype: torch.dtype) -> None:
