@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.conftest import Repeat
 from torch import Tensor
 from transformers import GPT2Config, LlamaForCausalLM
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from shiftgym.models import paths
 from shiftgym.models.chat import ChatFormat
+from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.paths import ReadingPath, obstacle, reading_path
+from shiftgym.models.player import Player
 
 
 @pytest.fixture
@@ -40,6 +43,17 @@ def test_plain_attention_takes_the_fast_path_and_is_tried_once(llama: Any) -> No
     assert 0 < tried < 10
     reading_path(model, chat_format)
     assert len(calls) == tried
+
+
+def test_a_copy_is_read_as_its_model(llama: Any) -> None:
+    model, chat_format = llama
+    player = Player(model, chat_format, Repeat(), seed=0, ledger=Ledger(ModelShape.of(model)))
+    model.config.alibi = True
+    assert not player.path.fast
+    frozen = player.frozen()
+    calls = counted(frozen.model)
+    assert frozen.path == player.path
+    assert not calls
 
 
 def test_trees_want_a_kernel_that_takes_their_mask(llama: Any) -> None:

@@ -59,6 +59,12 @@ def reading_path(model: PreTrainedModel, chat_format: ChatFormat) -> ReadingPath
     return replace(path, trees=path.trees and _may_branch(model))
 
 
+def read_alike(copied: PreTrainedModel, model: PreTrainedModel, chat_format: ChatFormat) -> None:
+    """A copy of a model takes the path of the model, so that what is compared was read in the same way."""
+    reading_path(model, chat_format)
+    _PATHS[copied] = _PATHS[model]
+
+
 @cache
 def tell(family: str, why: str) -> None:
     """Say once on stderr that the models of a family take the plain path."""
