@@ -37,6 +37,7 @@ class Tokens:
 
     end_ids = frozenset({-1})
     pictures = None
+    opening = ""
 
     def prompt(self, messages: Messages) -> list[int]:
         return [int(number) for number in messages[0]["content"].split()]

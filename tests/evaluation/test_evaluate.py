@@ -11,6 +11,7 @@ from shiftgym.evaluation.evaluate import SAMPLE, Evaluation, evaluate
 from shiftgym.evaluation.statistics import wilson
 from shiftgym.models.generate import ModelPolicy
 from shiftgym.models.load import load_policy
+from shiftgym.placement import Placement
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.tasks.base import Task
@@ -170,3 +171,11 @@ def test_a_number_that_is_not_there_is_one_clear_line(task: Task, measure: str, 
 def test_an_unknown_split_is_refused(task: Task) -> None:
     with pytest.raises(ConfigError, match="unknown split 'rule_odd'.*did you mean 'rule_ood'"):
         evaluate("expert", task, splits=["rule_odd"])
+
+
+def test_a_model_given_by_name_runs_where_it_is_placed() -> None:
+    asked = {"problems": 2, "decodings": ["greedy"]}
+    short = evaluate("points-0", placement=Placement(dtype="bfloat16", attention="eager"), **asked)
+    assert len(short.rows) == 2
+    with pytest.raises(ConfigError, match="^device 'cuda': torch .* finds no such GPU"):
+        evaluate("points-0", placement=Placement(device="cuda"), **asked)

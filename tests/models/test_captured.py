@@ -4,7 +4,8 @@ import pytest
 import torch
 from tests.models.replay import FakeCuda
 
-from shiftgym.models.captured import Graphs
+from shiftgym.errors import ConfigError
+from shiftgym.models.captured import Cuda, Graphs
 
 
 def graphs() -> Graphs:
@@ -62,3 +63,8 @@ def test_an_error_of_the_step_is_not_hidden() -> None:
 
     with pytest.raises(RuntimeError, match="a bug"):
         graphs().run("key", step, 3)
+
+
+def test_only_cuda_captures() -> None:
+    with pytest.raises(ConfigError, match="on CUDA alone, and this model is on cpu"):
+        Cuda(torch.device("cpu"))

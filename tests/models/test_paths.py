@@ -5,16 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import Repeat
 from torch import Tensor
 from transformers import GPT2Config, LlamaForCausalLM
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from shiftgym.models import paths
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.paths import ReadingPath, obstacle, reading_path
-from shiftgym.models.player import Player
+from shiftgym.models.paths import ReadingPath, obstacle, reading_path, share_path
 
 
 @pytest.fixture
@@ -45,15 +42,14 @@ def test_plain_attention_takes_the_fast_path_and_is_tried_once(llama: Any) -> No
     assert len(calls) == tried
 
 
-def test_a_copy_is_read_as_its_model(llama: Any) -> None:
+def test_a_copy_takes_the_path_of_its_model(llama: Any) -> None:
     model, chat_format = llama
-    player = Player(model, chat_format, Repeat(), seed=0, ledger=Ledger(ModelShape.of(model)))
-    model.config.alibi = True
-    assert not player.path.fast
-    frozen = player.frozen()
-    calls = counted(frozen.model)
-    assert frozen.path == player.path
-    assert not calls
+    calls = counted(model)
+    kept = copy.deepcopy(model)
+    share_path(kept, model, chat_format)
+    tried = len(calls)
+    assert reading_path(kept, chat_format) == reading_path(model, chat_format)
+    assert len(calls) == tried > 0
 
 
 def test_trees_want_a_kernel_that_takes_their_mask(llama: Any) -> None:

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import torch
 
+from shiftgym.errors import ConfigError
+
 Step = Callable[[], None]
 
 WAITS = "synchronizing CUDA operation"
@@ -33,6 +35,12 @@ class Cuda:
     """How many steps were captured."""
 
     def __init__(self, device: torch.device) -> None:
+        """
+        Raises:
+            ConfigError: this is no CUDA device.
+        """
+        if device.type != "cuda":
+            raise ConfigError(f"steps are captured on CUDA alone, and this model is on {device}; give steps 'auto'")
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
@@ -74,7 +82,7 @@ class Graphs:
     model are never captured.
     """
 
-    MOST = 64
+    MOST = 256
     """Captured steps that are kept; the one that was not used for longest makes room for a new one."""
 
     def __init__(self, device: Cuda) -> None:

@@ -59,8 +59,8 @@ def reading_path(model: PreTrainedModel, chat_format: ChatFormat) -> ReadingPath
     return replace(path, trees=path.trees and _may_branch(model))
 
 
-def read_alike(copied: PreTrainedModel, model: PreTrainedModel, chat_format: ChatFormat) -> None:
-    """A copy of a model takes the path of the model, so that what is compared was read in the same way."""
+def share_path(copied: PreTrainedModel, model: PreTrainedModel, chat_format: ChatFormat) -> None:
+    """Let a copy of a model take the model's path, so that it is not tried again."""
     reading_path(model, chat_format)
     _PATHS[copied] = _PATHS[model]
 

@@ -23,7 +23,7 @@ from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
-from shiftgym.models.paths import ReadingPath, read_alike, reading_path
+from shiftgym.models.paths import ReadingPath, reading_path, share_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
 from shiftgym.models.recompute import recomputed
@@ -76,7 +76,7 @@ class Player:
     def frozen(self) -> "Player":
         """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
         kept = frozen_copy(self.model)
-        read_alike(kept, self.model, self.chat_format)
+        share_path(kept, self.model, self.chat_format)
         return replace(self, model=kept)
 
     def with_value_head(self) -> "Player":
