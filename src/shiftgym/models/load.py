@@ -141,9 +141,10 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
 
 
 def _reader(source: Source, config: PreTrainedConfig) -> Reader:
-    with explained(source, "its tokenizer cannot be read: "):
-        if _sees(config):
+    if _sees(config):
+        with explained(source, "its processor cannot be read: "):
             return load_processor(source)
+    with explained(source, "its tokenizer cannot be read: "):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source.folder, config=config, **source.options
         )
