@@ -263,7 +263,7 @@ class Pictures:
 
         Args:
             prepared: what the processor made of one picture.
-            twice: what the model takes for that picture shown twice.
+            twice: what the model takes for that picture shown twice, each (pictures or patches, ...) or so.
         """
         self._along = {}
         for name, value in twice.items():
