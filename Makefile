@@ -39,8 +39,8 @@ bench: $(VENV)/.installed $(VENV)-bench/.installed
 
 # On a machine with a GPU, by a Python that has shiftgym, torch with CUDA and pytest: `make gpu PYTHON=python3`.
 gpu:
-	PYTHONPATH=src $(PYTHON) -m pytest -m gpu tests/gpu
-	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py
+	PYTHONPATH=$(CURDIR)/src $(PYTHON) -m pytest -m gpu tests/gpu
+	PYTHONPATH=$(CURDIR)/src $(PYTHON) benchmarks/gpu.py
 
 # The stamp is written last, so an installation that was cut short is taken up again.
 $(VENV): $(VENV)/.installed

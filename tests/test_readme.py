@@ -18,7 +18,8 @@ from shiftgym.studies.config import load_study
 from shiftgym.studies.suite import load_suite
 
 ROOT = Path(__file__).parents[1]
-README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/checkpoints.md"))
+PAGES = ("README.md", "docs/checkpoints.md", "docs/models.md")
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 """The pages whose commands and code a newcomer runs."""
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shiftgym.models.conversation import Conversation as Conversation
     from shiftgym.models.generate import ModelPolicy as ModelPolicy
     from shiftgym.models.load import load_policy as load_policy
+    from shiftgym.models.policy import model_policy as model_policy
     from shiftgym.placement import Placement as Placement
     from shiftgym.policies.base import Answer as Answer
     from shiftgym.policies.base import Chat as Chat
@@ -122,6 +123,7 @@ _HOMES = {
     "load_recipe": "training.registry",
     "load_study": "studies.config",
     "load_task": "tasks.registry",
+    "model_policy": "models.policy",
     "play": "evaluation.play",
     "resume_study": "studies.run",
     "rng": "seeds",

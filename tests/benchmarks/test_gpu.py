@@ -65,4 +65,4 @@ def test_the_shape_has_as_many_parameters_as_it_says(gpu: ModuleType) -> None:
     with torch.device("meta"):
         model = gpu.Bench(torch.device("meta"), gpu.FULL).model(torch.bfloat16)
     assert model.num_parameters() == pytest.approx(1.07e9, rel=0.005)
-    assert f"{model.num_parameters():.3g}" in gpu.__doc__.replace(",", "")
+    assert "1.07e9 parameters" in gpu.__doc__

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.candidates.conftest import make_model
 
-from shiftgym.candidates.find import BASE, Checkpoint, find_candidates, fingerprint
+from shiftgym.candidates.find import BASE, Checkpoint, find_candidates, fingerprint, gone
 from shiftgym.errors import ConfigError
 
 
@@ -139,3 +139,22 @@ def test_a_fingerprint_follows_the_weights(model_folder: Path) -> None:
     (model_folder / "model.safetensors").write_bytes(b"Weights")
     assert fingerprint(Checkpoint(str(model_folder))) != before
     assert fingerprint(Checkpoint("points-0")) is None
+
+
+def test_gguf_files_and_directories_are_candidates(tmp_path: Path) -> None:
+    folder = tmp_path / "quantised"
+    folder.mkdir()
+    file = folder / "tiny-Q4_0.gguf"
+    file.write_bytes(b"GGUF")
+    base, by_file, by_folder = find_candidates(["points-0", str(file), str(folder)])
+    assert by_file.checkpoints == (Checkpoint(str(file)),)
+    assert by_folder.checkpoints == (Checkpoint(str(folder)),)
+    assert (by_file.label, by_folder.label) == ("tiny-Q4_0.gguf", "quantised")
+    for one in (by_file, by_folder):
+        checkpoint = one.checkpoints[0]
+        before = fingerprint(checkpoint)
+        file.write_bytes(file.read_bytes() + b"more")
+        assert fingerprint(checkpoint) not in (before, None)
+    assert fingerprint(base.checkpoints[0]) is None
+    file.unlink()
+    assert gone(by_file.checkpoints[0]) and not gone(by_folder.checkpoints[0])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.answer import answer
 from shiftgym.candidates.run import carry_out, prepare
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.written import claim
 from shiftgym.layout import RunFolder
@@ -128,3 +131,32 @@ def test_a_model_that_has_answered_may_be_removed(tmp_path: Path, task: Task) ->
     shutil.rmtree(model)
     assert carry_out(judging, folder, QUIET) == {}
     assert len([row for row in rows(folder) if row["branch"] == "tuned"]) == 18
+
+
+def test_models_of_this_machine_get_gpus_and_endpoints_none(
+    tmp_path: Path, nvidia_smi: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvidia_smi(2)
+    jobs: list[Job] = []
+
+    class Recorded(LocalEngine):
+        def run(self, given: Sequence[Job], watch: Watch) -> dict[str, State]:
+            jobs.extend(given)
+            return {job.name: "failed" for job in given}
+
+    monkeypatch.setattr("shiftgym.engines.local.LocalEngine", Recorded)
+
+    def asked(*given: str, workers: int | None = None, probes: bool = False) -> list[tuple[float, str]]:
+        jobs.clear()
+        judging = prepare(given, study="points-text", overrides=SMALL, probes=probes, labels=["base"])
+        folder = tmp_path / str(len([*tmp_path.iterdir()]))
+        with pytest.raises(ConfigError, match="BASE could not answer"):
+            carry_out(judging, folder, QUIET, workers=workers)
+        return [(job.gpus, job.args[0].study.device) for job in jobs]
+
+    model, endpoint = "points-0", "http://127.0.0.1:1/v1#served"
+    assert asked(model, endpoint) == [(1.0, "cuda"), (0.0, "cuda")]
+    assert asked(model, model, "expert", workers=4) == [(0.5, "cuda"), (0.5, "cuda"), (0.0, "cuda")]
+    # A probe of an endpoint asks BASE again, which is a model of this machine.
+    assert asked(model, endpoint, probes=True) == [(1.0, "cuda"), (1.0, "cuda")]
+    assert asked(endpoint, "expert") == [(0.0, "cpu"), (0.0, "cpu")]

@@ -9,14 +9,11 @@ import torch
 from tests.cli.conftest import run
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from shiftgym.messages import user
 from shiftgym.models.load import load_policy
 from shiftgym.studies.config import load_study
 
-TEMPLATE = """{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}
-{%- if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}
-
-{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"""
-"""Of plain words: an answer ends with the token that ends a document of the corpus."""
+TEMPLATE = (Path(__file__).parents[2] / "examples" / "chat_template.jinja").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +60,9 @@ def test_it_is_trained_and_its_checkpoint_has_the_template(
     _, chat_format = load_policy(str(trained))
     assert chat_format.chat_template == TEMPLATE
     assert chat_format.end_id == chat_format.tokenizer.eos_token_id
+    question = [user("Make 24.")]
+    text = chat_format.tokenizer.decode(chat_format.prompt(question) + chat_format.answer("6*4"))
+    assert text == f"user: Make 24.\n\nassistant: 6*4{chat_format.tokenizer.eos_token}"
     assert run(*train) == 0, "the same command goes on"
     template.write_text(TEMPLATE + " ")
     assert run(*train) == 2, "another template makes another training"

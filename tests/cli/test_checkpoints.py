@@ -34,7 +34,7 @@ def test_a_plan_asks_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "requests" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["eval", "compare"])
+@pytest.mark.parametrize("command", ["eval", "compare", "model"])
 def test_help_fits_80_columns(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,3 +57,27 @@ def test_what_was_paid_for_is_kept_where_greedy_answers_are_refused(
     before = len(server.requests)
     assert run(*asked, '--set=evaluation.decodings=["sampled"]') == 0
     assert len(server.requests) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pionts-0"], "model 'pionts-0' is no backbone"),
+        (["points-0", "--task", "poker"], "unknown task 'poker'"),
+        (["points-0", "--study", "points-vision"], "cannot see, and this task shows pictures"),
+        (["points-0", "--dtype", "int3"], "int3"),
+        (["points-0", "--chat-template", "no-such-file"], "does not exist"),
+    ],
+)
+def test_a_model_that_cannot_be_described_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("model", *arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_a_model_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("model", "points-0") == 0
+    said = capsys.readouterr().out
+    assert "llama (LlamaForCausalLM)" in said and "⟦" in said

@@ -35,11 +35,10 @@ def test_captured_steps_write_what_others_do(temperature):
 def test_captured_steps_see_weights_that_changed_in_place():
     model, chat_format = load_policy("points-0", device="cuda")
     answered(model, chat_format, "captured", 1.0)
+    generator = torch.Generator("cuda").manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.add_(
-                0.01 * weight.std() * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)).cuda()
-            )
+            weight.add_(0.01 * weight.std() * torch.randn(weight.shape, generator=generator, device="cuda"))
     captured, growing = (answered(model, chat_format, kind, 0.0) for kind in ("captured", "growing"))
     assert sum(one.ids == other.ids for one, other in zip(captured, growing, strict=True)) >= 23
 

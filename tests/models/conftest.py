@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.models.seeing_families import make_seeing
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     Gemma2Config,
@@ -185,111 +186,10 @@ def saved(tiny_llama: Any, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-SEEING_TEMPLATE = """{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\\n' }}
-{%- for part in message['content'] %}
-{%- if part['type'] == 'image' %}{{- 'IMAGE' }}{%- else %}{{- part['text'] }}{%- endif %}
-{%- endfor %}{{- '<|im_end|>' + '\\n' }}{%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
-"""In the style of models that see: what a message holds is a list of parts."""
-
-EYES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-
-
-def _llava(text: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-    from transformers.models.llava import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
-
-    config = LlavaConfig(
-        vision_config={"model_type": "clip_vision_model", "image_size": 32, "patch_size": 16, **EYES},
-        text_config={"model_type": "llama", **text},
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_seq_length=4,
-    )
-    eyes = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    strategy = {"patch_size": 16, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
-    return LlavaForConditionalGeneration, config, LlavaProcessor(eyes, tokenizer, **strategy)
-
-
-def _idefics3(text: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
-    from transformers.models.idefics3 import Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor
-    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
-
-    # A picture larger than a tile is cut into several, and the whole is shown too.
-    eyes = Idefics3ImageProcessorPil(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
-    processor = Idefics3Processor(eyes, tokenizer, image_seq_len=4)
-    config = Idefics3Config(
-        vision_config={"image_size": 32, "patch_size": 8, **EYES},
-        text_config={"model_type": "llama", **text},
-        scale_factor=2,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        pad_token_id=None,
-    )
-    return Idefics3ForConditionalGeneration, config, processor
-
-
-def _qwen2_5_vl(text: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any, Any]:
-    from transformers.models.qwen2_5_vl import (
-        Qwen2_5_VLConfig,
-        Qwen2_5_VLForConditionalGeneration,
-        Qwen2_5_VLProcessor,
-    )
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
-    eyes = Qwen2VLImageProcessorPil(patch_size=8, merge_size=2, min_pixels=256, max_pixels=4096)
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}
-    token = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in ("vision_start", "vision_end")}
-    config = Qwen2_5_VLConfig(
-        vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
-            "patch_size": 8, "spatial_merge_size": 2, "window_size": 32, "fullatt_block_indexes": [1],
-        },
-        text_config={**text, "rope_parameters": rope},
-        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        **{f"{name}_token_id": value for name, value in token.items()},
-    )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:  # the part for videos needs torchvision, which is not installed
-        patch.setattr(Qwen2_5_VLProcessor, "check_argument_for_proper_class", lambda *_: None)
-        processor = Qwen2_5_VLProcessor(eyes, tokenizer)
-    processor.get_attributes = lambda: ["image_processor", "tokenizer"]
-    return Qwen2_5_VLForConditionalGeneration, config, processor
-
-
-SEEING = {
-    "llava": (_llava, "<image>"),
-    "idefics3": (_idefics3, "<image>"),
-    "qwen2_5_vl": (_qwen2_5_vl, "<|image_pad|>"),
-}
-
-
-def tiny_seeing_model(name: str) -> tuple[PreTrainedModel, Any]:
-    """A vision-language model of random weights with its processor."""
-    make, placeholder = SEEING[name]
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|video_pad|>"]
-    shown = ["<image>", "<|image_pad|>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
-    rows = [f"<row_{row}_col_{column}>" for row in range(1, 4) for column in range(1, 4)]
-    around = "<|vision_start|>{}<|vision_end|>" if name.startswith("qwen") else "{}"
-    template = SEEING_TEMPLATE.replace("IMAGE", around.format(placeholder))
-    family = Family(LlamaConfig, {}, template, special + shown + rows, "<|im_end|>", "<|im_end|>", None)
-    tokenizer = tiny_tokenizer(family)
-    tokenizer.image_token, tokenizer.video_token = placeholder, "<|video_pad|>"
-    tokenizer.image_token_id = tokenizer.convert_tokens_to_ids(placeholder)
-    text = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024, "pad_token_id": None,
-        "eos_token_id": tokenizer.convert_tokens_to_ids("<|im_end|>"), "bos_token_id": None, "initializer_range": 0.3,
-    }  # fmt: skip
-    architecture, config, processor = make(text, tokenizer)
-    processor.chat_template = template
-    with torch.random.fork_rng():
-        torch.manual_seed(0)  # noqa: TID251  weights are initialised from torch's global generator
-        return architecture(config).eval(), processor
-
-
-@pytest.fixture(scope="session", params=list(SEEING))
+@pytest.fixture(scope="session", params=["llava", "idefics3", "qwen2_5_vl"])
 def tiny_seeing(request: pytest.FixtureRequest) -> tuple[PreTrainedModel, Any]:
-    """A tiny model of each family that sees, with its processor."""
-    return tiny_seeing_model(request.param)
+    """A tiny model of three families that see, with its processor."""
+    return make_seeing(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ part for pictures. Each is saved as a model directory, as its users have it."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from tests.models import seeing_makers as makers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from shiftgym.models.processor import leave_out_videos, without_videos
 
@@ -91,7 +92,7 @@ SEEING_FAMILIES = {
         named={"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"},
     ),
     "gemma4": SeeingFamily(
-        "Gemma 4 whose pictures are seen both ways", makers.make_gemma4, "<|image|>",
+        "Gemma 4 (the larger ones)", makers.make_gemma4, "<|image|>",
         ("<|image|>", "<|image>", "<image|>", "<|video|>", "<|audio|>", "<|audio>", "<audio|>"), **_GEMMA,
         vision="vision_tower", projector="embed_vision",
         named={"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
@@ -123,8 +124,8 @@ def seeing_tokenizer(family: SeeingFamily) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def save_seeing(name: str, folder: Path) -> Path:
-    """Save a tiny model of a family, of random weights, with its processor."""
+def make_seeing(name: str) -> tuple[PreTrainedModel, Any]:
+    """A tiny model of a family, of random weights, with its processor."""
     family = SEEING_FAMILIES[name]
     tokenizer = seeing_tokenizer(family)
     text = {**makers.DECODER, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
@@ -134,7 +135,7 @@ def save_seeing(name: str, folder: Path) -> Path:
     processor.chat_template = TEMPLATE.replace("BOS", family.bos).replace("IMAGE", family.shown.replace("\n", "\\n"))
     with torch.random.fork_rng():
         torch.manual_seed(0)  # noqa: TID251  weights are initialised from torch's global generator
-        model = architecture(config)
+        model = architecture(config).eval()
     with torch.no_grad():
         for each, weights in model.named_parameters():
             # New gates are closed and new projections empty in some families, and then no picture would matter.
@@ -142,6 +143,11 @@ def save_seeing(name: str, folder: Path) -> Path:
                 weights.fill_(1.0)
             elif weights.ndim == 2 and not weights.any():
                 torch.nn.init.eye_(weights)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    return model, processor
+
+
+def save_seeing(name: str, folder: Path) -> Path:
+    """Save such a model with its processor."""
+    for part in make_seeing(name):
+        part.save_pretrained(folder)
     return folder

@@ -141,7 +141,7 @@ def test_a_base_on_the_hub_is_fetched_at_the_revision_of_the_adapter(
     asked = []
     monkeypatch.setattr("shiftgym.models.source.fetch", lambda *of: asked.append(of) or saved)
     model, _ = load_policy(str(tmp_path / "adapter"))
-    assert asked == [("owner/name", "owner/name", "v2")]
+    assert asked == [("owner/name", "owner/name", "v2", True)]
     assert torch.allclose(model(IDS).logits, expected, atol=1e-4)
 
 

@@ -23,12 +23,18 @@ def test_attention_of_one_token_is_torchs_attention(one: Any, groups: int) -> No
     assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
 
 
-def test_decoding_leaves_the_model_as_it_was(tiny_llama: Any) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "used"),
+    [("sdpa", "shiftgym"), ("eager", "eager"), ("flash_attention_2", "shiftgym"), ("kernels-community/fa", "shiftgym")],
+)
+def test_decoding_leaves_the_model_as_it_was(
+    tiny_llama: Any, monkeypatch: pytest.MonkeyPatch, kernel: str, used: str
+) -> None:
     model, _ = tiny_llama
+    monkeypatch.setattr(model.config, "_attn_implementation", kernel)
     model.train(True)
-    before = model.config._attn_implementation
     with decoding(model):
         assert not model.training
-        assert model.config._attn_implementation == ("shiftgym" if before == "sdpa" else before)
-    assert model.training and model.config._attn_implementation == before
+        assert model.config._attn_implementation == used
+    assert model.training and model.config._attn_implementation == kernel
     model.train(False)

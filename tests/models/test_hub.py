@@ -53,6 +53,14 @@ def test_only_what_loading_needs_is_fetched(hub: Hub, saved: Path) -> None:
     }
 
 
+def test_the_configuration_can_be_had_without_the_weights(hub: Hub, saved: Path) -> None:
+    hub.repositories["owner/name"] = saved
+    folder = fetch("owner/name", "owner/name", None, False)
+    assert (folder / "config.json").is_file() and not (folder / "model.safetensors").exists()
+    load_policy("owner/name")
+    assert (folder / "model.safetensors").is_file(), "the rest is fetched when it is needed"
+
+
 def test_weights_of_the_older_kind_are_fetched_where_there_are_no_others(hub: Hub, saved: Path) -> None:
     model, _ = load_policy(str(saved))
     (saved / "model.safetensors").unlink()

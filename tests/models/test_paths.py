@@ -11,7 +11,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from shiftgym.models import paths
 from shiftgym.models.chat import ChatFormat
-from shiftgym.models.paths import ReadingPath, obstacle, reading_path
+from shiftgym.models.paths import ReadingPath, obstacle, reading_path, share_path
 
 
 @pytest.fixture
@@ -42,6 +42,16 @@ def test_plain_attention_takes_the_fast_path_and_is_tried_once(llama: Any) -> No
     assert len(calls) == tried
 
 
+def test_a_copy_takes_the_path_of_its_model(llama: Any) -> None:
+    model, chat_format = llama
+    calls = counted(model)
+    kept = copy.deepcopy(model)
+    share_path(kept, model, chat_format)
+    tried = len(calls)
+    assert reading_path(kept, chat_format) == reading_path(model, chat_format)
+    assert len(calls) == tried > 0
+
+
 def test_trees_want_a_kernel_that_takes_their_mask(llama: Any) -> None:
     model, chat_format = llama
     assert reading_path(model, chat_format).trees
@@ -54,7 +64,7 @@ def test_trees_want_a_kernel_that_takes_their_mask(llama: Any) -> None:
     [
         ({"layer_types": ["full_attention", "linear_attention"]}, "linear attention layers"),
         ({"layer_types": ["chunked_attention", "conv"]}, "chunked attention and conv layers"),
-        ({"layers_block_type": ["mamba", "full_attention"]}, "mamba layers"),
+        ({"layers_block_type": ["mamba", "attention"]}, "it has linear attention layers"),
         ({"num_kv_shared_layers": 1}, "share the keys of others"),
         ({"cross_attention_layers": [1]}, "cross-attention"),
         ({"alibi": True}, "positions cannot be given"),
@@ -145,11 +155,11 @@ def test_a_model_too_short_to_be_tried_is_judged_by_its_structure(tiny_llama: An
 
 def test_the_plain_path_is_told_once(llama: Any, capsys: pytest.CaptureFixture[str]) -> None:
     model, chat_format = llama
-    model.config.num_kv_shared_layers = 1
+    model.config.alibi = True
     paths.tell.cache_clear()
     for each in (model, copy.deepcopy(model)):
         assert not reading_path(each, chat_format).fast
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert told.startswith("llama takes the plain path")
-    assert "share the keys of others" in told
+    assert "positions cannot be given to it" in told

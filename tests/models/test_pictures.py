@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from shiftgym.errors import ConfigError
 from shiftgym.models import pictures as module
 from shiftgym.models.pictures import Pictures
 
@@ -89,3 +90,11 @@ def test_any_rows_are_in_one_batch_unless_pictures_are_read_by_cross_attention(p
     shown = pictures.tokens(Shade(1))
     assert not pictures.crosses
     assert pictures.beside([5, *shown]) == pictures.beside([5]) == pictures.beside([*shown, 5, *shown])
+
+
+def test_a_model_without_a_token_for_pictures_is_refused_in_one_line(tiny_seeing: Any, tiny_llama: Any) -> None:
+    model, processor = tiny_seeing
+    with pytest.raises(ConfigError, match=r"llama models cannot be used: its config.json has no image_token_id"):
+        Pictures(processor, tiny_llama[0])
+    with pytest.raises(ConfigError, match="cannot be used: its processor has no image_token, so nothing says"):
+        Pictures(tiny_llama[1], model)

@@ -8,6 +8,8 @@ import pytest
 from tests.models.seeing_families import save_seeing
 from transformers import ProcessorMixin
 
+from shiftgym.errors import ConfigError
+from shiftgym.models.load import load_policy
 from shiftgym.models.processor import load_processor
 from shiftgym.models.source import find_source
 
@@ -38,3 +40,13 @@ def test_a_processor_without_videos_is_read_as_it_is(tmp_path: Path) -> None:
     processor = load_processor(find_source(str(save_seeing("llava", tmp_path / "model"))))
     assert "get_attributes" not in vars(processor)
     assert not hasattr(processor, "video_processor")
+
+
+def test_a_processor_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    folder = save_seeing("llava", tmp_path / "model")
+    whole = json.loads((folder / "processor_config.json").read_text())
+    whole["image_processor"]["image_processor_type"] = "NobodysImageProcessor"
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    with pytest.raises(ConfigError, match="its processor cannot be read: Unrecognized image processor") as told:
+        load_policy(str(folder))
+    assert "\n" not in str(told.value)

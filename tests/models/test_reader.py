@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.conftest import tiny_model, tiny_seeing_model
+from tests.models.conftest import tiny_model
 from tests.models.replay import Recording
+from tests.models.seeing_families import make_seeing
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from shiftgym.messages import user
@@ -17,7 +18,7 @@ TEXTS = ["K", "Try this one", "You are dealt four cards."]
 
 def pair(name: str) -> tuple[Any, ChatFormat]:
     if name.startswith("qwen2_5_vl"):
-        model, processor = tiny_seeing_model(name)
+        model, processor = make_seeing(name)
         return model, ChatFormat.of(model, processor)
     model, tokenizer = tiny_model(name)
     return model, ChatFormat(tokenizer, model.generation_config)

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from tests.models.families import make_text_model, text_model
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
     CohereConfig,
     CohereForCausalLM,
@@ -9,6 +11,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from shiftgym.models.conversation import Conversation
+from shiftgym.models.ledger import Ledger, ModelShape
+from shiftgym.models.microbatches import microbatches
+from shiftgym.models.paths import reading_path
 from shiftgym.models.prefixes import Packed, pack_prefix_trees
 from shiftgym.models.score import score
 
@@ -24,13 +30,14 @@ def right_padded(vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     return ids * mask, mask, answers
 
 
-def check(model: PreTrainedModel, temperature: float) -> None:
+def check(model: PreTrainedModel, temperature: float, *, plain: bool = False, whole: bool = False) -> None:
     ids, mask, answers = right_padded(model.config.vocab_size)
     trees = pack_prefix_trees([row[: int(kept.sum())].tolist() for row, kept in zip(ids, mask, strict=True)], 0)
     order = [tree.members[0] for tree in trees]
     ids, mask, answers = ids[order], mask[order], answers[order]
     predictors = answers[:, 1:].nonzero().unbind(1)
-    scores = score(model, Packed.of(trees, torch.device("cpu")), predictors, ids[answers], temperature)
+    packed = Packed.of(trees, torch.device("cpu"), plain=plain)
+    scores = score(model, packed, predictors, ids[answers], temperature, whole=whole)
     # Row by row without padding, by the model's own logits: nothing shared with the code under test.
     expected, entropy = [], []
     for row in range(3):
@@ -70,3 +77,28 @@ def test_families_that_scale_their_logits(kind: type[PreTrainedModel]) -> None:
         else GraniteConfig(**sizes, logits_scaling=3.0)
     )
     check(kind(config).eval(), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("family", "whole"),
+    [("Bloom", False), ("Qwen3-Next", False), ("OpenAI GPT", False), ("Falcon-H1", True), ("Llama 4 (text)", True)],
+)
+def test_families_of_the_plain_path(family: str, whole: bool) -> None:
+    """Falcon-H1 multiplies its logits by a number of its own, and Llama 4 has no trunk."""
+    model, chat_format = text_model(family)
+    assert reading_path(model, chat_format).trunk != whole
+    check(model, 0.7, plain=True, whole=whole)
+
+
+@pytest.mark.parametrize("family", ["Llama 4 (text)", "Bloom"])
+def test_the_ledger_counts_the_logits_of_all_tokens_where_the_model_makes_them(family: str) -> None:
+    model = make_text_model(family)
+    model.set_attn_implementation("eager")
+    conversations = [Conversation(list(range(each)), [(each - 5, each)]) for each in (24, 17)]
+    (batch,) = microbatches(conversations, 10**6, torch.device("cpu"), trees=False, plain=True)
+    ledger = Ledger(ModelShape.of(model))
+    with FlopCounterMode(display=False) as counter:
+        scores = score(model, batch.packed, batch.predictors, batch.targets, whole=family != "Bloom")
+        scores.logprobs.sum().backward()
+    ledger.scored(batch, 0, head=scores.head_tokens, backward=True)
+    assert ledger.flops == pytest.approx(counter.get_total_flops(), rel=0.02)

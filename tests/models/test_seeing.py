@@ -210,6 +210,19 @@ def test_a_picture_that_was_dropped_is_drawn_again(tiny_seeing: Any, monkeypatch
     assert torch.equal(states[rows, ends], expected[rows, ends])
 
 
+def test_a_prompt_that_begins_with_a_picture_and_does_not_fit_can_be_scored(tiny_seeing: Any) -> None:
+    model, processor = tiny_seeing
+    begins = "{% for message in messages %}" + processor.chat_template.split("'\\n' }}", 1)[1]
+    chat_format = ChatFormat.of(model, copy.deepcopy(processor), chat_template=begins)
+    assert chat_format.prompt([user("", Noise(0))])[0] != chat_format.prompt([user("")])[0]
+    policy = ModelPolicy(model, chat_format, temperature=0.0, max_new_tokens=4, seed=0)
+    policy.positions = 4
+    chat = policy.start([Prompt("", (Noise(0),))], [["test"]])
+    assert chat.reply([0], [[]])[0].stop == "too_long"
+    (talk,) = chat.transcripts()
+    assert len(talk.ids) == 1 and talk.ids[0] >= 0
+
+
 def test_a_model_that_only_reads_refuses_pictures_in_one_line(tiny_llama: Any) -> None:
     with pytest.raises(ConfigError, match="cannot see, and this task shows pictures"):
         ChatFormat(tiny_llama[1]).prompt(ODD[0].prompt)

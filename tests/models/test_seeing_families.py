@@ -25,6 +25,7 @@ from shiftgym.models.player import Player
 from shiftgym.models.policy import model_policy
 from shiftgym.policies.base import Transcript
 from shiftgym.tasks.base import Diagnosis
+from shiftgym.tasks.registry import build_task
 from shiftgym.training.trainer import train
 from shiftgym.verdicts import Verdict
 
@@ -278,6 +279,22 @@ def test_what_a_picture_costs_is_on_the_ledger(seeing: Seeing, family: str) -> N
     assert ledger.forward_flops == pytest.approx(forward, rel=0.03 + states)
     # The first matrix of an encoder needs no gradient of its input, which is much of an encoder of two layers.
     assert ledger.backward_flops == pytest.approx(counter.get_total_flops() - forward, rel=0.2 + states)
+
+
+@pytest.mark.parametrize("family", ["mllama", "gemma3"], indirect=True)
+def test_a_route_shows_a_picture_at_each_decision(seeing: Seeing) -> None:
+    """The prompts of a route grow, and the model reads each whole."""
+    task = build_task("navigation", options={"modality": "vision", "size": 96}, splits={"train": {"legs": (2, 2)}})
+    walker = replace(player(seeing), task=task, max_new_tokens=3)
+    (route,) = walker.play("train", [0], [["test"]])
+    conversations = walker.conversations([route])
+    pictures = seeing[1].pictures
+    assert pictures is not None
+    lengths = [talk.spans[0][0] for talk in conversations]
+    assert len(lengths) > 1 and lengths == sorted(lengths)
+    assert all(pictures.order(talk.ids) for talk in conversations)
+    for talk, scored in zip(conversations, walker.logprobs(conversations), strict=True):
+        assert scored == pytest.approx(talk.logprobs, abs=1e-4)
 
 
 def test_the_parts_of_a_model_are_found(seeing: Seeing, family: str) -> None:

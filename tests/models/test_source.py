@@ -1,5 +1,7 @@
 """Where a model's files are."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,8 @@ def test_a_model_of_the_hub_is_fetched_at_its_revision(
     asked = []
     monkeypatch.setattr("shiftgym.models.source.fetch", lambda *of: asked.append(of) or tmp_path / "c0ffee")
     source = find_source(name, revision=given)
-    assert asked == [(name, hub_id, revision)]
+    find_source(name, revision=given, weights=False)
+    assert asked == [(name, hub_id, revision, True), (name, hub_id, revision, False)]
     assert (source.name, source.path, source.revision) == (name, hub_id, "c0ffee")
 
 
@@ -73,3 +76,9 @@ def test_a_relative_path_may_start_beside_another_directory(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     assert Path(find_source("../b", tmp_path / "a").path).resolve() == tmp_path / "b"
     assert find_source("b", tmp_path / "a").path == "b", "else it starts here"
+
+
+def test_finding_a_model_loads_no_torch() -> None:
+    code = "import sys; from shiftgym.models.source import find_source; find_source('points-0'); "
+    code += "print([name for name in ('torch', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

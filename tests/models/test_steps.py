@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.models.conftest import tiny_model, tiny_seeing_model
+from tests.models.conftest import tiny_model
 from tests.models.replay import FakeCuda
+from tests.models.seeing_families import make_seeing
 
 from shiftgym.messages import Messages, user
 from shiftgym.models import decoding
@@ -95,7 +96,7 @@ def tiny(name: str, temperature: float = 1.3) -> Played:
 
 
 def seeing(name: str) -> Played:
-    chat_format = ChatFormat.of(*(pair := tiny_seeing_model(name)))
+    chat_format = ChatFormat.of(*(pair := make_seeing(name)))
     asked = [Prompt([user("Make 24.", *(Noise(row * shown) for shown in range(row)))]) for row in range(3)]
     return Played(pair[0], chat_format, asked, [[0, 1, 2], [2, 1]], 8, 0.7)
 

@@ -57,7 +57,7 @@ def test_the_task_and_the_template_can_be_chosen(tmp_path: Path) -> None:
 def test_what_is_trained_is_marked_with_and_without_colours() -> None:
     conversation = [Token("Hi\n", False), Token("yes", True), Token(" I", True), Token("no", False), Token("42", True)]
     text = marked(conversation)
-    assert text.plain == "Hi↵\n\n⟦yes· I⟧\nno\n⟦42⟧"
+    assert text.plain == "Hi↵\n⟦yes· I⟧\nno\n⟦42⟧"
     green = "".join(text.plain[span.start : span.end] for span in text.spans if "green" in str(span.style))
     assert green.replace("\n", "") == "⟦yes I⟧⟦42⟧"
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,3 +195,18 @@ def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) 
 
 def _metrics_lines(runs: Path) -> int:
     return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/metrics.jsonl"))
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_path: Path) -> None:
+    """What changes no results may be changed, so that what did not fit can be tried again."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole.folder, folder)
+    changed = ["device=cpu", "gradient_checkpointing=true", "branches.sft.tokens_per_pass=512"]
+    again = resume_study(folder, overrides=changed, workers=1, plain=True)
+    assert again.stopped == whole.stopped
+    study = load_study(folder / "study.toml")
+    assert study.placement.gradient_checkpointing
+    assert study.branches["sft"].settings.tokens_per_pass == 512, "the run remembers it"
+    with pytest.raises(ConfigError, match=r"this run was made with dtype = 'float32', not 'bfloat16'"):
+        resume_study(folder, overrides=["dtype=bfloat16"])

@@ -73,6 +73,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
     loads = any(_loads(one) for one in judging.candidates)
     where = engine(workers, judging.study.placement if loads else Placement(device="cpu"))
     with only_one(run):
+        given = {each.source for one in judging.candidates for each in one.checkpoints if one.policy is None}
         judging = with_recorded(judging, run)
         todo = [
             one
@@ -80,9 +81,9 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
             for one in (Answering(candidate, checkpoint) for checkpoint in candidate.checkpoints)
             if _unsure(judging, candidate) or not answered(judging, candidate, one.checkpoint, folder)
         ]
-        for one in todo:
-            if one.candidate.policy is None:
-                check_named(one.checkpoint.source)
+        # What an earlier call was given may be gone, which costs only its own answers.
+        for source in sorted(given & {one.checkpoint.source for one in todo}):
+            check_named(source)
         write_text(run.study, judging.to_toml())
         write_text(run.environment, json.dumps(environment(where, judging.study.placement), indent=1))
         for one in todo:

@@ -97,7 +97,9 @@ def run(
 
 
 @study.command(name="resume")
-def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = False) -> int:
+def resume_run(
+    folder: Path, /, *, overrides: Overrides = None, workers: Count | None = None, plain: bool = False
+) -> int:
     """Resume a run that was killed or interrupted, or that has branches that failed.
 
     Example: shiftgym study resume runs/points-text-20260101-120000
@@ -106,6 +108,9 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
     ----------
     folder
         The run folder.
+    overrides
+        Change what changes no results, so that a branch fits into memory: device, attention, gradient_checkpointing, or
+        tokens_per_pass of a branch, as in branches.ppo.tokens_per_pass=2048. May be given many times.
     workers
         Branches that run at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
         there are GPUs share them.
@@ -116,8 +121,10 @@ def resume_run(folder: Path, /, *, workers: Count | None = None, plain: bool = F
     from shiftgym.studies.suite_run import resume_suite
 
     if _holds_suite(folder):
+        if overrides:
+            raise ConfigError(f"study resume {folder}: a suite resumes with the settings it began with; give no others")
         return int(any(finished.failed for finished in resume_suite(folder, workers=workers, plain=plain)))
-    return 1 if resume_study(folder, workers=workers, plain=plain).failed else 0
+    return 1 if resume_study(folder, overrides=overrides or (), workers=workers, plain=plain).failed else 0
 
 
 @study.command(name="list")

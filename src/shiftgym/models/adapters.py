@@ -28,8 +28,11 @@ class Adapter:
     base: Source
 
 
-def read_adapter(source: Source) -> Adapter | None:
+def read_adapter(source: Source, *, weights: bool = True) -> Adapter | None:
     """The adapter in these files; None if they are those of a model.
+
+    Args:
+        weights: whether the weights of a base on the hub are fetched too.
 
     Raises:
         ConfigError: the base is not to be found, peft is not installed, or it is an adapter that cannot be merged.
@@ -42,7 +45,7 @@ def read_adapter(source: Source) -> Adapter | None:
     if importlib.util.find_spec("peft") is None:
         raise broken(source, "it is an adapter, for which peft is needed: pip install 'shiftgym[peft]'")
     _check_mergeable(source, values)
-    return Adapter(source, _base(source, values))
+    return Adapter(source, _base(source, values, weights))
 
 
 def _check_mergeable(source: Source, values: Any) -> None:
@@ -60,7 +63,7 @@ def _check_mergeable(source: Source, values: Any) -> None:
         raise broken(source, f"{cause}it and give the URL")
 
 
-def _base(source: Source, values: dict[str, Any]) -> Source:
+def _base(source: Source, values: dict[str, Any], weights: bool) -> Source:
     """Where the model is that the adapter was trained on."""
     name = values.get("base_model_name_or_path")
     way_out = f"write its directory or hub id into base_model_name_or_path of its {CONFIG}"
@@ -70,7 +73,7 @@ def _base(source: Source, values: dict[str, Any]) -> Source:
         # A shipped backbone is named by its path, which peft finds too. It may lie elsewhere on this machine.
         name = Path(name).name
     try:
-        base = find_source(name, source.folder, values.get("revision"))
+        base = find_source(name, source.folder, values.get("revision"), weights=weights)
     except ConfigError as error:
         raise broken(source, f"it is an adapter, and its base is missing: {error}; {way_out}") from None
     if base.folder.resolve() == source.folder.resolve():

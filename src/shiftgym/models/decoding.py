@@ -78,11 +78,12 @@ AttentionInterface.register("shiftgym", attend)
 
 @contextmanager
 def decoding(model: PreTrainedModel) -> Iterator[None]:
-    """Within: no dropout, and `attend` for models on torch's attention. The model is left as it was."""
+    """Within: no dropout, and `attend` in place of every kernel but plain attention: flash kernels take no masks of
+    ours. The model is left as it was."""
     config, training = decoder_config(model), model.training
     attention = config._attn_implementation
     model.train(False)
-    if attention == "sdpa":
+    if attention != "eager":
         config._attn_implementation = "shiftgym"
     try:
         yield

@@ -4,14 +4,15 @@ The key-value cache is counted as it is allocated. What a pass keeps for its bac
 pass without one, are estimates for the usual decoder layer; docs/memory.md says how far they may be off.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.crossing import crossing_layers
 from shiftgym.models.distributions import chunk_tokens
+from shiftgym.models.matrices import attending_layers
 from shiftgym.models.prefixes import decoder_config
 
 LOGIT_COPIES = 5
@@ -87,7 +88,7 @@ class ModelMemory:
     @classmethod
     def of(cls, model: PreTrainedModel) -> "ModelMemory":
         config, width = decoder_config(model), model.dtype.itemsize
-        crossed = len(getattr(config, "cross_attention_layers", None) or ())
+        crossed = len(crossing_layers(model))
         values = _cached(config)
         patches, picture_tokens = _picture(model.config)
         seen = patches if crossed else 0
@@ -96,7 +97,7 @@ class ModelMemory:
             encoder=_stack(model.config.vision_config) if hasattr(model.config, "vision_config") else None,
             patches=patches,
             picture_tokens=1 if crossed else picture_tokens,
-            cache=values * (_attending(config) - crossed) * width,
+            cache=values * attending_layers(model) * width,
             picture_cache=values * crossed * seen * width,
             vocabulary=model.get_output_embeddings().weight.shape[0],  # type: ignore[no-untyped-call]
             width=width,
@@ -178,19 +179,12 @@ def _stack(config: PreTrainedConfig) -> Stack:
 
 
 def _cached(config: PreTrainedConfig) -> int:
-    """Numbers that a layer of attention caches of a token: its keys and its values."""
+    """Numbers that a layer of attention caches of a token: its keys and its values. Some versions of transformers cache
+    less for latent attention."""
     stack = _stack(config)
     if latent := getattr(config, "qk_head_dim", None):
         return int(config.num_attention_heads * (latent + config.v_head_dim))
     return 2 * stack.key_value
-
-
-def _attending(config: PreTrainedConfig) -> int:
-    """Layers that cache keys and values of every token."""
-    kinds: Sequence[str] | None = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None)
-    if kinds is None:
-        return _stack(config).layers
-    return sum("attention" in kind and "linear" not in kind for kind in kinds)
 
 
 def _picture(config: PreTrainedConfig) -> tuple[int, int]:

@@ -20,7 +20,7 @@ WEIGHTS = (r"(adapter_)?model[^.]*\.safetensors", r"(adapter_|pytorch_)?model[^.
 """Names of files of weights. The first kind that a model has is taken, since many have their weights in both."""
 
 
-def fetch(name: str, hub_id: str, revision: str | None) -> Path:
+def fetch(name: str, hub_id: str, revision: str | None, weights: bool = True) -> Path:
     """The directory of a model of the hub in the cache of huggingface_hub, with every file that loading needs.
 
     The hub is asked once, and not again if it does not answer within seconds (`HF_HUB_ETAG_TIMEOUT`). Where it cannot
@@ -30,6 +30,7 @@ def fetch(name: str, hub_id: str, revision: str | None) -> Path:
         name: as the user gave it, for messages.
         hub_id: `owner/name`.
         revision: a branch, tag or commit; None for the main branch.
+        weights: whether the weights are fetched too, but for those of a GGUF file, which holds everything.
 
     Raises:
         ConfigError: neither the hub nor the cache gives the model, or there is none in it.
@@ -41,7 +42,7 @@ def fetch(name: str, hub_id: str, revision: str | None) -> Path:
         disable_progress_bars()
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-        needed = _needed(name, [file.rfilename for file in info.siblings or ()])
+        needed = _needed(name, [file.rfilename for file in info.siblings or ()], weights)
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=needed))
     except ConfigError:
         raise
@@ -52,7 +53,7 @@ def fetch(name: str, hub_id: str, revision: str | None) -> Path:
         return cached
 
 
-def _needed(name: str, files: Iterable[str]) -> list[str]:
+def _needed(name: str, files: Iterable[str], with_weights: bool) -> list[str]:
     """Those of a repository's files that loading its model needs.
 
     Raises:
@@ -66,7 +67,7 @@ def _needed(name: str, files: Iterable[str]) -> list[str]:
     if weights or not quantised:
         if not {*MODELS} & {*texts}:
             raise ConfigError(f"model {name!r} cannot be loaded: its repository has neither {' nor '.join(MODELS)}")
-        return [*texts, *weights]
+        return [*texts, *(weights if with_weights else ())]
     if quantised[1:]:
         raise ConfigError(
             f"model {name!r} cannot be loaded: its repository has several GGUF files; download one by `hf download` "

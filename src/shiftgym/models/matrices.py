@@ -48,15 +48,23 @@ def _chosen(config: PreTrainedConfig, experts: nn.Module, count: int) -> int:
     return next((int(getattr(config, name)) for name in CHOSEN if getattr(config, name, None)), count)
 
 
-def attention_width(model: PreTrainedModel) -> int:
-    """Heads times head size, summed over the layers of the decoder that attend to all tokens."""
+def attending_layers(model: PreTrainedModel) -> int:
+    """Layers of the decoder that attend to all tokens, and cache keys and values of them."""
     config = decoder_config(model)
-    heads = getattr(config, "num_attention_heads", None)
-    if not heads or (model._is_stateful and not layer_kinds(model)):
+    if not getattr(config, "num_attention_heads", None) or (model._is_stateful and not layer_kinds(model)):
         return 0
     alike = config.num_hidden_layers - len(crossing_layers(model))
     kinds = layer_kinds(model) or ["full_attention"] * alike
-    layers = sum(kind in ATTENDING or (kind.endswith("attention") and "linear" not in kind) for kind in kinds)
+    return sum(kind in ATTENDING or (kind.endswith("attention") and "linear" not in kind) for kind in kinds)
+
+
+def attention_width(model: PreTrainedModel) -> int:
+    """Heads times head size, summed over the layers of the decoder that attend to all tokens."""
+    config = decoder_config(model)
+    layers = attending_layers(model)
+    if not layers:
+        return 0
+    heads = config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
     if value_size := getattr(config, "v_head_dim", None):
         # Keys and values of latent attention differ in size; the mean of both counts as much.

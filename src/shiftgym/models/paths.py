@@ -59,6 +59,12 @@ def reading_path(model: PreTrainedModel, chat_format: ChatFormat) -> ReadingPath
     return replace(path, trees=path.trees and _may_branch(model))
 
 
+def share_path(copied: PreTrainedModel, model: PreTrainedModel, chat_format: ChatFormat) -> None:
+    """Let a copy of a model take the model's path, so that it is not tried again."""
+    reading_path(model, chat_format)
+    _PATHS[copied] = _PATHS[model]
+
+
 @cache
 def tell(family: str, why: str) -> None:
     """Say once on stderr that the models of a family take the plain path."""

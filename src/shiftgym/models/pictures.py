@@ -19,6 +19,7 @@ from transformers.models.mllama.processing_mllama import (
     get_cross_attention_token_mask,
 )
 
+from shiftgym.errors import ConfigError
 from shiftgym.messages import Picture
 
 CACHE_BYTES = 256 * 2**20
@@ -47,7 +48,11 @@ class _Known:
 
 
 class Pictures:
-    """The pictures that a model was shown."""
+    """The pictures that a model was shown.
+
+    Raises:
+        ConfigError: nothing says which token stands for a picture.
+    """
 
     token: int
     """The token of the model that stands for a picture or a part of one."""
@@ -60,8 +65,14 @@ class Pictures:
     """Whether the model wants positions in time, height and width."""
 
     def __init__(self, processor: ProcessorMixin, model: PreTrainedModel) -> None:
-        self.token = model.config.image_token_id
-        self.placeholder = getattr(processor, "image_token")  # noqa: B009  not every processor has one
+        token, placeholder = getattr(model.config, "image_token_id", None), getattr(processor, "image_token", None)
+        if token is None or placeholder is None:
+            lacking = "its config.json has no image_token_id" if token is None else "its processor has no image_token"
+            raise ConfigError(
+                f"{model.config.model_type} models cannot be used: {lacking}, so nothing says which token stands for a "
+                "picture; give a model that takes pictures as tokens of a conversation"
+            )
+        self.token, self.placeholder = token, placeholder
         self.crosses = bool(getattr(model.config.get_text_config(), "cross_attention_layers", None))
         self.rotary = hasattr(model.base_model, "get_rope_index")
         self._takes = set(signature(model.base_model.forward).parameters)

@@ -14,11 +14,13 @@ from transformers import GenerationConfig, LogitsProcessor, PreTrainedModel, Sto
 from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
+from shiftgym.errors import TrainingStopped
 from shiftgym.messages import Messages
 from shiftgym.models.chat import ChatFormat
 from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import Ledger
-from shiftgym.models.sampling import sample
+from shiftgym.models.lora import has_adapter
+from shiftgym.models.sampling import NOT_FINITE, draw
 from shiftgym.models.score import accepted, speakable
 from shiftgym.models.token_chat import OpenConversation, TokenChat, TokenPolicy
 from shiftgym.seeds import Names
@@ -130,6 +132,7 @@ class PlainChat(TokenChat):
                 context=width + step,
                 heads=rows if alone else rows * new,
                 sampled=0 if step else sampled,
+                adapted=has_adapter(policy.model),
             )
             if pictures is not None:
                 encoded = 0 if step and policy.cached else pictures.flops(shown)
@@ -151,6 +154,7 @@ class _Sampler(LogitsProcessor):
         self.tokens: list[Tensor] = []
         """Of each step, (rows,)."""
         self._logprobs: list[Tensor] = []
+        self._finite: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Logits (rows, V) that are 0 for the sampled token and minus infinity elsewhere.
@@ -160,14 +164,21 @@ class _Sampler(LogitsProcessor):
             scores: (rows, V) float32 logits of the model.
         """
         noise = self._noise[:, len(self.tokens)]
-        token, logprob = sample(speakable(self._model, scores), self._temperature, noise)
+        token, logprob, finite = draw(speakable(self._model, scores), self._temperature, noise)
         self.tokens.append(token)
         self._logprobs.append(logprob)
+        self._finite.append(finite)
         self.ended |= torch.isin(token, self._stops)
         return torch.full_like(scores, -torch.inf).scatter_(1, token[:, None], 0.0)
 
     def answers(self) -> list[tuple[list[int], list[float]]]:
-        """Tokens and log-probabilities of each row, up to the first that ends its answer."""
+        """Tokens and log-probabilities of each row, up to the first that ends its answer.
+
+        Raises:
+            TrainingStopped: a logit was NaN or infinite.
+        """
+        if not torch.stack(self._finite).all():
+            raise TrainingStopped(NOT_FINITE)
         tokens, logprobs = torch.stack(self.tokens, 1), torch.stack(self._logprobs, 1)
         ended = torch.isin(tokens, self._stops)
         lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, tokens.shape[1]).tolist()

@@ -23,7 +23,7 @@ from shiftgym.models.crossing import crossed
 from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
-from shiftgym.models.paths import ReadingPath, reading_path
+from shiftgym.models.paths import ReadingPath, reading_path, share_path
 from shiftgym.models.policy import model_policy
 from shiftgym.models.positions import position_limit
 from shiftgym.models.recompute import recomputed
@@ -75,7 +75,9 @@ class Player:
 
     def frozen(self) -> "Player":
         """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
-        return replace(self, model=frozen_copy(self.model))
+        kept = frozen_copy(self.model)
+        share_path(kept, self.model, self.chat_format)
+        return replace(self, model=kept)
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
@@ -107,7 +109,8 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
-        self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
+        if problems:
+            self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
         return episodes.play(
             policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
             batch=self.decision_limit, meter=self.ledger,

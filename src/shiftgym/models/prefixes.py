@@ -180,11 +180,15 @@ KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
 """Where configurations list the kind of each layer; the first that is there counts."""
 
 
+FORMER = {"attention": "full_attention", "mamba": "linear_attention", "recurrent": "linear_attention"}
+"""What older versions of transformers call some kinds, 5.10 among them."""
+
+
 def layer_kinds(model: PreTrainedModel) -> list[str]:
     """The kind of each layer of the text decoder by its configuration; empty where all are of one kind."""
     config = decoder_config(model)
     listed = [getattr(config, name, None) or [] for name in KINDS]
-    return [str(kind) for kind in next(filter(None, listed), [])]
+    return [FORMER.get(str(kind), str(kind)) for kind in next(filter(None, listed), [])]
 
 
 def sliding_window(model: PreTrainedModel) -> int | None:

@@ -9,6 +9,7 @@ from shiftgym.models.adapters import read_adapter
 from shiftgym.models.attention import attend_by
 from shiftgym.models.checked import check_architecture, check_config, read_config
 from shiftgym.models.faults import explained, quiet
+from shiftgym.models.load import DTYPES
 from shiftgym.models.source import Source, find_source
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "*.gguf")
@@ -24,18 +25,18 @@ class Skeleton(NamedTuple):
     """Whether its weights are on this machine, or on the hub for all that is known."""
 
 
-def skeleton(name_or_path: str, *, dtype: torch.dtype, attention: str = "auto") -> Skeleton:
+def skeleton(name_or_path: str, *, dtype: str, attention: str = "auto") -> Skeleton:
     """The model that `load_policy` would load, without its weights. A directory with config.json alone will do. An
     adapter counts as merged.
 
     Raises:
         ConfigError: there is no such model, or its configuration is not one of a supported model.
     """
-    return _skeleton(find_source(name_or_path), dtype, attention)
+    return _skeleton(find_source(name_or_path, weights=False), DTYPES[dtype], attention)
 
 
 def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
-    adapter = None if source.gguf is not None else read_adapter(source)
+    adapter = None if source.gguf is not None else read_adapter(source, weights=False)
     if adapter is not None:
         return _skeleton(adapter.base, dtype, attention)
     options = source.options
@@ -44,11 +45,11 @@ def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
     else:
         check_config(source, read_config(source))
     with quiet(), explained(source):
-        config = AutoConfig.from_pretrained(source.path, **options)
+        config = AutoConfig.from_pretrained(source.folder, **options)
         check_architecture(source, config)
         family = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
         with torch.device("meta"):
             model: PreTrainedModel = family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     attend_by(model, attention)
-    folder = source.folder
-    return Skeleton(model, folder is None or any(any(folder.glob(files)) for files in WEIGHTS))
+    here = any(any(source.folder.glob(files)) for files in WEIGHTS)
+    return Skeleton(model, here or source.hub_id is not None)

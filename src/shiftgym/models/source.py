@@ -44,13 +44,14 @@ class Source:
         return self.folder / file if (self.folder / file).is_file() else None
 
 
-def find_source(name: str, beside: Path | None = None, revision: str | None = None) -> Source:
+def find_source(name: str, beside: Path | None = None, revision: str | None = None, *, weights: bool = True) -> Source:
     """Find a model by its name, and fetch it if it is on the hub.
 
     Args:
         name: a backbone, a directory, a GGUF file, or a hub id as `owner/name` or `owner/name@revision`.
         beside: a directory that a relative path may also start from.
         revision: of a hub id that names none.
+        weights: whether its weights are fetched too.
 
     Raises:
         ConfigError: it is none of these, a backbone that is still to be made, the hub does not give it, or it has
@@ -67,7 +68,7 @@ def find_source(name: str, beside: Path | None = None, revision: str | None = No
     if Path(name).is_file():
         raise ConfigError(f"model {name!r} is a file: give the directory that holds it, with config.json and tokenizer")
     if hub := HUB_ID.fullmatch(name):
-        folder = fetch(name, hub["id"], hub["revision"] or revision)
+        folder = fetch(name, hub["id"], hub["revision"] or revision, weights)
         return Source(name, folder, hub_id=hub["id"], gguf=_gguf_in(folder))
     close = difflib.get_close_matches(name, backbones(), n=1, cutoff=0.0)
     known = ", ".join(backbones()) + (f"; nearest is {close[0]!r}" if close else "")

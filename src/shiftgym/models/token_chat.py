@@ -92,8 +92,9 @@ class TokenChat:
         added = chat_format.prompt([*talk.prompt, *new]) if not talk.spans else chat_format.reply(new, talk.ids[-1])
         if len(talk.ids) + len(added) >= policy.positions:
             tell_limit(policy.model.name_or_path or policy.model.config.model_type, policy.positions)
-            # The first token stands for a prompt that does not fit, so that the value of the attempt can be read.
-            talk.ids += [] if talk.spans else added[:1]
+            # One token stands for a prompt that does not fit, so that the value of the attempt can be read. It is the
+            # first that is not of a picture.
+            talk.ids += [] if talk.spans else [next(token for token in added if token >= 0)]
             return False
         talk.ids += added
         return True

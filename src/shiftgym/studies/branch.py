@@ -38,6 +38,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     from shiftgym.models.load import load_policy
     from shiftgym.models.lora import frozen_copy
     from shiftgym.models.memory import hand_back
+    from shiftgym.models.paths import share_path
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import prepare_model, train
 
@@ -63,7 +64,9 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     probe = None
     if study.probes is not None:
         with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
-            start = make_subject(study, branch, frozen_copy(model), chat_format, task)
+            kept = frozen_copy(model)
+        share_path(kept, model, chat_format)
+        start = make_subject(study, branch, kept, chat_format, task)
         probe = make_probe(study, branch, start, task)
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:

@@ -232,6 +232,20 @@ class Training(_Setup):
         _known_splits("recipe", self.recipe, self.splits)
 
 
+PLACED = ("device", "attention", "gradient_checkpointing")
+"""Keys that say where and how a study is computed, but not what. Nor does `tokens_per_pass` of a recipe."""
+
+
+def what_is_computed(setup: "_Setup") -> dict[str, Any]:
+    """The values of a file that its results depend on by more than rounding. Where they are equal, one file may go on
+    with what another began."""
+    kept = {key: value for key, value in setup.model_dump().items() if key not in PLACED}
+    for table in (kept.get("init"), kept.get("recipe"), *(kept.get("branches") or {}).values()):
+        if table is not None:
+            table.pop("tokens_per_pass", None)
+    return kept
+
+
 Setup = TypeVar("Setup", bound=_Setup)
 
 

@@ -75,7 +75,7 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
     from shiftgym.reports.runs import COMPUTE
     from shiftgym.reports.words import planned_power
 
-    find_source(study.model)
+    find_source(study.model, weights=False)
     console = Console()
     where = engine(workers, study.placement if device_memory is None else Placement(device="cpu"))
     workers = where.workers
@@ -95,6 +95,7 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
         why = "a branch does not fit" if memory.too_large else why
         console.print(f"\nSteps and times were not measured, since {why}.", highlight=False, soft_wrap=True)
         return not memory.too_large
+    find_source(study.model)
     console.print("\nMeasuring two steps of each kind of branch and the answers to a few problems ...", highlight=False)
     estimates = estimate(study)
     table = Table("branch", "seed", "compared as", "recipe", box=None, pad_edge=False)

@@ -181,15 +181,12 @@ def _machine_memory() -> int:
 
 def _plan(study: Study, device: str, out: Path) -> None:
     """In a process of its own: write the memory of each branch to `out`."""
-    import torch
-
-    from shiftgym.models.load import DTYPES
     from shiftgym.models.skeleton import skeleton
     from shiftgym.training.planned import planned_footprint
     from shiftgym.training.recipe import Recipe
 
     placement, task = study.placement, study.build_task()
-    model, weights = skeleton(study.model, dtype=DTYPES[placement.dtype], attention=placement.attention)
+    model, weights = skeleton(study.model, dtype=placement.dtype, attention=placement.attention)
     footprints = {}
     for branch in plan(study):
         if branch.name in footprints:
@@ -204,7 +201,7 @@ def _plan(study: Study, device: str, out: Path) -> None:
             learned=_learned(task, branch),
             answered=_answered(study, task, branch),
             gradient_checkpointing=placement.gradient_checkpointing,
-            device=torch.device(device),
+            device=device,
             critic=recipe.value_rate is not None,
             copies=int(bool(recipe.kl) or recipe.sampled_by == "start") + int(study.probes is not None),
             rows=_rows(task, branch),

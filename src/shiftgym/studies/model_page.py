@@ -89,7 +89,8 @@ def marked(conversation: "Sequence[Token]") -> Text:
     text, before = Text(), False
     for at, token in enumerate(conversation):
         if token.trained != before:
-            text.append(f"\n{TRAINED[0]}" if token.trained else f"{TRAINED[1]}\n", GREEN)
+            start = "" if text.plain.endswith("\n") else "\n"
+            text.append(f"{start}{TRAINED[0]}" if token.trained else f"{TRAINED[1]}\n", GREEN)
         elif at:
             text.append(BETWEEN, "dim")
         text.append(token.text.replace("\n", f"{LINE}\n"), GREEN if token.trained else "")

@@ -27,7 +27,7 @@ from shiftgym.layout import RunFolder
 from shiftgym.models.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
-from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.config import Study, load_study, what_is_computed
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 
@@ -85,7 +85,8 @@ def resume_study(
     """Resume the run in `folder`. Finished branches are not touched.
 
     Args:
-        source, overrides: the study that the caller expects, if any.
+        source, overrides: the study that the caller expects, if any. It may differ in what changes no results: where
+            branches run, the attention kernel, gradient checkpointing, tokens a pass. The run then goes on with that.
 
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given, or this
@@ -95,11 +96,12 @@ def resume_study(
     if not run.study.is_file():
         raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
     study, given = load_study(run.study), load_study(source or run.study, overrides)
-    if given != study:
-        key, here, there = _first_difference(study.model_dump(), given.model_dump())
+    recorded, asked = what_is_computed(study), what_is_computed(given)
+    if asked != recorded:
+        key, here, there = _first_difference(recorded, asked)
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
-    _check_installed(study)
-    return _carry_out(study, run, engine(workers, study.placement), plain)
+    _check_installed(given)
+    return _carry_out(given, run, engine(workers, given.placement), plain)
 
 
 def _check_installed(study: Study) -> None:
@@ -128,6 +130,7 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     branches = plan(study)
     with only_one(run):
+        prepare(folder, study)
         write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         todo = [branch for branch in branches if branch.title not in done]

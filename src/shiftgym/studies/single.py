@@ -16,8 +16,8 @@ from shiftgym.files import read_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
-from shiftgym.reading import nearest
-from shiftgym.studies.config import Study, Training, read
+from shiftgym.reading import nearest, read_toml
+from shiftgym.studies.config import Study, Training, read, what_is_computed
 from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.check import Finding, check_task
@@ -57,8 +57,10 @@ def train_model(
     }
     training = read(Training, values, overrides, source="train")
     record = out / "training.toml"
-    if record.is_file() and record.read_text(encoding="utf-8") != training.to_toml():
-        raise ConfigError(f"{out}: holds another training (see {record}); give a new folder")
+    if record.is_file():
+        begun = read(Training, read_toml(record), (), source=str(record))
+        if what_is_computed(begun) != what_is_computed(training):
+            raise ConfigError(f"{out}: holds another training (see {record}); give a new folder")
 
     settings = training.recipe.settings
     settings.check_installed()

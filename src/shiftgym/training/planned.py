@@ -23,7 +23,7 @@ def planned_footprint(
     learned: ConversationSizes,
     answered: ConversationSizes,
     gradient_checkpointing: bool,
-    device: torch.device,
+    device: str,
     critic: bool,
     copies: int,
     rows: int,
@@ -34,7 +34,7 @@ def planned_footprint(
         model: on the device `meta`, which is enough. What the settings freeze is frozen in it.
         learned: what it learns from.
         answered: what it answers, in rollouts or in evaluation.
-        device: the one that training is for.
+        device: type of the device that training is for.
         critic: whether there is a value head.
         copies: further models beside it.
         rows: decisions that are to be answered at the same time.
@@ -51,7 +51,7 @@ def planned_footprint(
         head = ValueHead(decoder_config(model).hidden_size, 0)
         of_critic = sum(weight.nbytes for weight in head.parameters())
         states += of_critic + state_bytes(head, settings.optimizer.name)
-    memory, precision = ModelMemory.of(model), training_dtype(settings.precision, device)
+    memory, precision = ModelMemory.of(model), training_dtype(settings.precision, torch.device(device))
     how: Learned = "weights" if settings.lora is None else "adapter"
     width = min(memory.width, precision.itemsize)
 
@@ -63,7 +63,7 @@ def planned_footprint(
             learned=how,
             seeing="nothing" if "vision" in settings.frozen else how,
             gradient_checkpointing=gradient_checkpointing,
-            device=device.type,
+            device=device,
         )
         # Under autocast the weights are there in the format of the pass, too.
         return activations + (weights * width // memory.width if width < memory.width else 0), logits
