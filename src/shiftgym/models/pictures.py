@@ -263,7 +263,7 @@ class Pictures:
 
         Args:
             prepared: what the processor made of one picture.
-            twice: what the model takes for that picture shown twice, each (pictures or patches, ...) or so.
+            twice: what the model takes for that picture shown twice, (pictures or patches, ...) each.
         """
         self._along = {}
         for name, value in twice.items():
