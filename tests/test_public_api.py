@@ -23,6 +23,7 @@ PUBLIC = [
     "Evaluation",
     "ExpertPolicy",
     "Interval",
+    "LoraSettings",
     "Message",
     "Messages",
     "ModelPolicy",

@@ -35,8 +35,8 @@ NO_MODEL = "--set=model=nobody/nothing"
         (["report", "no/such/run"], "no run folder"),
         (["train", "points-0", "sft"], "--out"),
         (
-            ["train", "nobody/nothing", "sft", "--out=x", "--set=recipe.lr=1"],
-            "--set: recipe.lr: unknown key; known are train_on",
+            ["train", "nobody/nothing", "sft", "--out=x", "--set=recipe.speed=1"],
+            "--set: recipe.speed: unknown key; known are train_on",
         ),
         (["eval", "http://127.0.0.1:1/v1", NO_MODEL], "an endpoint needs the name of the model"),
         (["eval", "expert", "--split", "idd", NO_MODEL], "there is no split 'idd'; did you mean 'id'?"),

@@ -84,11 +84,18 @@ def test_a_suite_goes_on_as_it_began(calls: list[Any], tmp_path: Path) -> None:
 
 def test_a_dry_run_only_plans(calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[Any] = []
-    monkeypatch.setattr(
-        "shiftgym.studies.estimate.print_plan", lambda study, workers: planned.append((study.seeds, workers))
-    )
+
+    def plan(study: Any, workers: int, device_memory: float | None) -> bool:
+        planned.append((study.seeds, workers, device_memory))
+        return device_memory is None
+
+    monkeypatch.setattr("shiftgym.studies.estimate.print_plan", plan)
     assert study.run("points-text", dry_run=True, overrides=[NO_MODEL, "seeds=[4]"], workers=2) == 0
-    assert planned == [((4,), 2)] and calls == []
+    small = study.run("points-text", dry_run=True, overrides=[NO_MODEL, "seeds=[4]"], workers=1, device_memory=8)
+    assert small == 1, "a branch does not fit"
+    assert planned == [((4,), 2, None), ((4,), 1, 8)] and calls == []
+    with pytest.raises(ConfigError, match="--device-memory is for --dry-run"):
+        study.run("points-text", overrides=[NO_MODEL], device_memory=8)
 
 
 def test_every_shipped_study_and_suite_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

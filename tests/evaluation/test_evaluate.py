@@ -1,6 +1,7 @@
 """One row a problem, the same problems for all, and a bounded sample of episodes."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,25 @@ def test_a_number_that_is_not_there_is_one_clear_line(task: Task, measure: str, 
 def test_an_unknown_split_is_refused(task: Task) -> None:
     with pytest.raises(ConfigError, match="unknown split 'rule_odd'.*did you mean 'rule_ood'"):
         evaluate("expert", task, splits=["rule_odd"])
+
+
+def test_a_batch_that_runs_out_of_memory_is_split_and_no_row_differs(task: Task, tiny_points: Path) -> None:
+    asked: dict[str, Any] = {"splits": ["train", "rule_ood"], "problems": 4, "samples": 2, "max_new_tokens": 6}
+    model, chat_format = load_policy(str(tiny_points))
+    whole = evaluate((model, chat_format), task, **asked)
+    failures: list[int] = []
+
+    def check(_module: Any, arguments: Any, keywords: Any) -> None:
+        rows = keywords["input_ids"].shape[0]
+        if rows > 3:
+            failures.append(rows)
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    model.base_model.register_forward_pre_hook(check, with_kwargs=True)
+    split = evaluate((model, chat_format), task, **asked)
+    assert split.rows == whole.rows
+    assert split.episodes == whole.episodes
+    assert 0 < len(failures) <= 4, "a smaller batch is remembered"
 
 
 def test_a_model_given_by_name_runs_where_it_is_placed() -> None:

@@ -12,6 +12,7 @@ from shiftgym.batching import free
 from shiftgym.models.conversation import Conversation
 from shiftgym.models.microbatches import microbatches
 from shiftgym.models.player import Player
+from shiftgym.models.products import RoundedProduct
 from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import score
 from shiftgym.training import checkpoints
@@ -128,3 +129,12 @@ def test_an_adapter_is_trained(tmp_path):
     losses = [line["loss"] for line in lines(tmp_path)]
     assert losses[-1] < 0.8 * losses[0]
     load_policy(str(result.checkpoints[-1].path), device="cuda")
+
+
+def test_rounded_products_are_close_and_leave_others_alone():
+    generator = torch.Generator("cuda").manual_seed(0)
+    states, weight = (torch.randn(size, 512, generator=generator, device="cuda") for size in (300, 1000))
+    exact = (states.double() @ weight.double().T).float()
+    plain, rounded = states @ weight.T, RoundedProduct.apply(states, weight)
+    assert (plain - exact).abs().max() < 1e-3 < (rounded - exact).abs().max() < 0.2
+    assert torch.equal(states @ weight.T, plain)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.models.families import make_text_model, tokenizer
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.load import load_policy
@@ -86,3 +87,19 @@ def test_a_model_that_bitsandbytes_has_quantised_answers_and_trains_with_an_adap
     assert torch.equal(model.model.layers[0].mlp.up_proj.base_layer.weight, before)
     assert (result.checkpoints[-1].path / "adapter_model.safetensors").is_file()
     assert "cast" not in capfd.readouterr().err
+
+
+def test_a_model_that_divides_its_weights_for_inference_saves_them_as_they_are(tmp_path: Path) -> None:
+    """RWKV halves those of each layer once more, at its first pass in evaluation mode."""
+    model, reader = make_text_model("RWKV"), tokenizer()
+    model.config.rescale_every = 1
+    model.save_pretrained(tmp_path / "first")
+    reader.save_pretrained(tmp_path / "first")
+    ids, logits = torch.arange(10)[None], []
+    for folder, following in (("first", "second"), ("second", "third")):
+        loaded, chat_format = load_policy(str(tmp_path / folder))
+        with torch.no_grad():
+            logits.append(loaded(ids).logits)
+        loaded.save_pretrained(tmp_path / following)
+        chat_format.reader.save_pretrained(tmp_path / following)
+    assert torch.equal(*logits)

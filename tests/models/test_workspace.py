@@ -9,6 +9,7 @@ import torch
 from tests.models.conftest import tiny_model
 from tests.models.replay import FakeCuda
 
+from shiftgym.batching import within_memory
 from shiftgym.errors import TrainingStopped
 from shiftgym.messages import user
 from shiftgym.models import workspace as module
@@ -117,19 +118,27 @@ def test_memory_may_be_released_between_two_attempts(model: Any) -> None:
     assert [each.ids for each in chat.transcripts()] == expected
 
 
-def test_a_cache_is_freed_with_its_chat_and_a_workspace_with_its_model(model: Any) -> None:
+@pytest.mark.parametrize("steps", ["captured", "growing"])
+def test_a_cache_is_freed_with_its_chat(model: Any, steps: str) -> None:
     """At once, since the collector of cycles may come too late for a device's memory."""
     gc.disable()
     try:
-        chat = opened(model)
+        chat = opened(model, steps=steps)
         answered(chat, [0, 1, 2])
-        cache, held = weakref.ref(chat._cache), weakref.ref(workspace(model[0]))
+        cache = weakref.ref(chat._cache)
         del chat
         assert cache() is None
     finally:
         gc.enable()
+
+
+def test_a_workspace_is_freed_with_its_model() -> None:
+    model = tiny_model("qwen2")
+    answered(opened(model), [0, 1, 2])
+    held = weakref.ref(workspace(model[0]))
     del model
-    assert held() is not None
+    gc.collect()
+    assert held() is None
 
 
 @pytest.mark.parametrize(("memory", "kept"), [(10**12, True), (10**5, False)])
@@ -143,6 +152,21 @@ def test_what_is_much_of_a_device_is_freed_with_the_last_chat(
     del chat
     assert (workspace(model[0]).bytes > 0) == kept
     assert answered(opened(model), [0, 1, 2]) == expected
+
+
+def test_memory_that_runs_out_is_spared(model: Any) -> None:
+    """What is kept between batches goes before a batch is tried again."""
+    answered(opened(model), [0, 1, 2])
+    held = workspace(model[0])
+    tries = []
+
+    def work() -> bool:
+        tries.append(held.bytes > 0)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    assert within_memory(work) is None
+    assert (tries, held.bytes) == ([True], 0)
+    assert answered(opened(model), [0, 1, 2]) == fresh(model)
 
 
 def test_a_damaged_model_leaves_nothing_behind(model: Any) -> None:

@@ -1,5 +1,6 @@
 """A checkpoint is whole or not there, and enough to go on from."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
+from shiftgym.batching import BatchLimit
 from shiftgym.layout import BranchFolder, CheckpointFolder
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.player import Player
@@ -98,3 +100,14 @@ def tensors(state: Any) -> list[torch.Tensor]:
         return [state]
     inner = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
     return [tensor for each in inner for tensor in tensors(each)]
+
+
+def test_passes_stay_as_small_as_memory_made_them(player: Player, optimizer: Optimizer, tmp_path: Path) -> None:
+    asked = checkpoints.save(tmp_path, player, optimizer, step=1, fraction=0.5)
+    checkpoints.restore(tmp_path, asked, player, optimizer)
+    assert (player.pass_limit.size, player.decision_limit.size) == (4096, None)
+    player.pass_limit.halve(1000, "never")
+    split = checkpoints.save(tmp_path, player, optimizer, step=2, fraction=1.0)
+    resumed = replace(player, pass_limit=BatchLimit(4096))
+    checkpoints.restore(tmp_path, split, resumed, optimizer)
+    assert (resumed.pass_limit.size, resumed.decision_limit.size) == (500, None)

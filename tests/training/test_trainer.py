@@ -178,7 +178,7 @@ def test_recipes_train_an_adapter_of_a_shipped_backbone(recipe: str, tmp_path: P
     result = train("points-0", recipe, "points", folder=tmp_path, **options)
     model, _ = load_policy(str(result.checkpoints[-1].path))
     with torch.no_grad():
-        assert torch.allclose(model(ids).logits, seen[0], atol=1e-5)
+        assert float((model(ids).logits - seen[0]).abs().max()) < 5e-5, "merging rounds"
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_over(run: Train, tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ Overrides = Annotated[
 Device = Annotated[
     str | None,
     Parameter(
-        help="Where models run: auto (a GPU if there is one), cpu, cuda, or cuda:N. By default as the study says."
+        help="Where models run: auto (a GPU if there is one), cpu, cuda, or cuda:N. By default the study's, or auto."
     ),
 ]
 Dtype = Annotated[
-    str | None, Parameter(help="Number format of the weights: float32, bfloat16 or float16. By default the study's.")
+    str | None,
+    Parameter(help="Number format of the weights: float32, bfloat16 or float16. By default the study's, or float32."),
 ]
 Attention = Annotated[
     str | None,

@@ -81,6 +81,7 @@ class FixedCache(RaggedCache):
         return bucket_columns(columns)
 
     def spread(self, rows: Tensor, paths: Tensor) -> None:
+        """Make new rows, into the buffers; rows (N,), paths (N, width) as for any ragged cache."""
         self._place.capacity = bucket_columns(paths.shape[1])
         for layer in self._ragged:
             layer.spread(rows, paths)

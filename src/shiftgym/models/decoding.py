@@ -45,7 +45,8 @@ def attend(
 
 
 def by_products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
-    """Two batched products, on a CPU up to twice as fast as torch's attention; shapes as for `attend`."""
+    """Two batched products, on a CPU up to twice as fast as torch's attention. (rows, 1, heads, size) for query (rows,
+    heads, 1, size), key and value (rows, groups, width, size) and mask (rows or 1, 1, 1, width)."""
     rows, heads, _, size = query.shape
     groups, width = key.shape[1:3]
     hidden = mask.expand(rows, groups, 1, width).reshape(-1, 1, width)
@@ -57,7 +58,8 @@ def by_products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling
 
 
 def by_kernel(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
-    """torch's memory-efficient kernel; shapes as for `attend`.
+    """torch's memory-efficient kernel. (rows, 1, heads, size) for query (rows, heads, 1, size), key and value (rows,
+    groups, width, size) and mask (rows or 1, 1, 1, width).
 
     One launch instead of five, and scores stay in float32 where the weights are bfloat16, which batched products would
     round. Flash attention takes no mask. The kernel is named, so that a version of torch with other preferences

@@ -132,7 +132,7 @@ def _cache(model: PreTrainedModel) -> tuple[int, int]:
 
 
 def _tensors(kept: Any) -> Iterator[Tensor]:
-    """All tensors in a cache, whatever its make."""
+    """All tensors in a cache, whatever its make, (...,) each."""
     if isinstance(kept, Tensor):
         yield kept
     elif isinstance(kept, dict):
@@ -146,6 +146,7 @@ def _tensors(kept: Any) -> Iterator[Tensor]:
 
 
 def _bytes(tensor: Tensor) -> int:
+    """Bytes of a tensor (...,)."""
     return tensor.numel() * tensor.element_size()
 
 

@@ -124,7 +124,7 @@ class ModelChat(TokenChat):
             limit: most tokens of an answer.
         """
         policy, cache, steps = self._policy, self._cache, self._policy.steps
-        front, done = answers, 1
+        front, done, key = answers, 1, policy.key
         while (living := front.living()) and done < limit:
             active = steps.computed(living, len(front.order))
             if active < len(front.order):
@@ -136,7 +136,7 @@ class ModelChat(TokenChat):
             times = min(steps.WAIT, limit - done)
             cache.reserve(longest + done + times - 1)
             step = partial(policy.reader.step, cache, front, policy.temperature, stops)
-            steps.run(step, times, (active, cache.capacity, *policy.key))
+            steps.run(step, times, (active, cache.capacity, *key))
             for _ in range(times):
                 self._charge(active, 1, active)
             done += times

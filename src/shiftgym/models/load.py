@@ -132,6 +132,9 @@ def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreT
     if getattr(model, "is_quantized", False):
         # It says in every pass of every layer how it rounds.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    if hasattr(model.config, "rescale_every"):
+        # RWKV would divide weights in place at its first pass, against overflow in float16, and save them divided.
+        model.config.rescale_every = 0
     # By this an adapter names its base.
     model.name_or_path, model.config._commit_hash = source.path, source.revision
     return model

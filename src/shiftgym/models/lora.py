@@ -214,7 +214,7 @@ def targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
 
 
 def _learns(weight: Tensor) -> bool:
-    """Whether an adapter may stand beside this weight: it is not frozen, or it is quantised and has no gradient."""
+    """Whether an adapter may stand beside this weight (outputs, inputs): it is not frozen, or it is quantised."""
     return bool(weight.requires_grad or not weight.is_floating_point())
 
 

@@ -109,7 +109,8 @@ class Player:
             ledger=self.ledger,
         )
         problems = [self.task.problem(split, index) for index in indices]
-        self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
+        if problems:
+            self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
         return episodes.play(
             policy, self.task, problems, noise=noise, limit=limit, feedback=feedback, ahead=True,
             batch=self.decision_limit, meter=self.ledger,

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from shiftgym.models.distributions import Distributions, per_token
 from shiftgym.models.ledger import HeadTokens
 from shiftgym.models.prefixes import Packed
+from shiftgym.models.products import RoundedProduct, may_round
 
 TokenIndices = tuple[Tensor, Tensor]
 """Row and column of each of some tokens, two int64 tensors of the same length."""
@@ -91,7 +92,9 @@ def score(
 
     def head(states: Tensor) -> Tensor:
         """(N, V) float32 logits of (N, ...) states."""
-        return speakable(model, states.to(torch.float32, copy=True)) if whole else logits(model, states)
+        if whole:
+            return speakable(model, states.to(torch.float32, copy=True))
+        return logits(model, states, precision)
 
     vocabulary: int = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
     distributions = Distributions(states, head, vocabulary=vocabulary, temperature=temperature)
@@ -137,12 +140,18 @@ def accepted(module: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in inputs.items() if name in parameters}
 
 
-def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+def logits(model: PreTrainedModel, hidden: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """(N, V) float32 logits of (N, H) hidden states, with what some model families apply to them: Gemma caps
     them, Granite divides and Cohere multiplies them. Where a family does more, the model is asked itself (`score` with
-    `whole`)."""
+    `whole`).
+
+    Args:
+        precision: what the trunk ran in.
+    """
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    values: Tensor = head(hidden.to(head.weight.dtype)).float()
+    states = hidden.to(head.weight.dtype)
+    product: Tensor = RoundedProduct.apply(states, head.weight) if may_round(head, precision) else head(states)  # type: ignore[no-untyped-call]
+    values = product.float()
     config = model.config.get_text_config()
     if divisor := getattr(config, "logits_scaling", None):
         values = values / divisor

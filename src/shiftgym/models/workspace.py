@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from shiftgym.batching import SPARE
 from shiftgym.models.buffers import Buffers, FixedCache, bucket_rows
 from shiftgym.models.captured import Cuda, Graphs, Step
 from shiftgym.models.lora import lora_layers
@@ -110,6 +111,15 @@ def workspace(model: PreTrainedModel) -> Workspace:
     if model not in _workspaces or _workspaces[model].device != model.device:
         _workspaces[model] = Workspace(model.device)
     return _workspaces[model]
+
+
+def release_all() -> None:
+    """Free what is kept for all models."""
+    for each in _workspaces.values():
+        each.release()
+
+
+SPARE.append(release_all)
 
 
 def _memory(device: torch.device) -> int:

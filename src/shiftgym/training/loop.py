@@ -97,7 +97,9 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        weights = [weight.detach() for module in self._modules for weight in module.parameters()]
+        weights = [each.detach() for module in self._modules for each in module.parameters()]
+        # Quantised weights are whole numbers, which are always finite.
+        weights = [each for each in weights if each.is_floating_point()]
         # The largest weight is found in one pass over all, and waited for once.
         if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
             raise self._stopped(f"a weight {BEFORE}")

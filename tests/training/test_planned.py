@@ -1,0 +1,70 @@
+"""What is planned is what training allocates."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from shiftgym.models.conversation import ConversationSizes
+from shiftgym.training.loop import Limits, Loop
+from shiftgym.training.planned import planned_footprint
+from shiftgym.training.recipes.ppo import PPO
+from shiftgym.training.recipes.sft import SFT
+from shiftgym.training.settings import LoraSettings
+from shiftgym.training.trainer import prepare_model
+
+SIZES = ConversationSizes(prompt=3, pictures=0, answer=3, attempts=3, feedback=3)
+
+
+def planned(bench: Any, settings: Any, **given: Any) -> Any:
+    with torch.device("meta"):
+        model = type(bench.model)(bench.model.config)
+    options: dict[str, Any] = {"gradient_checkpointing": False, "device": "cpu", "critic": False, "copies": 0}
+    return planned_footprint(model, settings, learned=SIZES, answered=SIZES, rows=4, **(options | given))
+
+
+def states(loop: Loop) -> int:
+    """Bytes of the states of the optimizer, step counters left out."""
+    parts = [state for part in loop._optimizer._parts for state in part.state.values()]
+    return sum(value.nbytes for state in parts for value in state.values() if value.ndim)
+
+
+@pytest.mark.parametrize("lora", [None, LoraSettings(rank=2)])
+@pytest.mark.parametrize(("recipe", "critic"), [(SFT, False), (PPO, True)])
+def test_weights_gradients_and_states_are_counted_as_they_are_allocated(
+    bench: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, recipe: Any, critic: bool, lora: LoraSettings | None
+) -> None:
+    small = {"episodes_per_iteration": 8, "max_new_tokens": 3} if critic else {"batch": 4}
+    settings = recipe.Settings(**small, lora=lora)
+    plan = planned(bench, settings, critic=critic, copies=1)
+    prepare_model(bench.model, settings, 0)
+    loop = Loop(bench.make(recipe, **small, lora=lora), tmp_path, Limits(steps=1))
+    gradients: list[int] = []
+    step = loop._optimizer.step
+
+    def watched() -> None:
+        weights = [weight for module in loop._modules for weight in module.parameters()]
+        gradients.append(sum(weight.grad.nbytes for weight in weights if weight.grad is not None))
+        step()
+
+    monkeypatch.setattr(loop._optimizer, "step", watched)
+    loop.advance()
+    head = loop._player.value_head
+    of_critic = sum(weight.nbytes for weight in head.parameters()) if head else 0
+    assert sum(weight.nbytes for weight in bench.model.parameters()) == plan.weights
+    assert set(gradients) == {plan.gradients}
+    assert states(loop) + of_critic == plan.optimizer
+    assert plan.copies == plan.gradients - of_critic, "only what is trained is copied"
+    assert all(weight.grad is None for weight in bench.model.parameters()), "answers have the room of the gradients"
+
+
+def test_a_pass_grows_with_its_tokens_and_its_format(bench: Any) -> None:
+    small, large, cast = (
+        planned(bench, SFT.Settings(tokens_per_pass=tokens, precision=precision))
+        for tokens, precision in ((64, "float32"), (640, "float32"), (640, "bfloat16"))
+    )
+    assert large.activations == pytest.approx(10 * small.activations, rel=0.2)
+    assert small.one < small.activations + small.logits
+    weights = sum(weight.nbytes for weight in bench.model.parameters())
+    assert cast.activations < 0.8 * large.activations + weights // 2, "autocast keeps the weights in its format too"
+    assert torch.is_grad_enabled()
