@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from shiftgym.messages import Message, Messages
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
+from shiftgym.models.generation.generate import ModelPolicy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
 
 MODEL = "points-0"

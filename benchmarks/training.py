@@ -19,8 +19,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from shiftgym.backbones.points import CORPUS
 from shiftgym.backbones.tokenizer import train_tokenizer
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.load import load_policy
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.loading.load import load_policy
 from shiftgym.tasks.points.task import HandDecision, PointsTask
 from shiftgym.training.trainer import train
 

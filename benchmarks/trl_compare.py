@@ -33,7 +33,7 @@ from huggingface_hub import constants
 from transformers import PrinterCallback, TrainerCallback
 
 from shiftgym.messages import assistant
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.tasks.points.task import PointsTask
 from shiftgym.training.group import GroupSettings
 from shiftgym.training.order import training_order

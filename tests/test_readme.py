@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shiftgym.cli.main import main
-from shiftgym.models.shipped import WEIGHTS
+from shiftgym.models.loading.shipped import WEIGHTS
 from shiftgym.studies.config import load_study
 from shiftgym.studies.suite import load_suite
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from shiftgym.messages import Picture as Picture
     from shiftgym.messages import assistant as assistant
     from shiftgym.messages import user as user
-    from shiftgym.models.chat import ChatFormat as ChatFormat
-    from shiftgym.models.conversation import Conversation as Conversation
-    from shiftgym.models.generate import ModelPolicy as ModelPolicy
-    from shiftgym.models.load import load_policy as load_policy
-    from shiftgym.models.policy import model_policy as model_policy
+    from shiftgym.models.conversations.chat import ChatFormat as ChatFormat
+    from shiftgym.models.conversations.conversation import Conversation as Conversation
+    from shiftgym.models.generation.generate import ModelPolicy as ModelPolicy
+    from shiftgym.models.generation.policy import model_policy as model_policy
+    from shiftgym.models.loading.load import load_policy as load_policy
     from shiftgym.placement import Placement as Placement
     from shiftgym.policies.base import Answer as Answer
     from shiftgym.policies.base import Chat as Chat
@@ -73,11 +73,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "policies.base",
     "Chat": "policies.base",
-    "ChatFormat": "models.chat",
+    "ChatFormat": "models.conversations.chat",
     "Collection": "training.recipe",
     "Compared": "candidates.compared",
     "ConfigError": "errors",
-    "Conversation": "models.conversation",
+    "Conversation": "models.conversations.conversation",
     "DataError": "errors",
     "Decision": "tasks.base",
     "Diagnosis": "tasks.base",
@@ -89,7 +89,7 @@ _HOMES = {
     "LoraSettings": "training.settings",
     "Message": "messages",
     "Messages": "messages",
-    "ModelPolicy": "models.generate",
+    "ModelPolicy": "models.generation.generate",
     "OpenAIPolicy": "policies.openai",
     "OptimizerSettings": "training.settings",
     "Picture": "messages",
@@ -119,11 +119,11 @@ _HOMES = {
     "difference": "evaluation.statistics",
     "estimate": "evaluation.statistics",
     "evaluate": "evaluation.evaluate",
-    "load_policy": "models.load",
+    "load_policy": "models.loading.load",
     "load_recipe": "training.registry",
     "load_study": "studies.config",
     "load_task": "tasks.registry",
-    "model_policy": "models.policy",
+    "model_policy": "models.generation.policy",
     "play": "evaluation.play",
     "resume_study": "studies.run",
     "rng": "seeds",

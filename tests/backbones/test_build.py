@@ -8,7 +8,7 @@ import pytest
 from shiftgym.backbones import build as building
 from shiftgym.backbones.pretrain import Pretraining
 from shiftgym.errors import ConfigError
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=2, careless_steps=1, tokens_per_step=512, chunk=8,

@@ -7,7 +7,7 @@ import pytest
 from shiftgym.backbones import navigation
 from shiftgym.backbones.pretrain import encode
 from shiftgym.backbones.tokenizer import train_tokenizer
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.prefixes import pack_prefix_trees
 from shiftgym.tasks.navigation.directions import COMPASS, RELATIVE
 from shiftgym.tasks.navigation.rules import SPACES

@@ -9,7 +9,7 @@ import torch
 from shiftgym.backbones import pretrain as pretraining
 from shiftgym.backbones.points import CORPUS
 from shiftgym.backbones.pretrain import Pretraining, encode, pretrain
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,

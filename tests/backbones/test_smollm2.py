@@ -16,7 +16,7 @@ from shiftgym.backbones import smollm2
 from shiftgym.backbones.build import build
 from shiftgym.errors import ConfigError
 from shiftgym.messages import user
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 
 
 @pytest.fixture(autouse=True)

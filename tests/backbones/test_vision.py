@@ -8,7 +8,7 @@ from shiftgym.backbones.points import SEEN
 from shiftgym.backbones.pretrain import Pretraining, pretrain
 from shiftgym.backbones.vision import Encoder
 from shiftgym.messages import user
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 
 SMALL = Pretraining(
     hidden=16, layers=1, heads=2, feed_forward=32, steps=3, careless_steps=2, tokens_per_step=512, chunk=8,

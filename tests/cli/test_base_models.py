@@ -10,7 +10,7 @@ from tests.cli.conftest import run
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from shiftgym.messages import user
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.studies.config import load_study
 
 TEMPLATE = (Path(__file__).parents[2] / "examples" / "chat_template.jinja").read_text(encoding="utf-8")

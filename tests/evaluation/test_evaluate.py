@@ -10,8 +10,8 @@ import pytest
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import SAMPLE, Evaluation, evaluate
 from shiftgym.evaluation.statistics import wilson
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
+from shiftgym.models.generation.generate import ModelPolicy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.placement import Placement
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.scripted import ScriptedPolicy

@@ -5,8 +5,8 @@ import pytest
 from shiftgym import episodes
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.play import play
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
+from shiftgym.models.generation.generate import ModelPolicy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.tasks.registry import build_task
 

@@ -11,8 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from shiftgym.evaluation.probes import Probe, Subject
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.load import load_policy
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.loading.load import load_policy
 from shiftgym.policies.base import Answer, Transcript
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.policies.text_chat import TextChat
@@ -197,7 +197,7 @@ def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pyt
     problem = task.problem("train", 0)
     written = task.expert(task.start(problem))
     assert written in probe._learned
-    monkeypatch.setattr("shiftgym.models.chat.ChatFormat.text", lambda self, ids: written)
+    monkeypatch.setattr("shiftgym.models.conversations.chat.ChatFormat.text", lambda self, ids: written)
     rows = probe.measure(probe._start)
     assert [row["copied"] for row in rows] == [1] * 6
     right = [row["pass_at"]["1"] for row in rows if row["split"] == "train"]

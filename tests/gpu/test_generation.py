@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from shiftgym import ModelPolicy, Placement, evaluate, load_policy, load_study
-from shiftgym.models.workspace import workspace
+from shiftgym.models.generation.workspace import workspace
 
 
 def answered(model, chat_format, kind, temperature):

@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from shiftgym import Placement, load_policy, load_study, train
 from shiftgym.batching import free
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.microbatches import microbatches
 from shiftgym.models.player import Player
 from shiftgym.models.products import RoundedProduct

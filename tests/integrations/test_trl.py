@@ -18,7 +18,7 @@ from shiftgym.files import read_lines
 from shiftgym.integrations.trl import ShiftCallback
 from shiftgym.layout import RunFolder
 from shiftgym.messages import assistant
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.studies.config import load_study
 
 SMALL = ("task.limit=2", "evaluation.problems=3", "evaluation.max_new_tokens=6")

@@ -15,9 +15,9 @@ from tests.models.seeing_families import SEEING_FAMILIES, save_seeing
 from transformers import CONFIG_MAPPING, PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.load import load_policy
-from shiftgym.models.paths import reading_path
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.generation.paths import reading_path
+from shiftgym.models.loading.load import load_policy
 
 MARK = "<!-- families -->"
 """Stands before and behind the table."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from shiftgym.models import rows
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.generation import rows
 
 CHATML = """{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}
 {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from shiftgym.models.captured import WAITS
+from shiftgym.models.generation.captured import WAITS
 
 WAITING = {
     getattr(torch.ops.aten, name)

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from shiftgym.messages import user
-from shiftgym.models.processor import leave_out_videos, without_videos
+from shiftgym.models.loading.processor import leave_out_videos, without_videos
 
 SENTENCES = [
     "You are dealt four cards: K, 7, 3 and 2. Make 24 with + - * / and brackets. What do you see in the picture?",

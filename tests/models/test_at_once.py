@@ -8,8 +8,8 @@ import pytest
 from shiftgym.evaluation.evaluate import evaluate
 from shiftgym.models import at_once
 from shiftgym.models.at_once import MOST, decisions_at_once
-from shiftgym.models.load import load_policy
-from shiftgym.models.policy import model_policy
+from shiftgym.models.generation.policy import model_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.policies.base import Policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.tasks.base import Task

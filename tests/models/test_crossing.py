@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from shiftgym.models.crossing import crossed, crossing_layers
 from shiftgym.models.ledger import ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 
 ROWS, TOKENS = 2, 24
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.describe import describe
 from shiftgym.models.footprint import ModelMemory
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 
 
 def test_a_text_model(saved: Path) -> None:

@@ -11,12 +11,12 @@ from tests.training.conftest import Ask, Digit, Repeat
 from torch.utils.flop_counter import FlopCounterMode
 
 from shiftgym.messages import user
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.player import Player
-from shiftgym.models.policy import model_policy
 from shiftgym.models.prefixes import layer_kinds
 from shiftgym.policies.base import Transcript
 from shiftgym.training.trainer import train

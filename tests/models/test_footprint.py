@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from shiftgym.messages import user
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.models.footprint import ModelMemory
-from shiftgym.models.generate import ModelChat, ModelPolicy
+from shiftgym.models.generation.generate import ModelChat, ModelPolicy
 from shiftgym.models.lora import adapt
 from shiftgym.models.recompute import recomputed
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.ledger import HeadTokens, Ledger, ModelShape
 from shiftgym.models.lora import adapt, frozen_copy
 from shiftgym.models.microbatches import microbatches

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import (
     adapt,
     adapter_weights,

@@ -1,6 +1,6 @@
 import torch
 
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.microbatches import microbatches
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ from tests.models.seeing_families import Noise
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import user
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.lora import adapt
 from shiftgym.models.parts import freeze, parts_of
 

@@ -10,7 +10,7 @@ import torch
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.player import Player
 from shiftgym.tasks.registry import build_task
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
+from shiftgym.models.generation.generate import ModelPolicy
+from shiftgym.models.loading.load import load_policy
+from shiftgym.models.loading.shipped import WEIGHTS
 from shiftgym.models.resolve import PolicyLike, resolve_policy
-from shiftgym.models.shipped import WEIGHTS
 from shiftgym.policies.base import Policy
 from shiftgym.policies.expert import ExpertPolicy
 from shiftgym.policies.scripted import ScriptedPolicy

@@ -11,10 +11,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.paths import reading_path
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.microbatches import microbatches
-from shiftgym.models.paths import reading_path
 from shiftgym.models.prefixes import Packed, pack_prefix_trees
 from shiftgym.models.score import score
 

@@ -13,12 +13,12 @@ from torch import nn
 from shiftgym import episodes
 from shiftgym.errors import ConfigError
 from shiftgym.messages import recorded, user
-from shiftgym.models import pictures as module
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
-from shiftgym.models.generate import ModelPolicy
+from shiftgym.models.conversations import pictures as module
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import adapter_weights, attach
 from shiftgym.models.microbatches import microbatches
 from shiftgym.models.parts import parts_of

@@ -13,14 +13,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from shiftgym.messages import Messages, user
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.paths import reading_path
+from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.ledger import Ledger, ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.parts import parts_of
-from shiftgym.models.paths import reading_path
 from shiftgym.models.player import Player
-from shiftgym.models.policy import model_policy
 from shiftgym.policies.base import Transcript
 from shiftgym.tasks.base import Diagnosis
 from shiftgym.tasks.registry import build_task

@@ -9,7 +9,7 @@ import torch
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import evaluate
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.studies.branch import make_probe, make_subject, run_branch
 from shiftgym.studies.config import load_study
 from shiftgym.studies.plan import plan

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.example import Token
+from shiftgym.models.conversations.example import Token
 from shiftgym.placement import DEFAULT_PLACEMENT
 from shiftgym.studies.model_page import marked, print_model, size_of
 

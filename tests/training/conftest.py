@@ -14,8 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from shiftgym import seeds
 from shiftgym.messages import Messages, user
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.microbatches import Microbatch, microbatches
 from shiftgym.tasks.base import Diagnosis

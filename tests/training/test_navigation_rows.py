@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
-from shiftgym.models.generate import ModelPolicy
-from shiftgym.models.load import load_policy
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.generate import ModelPolicy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.microbatches import microbatches
 from shiftgym.models.score import score
 from shiftgym.tasks.registry import build_task

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.training.loop import Limits, Loop
 from shiftgym.training.planned import planned_footprint
 from shiftgym.training.recipes.ppo import PPO

@@ -10,7 +10,7 @@ import torch
 from shiftgym.episodes import Attempt, DecisionRecord, Episode
 from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.messages import user
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.training.loop import Limits, Loop
 from shiftgym.training.recipes.distill import Distill
 from shiftgym.training.recipes.grpo import GRPO

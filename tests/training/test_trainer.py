@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM, PreTrainedModel
 
 from shiftgym.errors import ConfigError, TrainingStopped
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.load import load_policy
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import adapter_weights
 from shiftgym.placement import Placement
 from shiftgym.tasks.base import Task

@@ -21,7 +21,7 @@ from shiftgym.backbones.vision import Encoder
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import Evaluation, evaluate
 from shiftgym.files import replacing
-from shiftgym.models.shipped import MADE, WEIGHTS, backbone_folder
+from shiftgym.models.loading.shipped import MADE, WEIGHTS, backbone_folder
 from shiftgym.tasks.registry import build_task
 
 

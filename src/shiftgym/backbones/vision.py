@@ -12,7 +12,7 @@ from transformers.models.idefics3 import Idefics3Config, Idefics3ForConditionalG
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
 from shiftgym.backbones.tokenizer import SEEING_TEMPLATE
-from shiftgym.models.shipped import WEIGHTS
+from shiftgym.models.loading.shipped import WEIGHTS
 
 PLACEHOLDER = "<image>"
 AROUND = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")

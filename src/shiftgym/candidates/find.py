@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
 from shiftgym.layout import CheckpointFolder
-from shiftgym.models.shipped import GGUF, HUB_ID, backbones, is_local
+from shiftgym.models.loading.shipped import GGUF, HUB_ID, backbones, is_local
 from shiftgym.policies.endpoint import endpoint_address, is_endpoint
 from shiftgym.reading import nearest
 

@@ -19,8 +19,8 @@ from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
 from shiftgym.layout import RunFolder
+from shiftgym.models.loading.template_file import template_text
 from shiftgym.models.resolve import check_named
-from shiftgym.models.template_file import template_text
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study

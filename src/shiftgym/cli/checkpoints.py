@@ -54,7 +54,7 @@ def evaluate(
     out
         Folder for results.jsonl and evaluation_episodes.jsonl.
     """
-    from shiftgym.models.template_file import template_overrides
+    from shiftgym.models.loading.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.single import evaluate_model

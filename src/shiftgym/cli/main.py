@@ -110,7 +110,7 @@ def train(
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
-    from shiftgym.models.template_file import template_overrides
+    from shiftgym.models.loading.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.single import train_model
 

@@ -56,7 +56,7 @@ def run(
     runs
         The folder in which run folders are made.
     """
-    from shiftgym.models.template_file import template_overrides
+    from shiftgym.models.loading.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan

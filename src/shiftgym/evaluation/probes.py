@@ -13,7 +13,7 @@ from shiftgym.batching import BatchLimit
 from shiftgym.episodes import Episode, play
 from shiftgym.evaluation.evaluate import batches
 from shiftgym.evaluation.probed import Probed, measure_probed
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.resolve import resolve_policy
 from shiftgym.policies.base import Policy
 from shiftgym.tasks.base import Perturbed, Task
@@ -21,7 +21,7 @@ from shiftgym.tasks.base import Perturbed, Task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.conversations.chat import ChatFormat
     from shiftgym.models.player import Player
 
 

@@ -35,7 +35,7 @@ from shiftgym.candidates.judging import judged_study
 from shiftgym.candidates.trajectory import Trajectory
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.statistics import difference
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.studies.config import load_study
 
 LOGGED = ("valid", "perseverated")

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.policies.base import Policy
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
@@ -31,7 +31,7 @@ def decisions_at_once(policy: Policy, task: Task, problem: Any, attempts: int | 
     if "torch" not in sys.modules:
         return None
     from shiftgym.models.footprint import ModelMemory
-    from shiftgym.models.token_chat import TokenPolicy
+    from shiftgym.models.generation.token_chat import TokenPolicy
 
     if not isinstance(policy, TokenPolicy) or (free := free_memory(policy.model.device)) is None:
         return None

@@ -1,7 +1,7 @@
 """Layers of cross-attention, in which tokens attend to the states of pictures: what they cost where a picture is shown.
 
 Where none is, these layers are left out, so they are not among the matrices that every token goes through
-(`models/matrices.py`). Keys and values are made once a picture and counted with its encoder (`models/pictures.py`).
+(`models/matrices.py`). Keys and values are made once a picture and counted with its encoder (`pictures.py`).
 """
 
 from typing import Any

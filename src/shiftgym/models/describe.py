@@ -9,11 +9,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.generation.paths import ReadingPath, reading_path
+from shiftgym.models.generation.positions import position_limit
 from shiftgym.models.lora import ALL_LINEAR, targeted
 from shiftgym.models.parts import parts_of
-from shiftgym.models.paths import ReadingPath, reading_path
-from shiftgym.models.positions import position_limit
 from shiftgym.models.prefixes import decoder_config
 
 PROBED = (2, 4)

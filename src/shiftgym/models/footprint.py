@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.models.crossing import crossing_layers
 from shiftgym.models.distributions import chunk_tokens
 from shiftgym.models.matrices import attending_layers

@@ -4,7 +4,7 @@ FLOPs are those of the padded shapes that are executed: 2 for each weight of a m
 square, the output embeddings only where they are applied. A backward pass computes the gradient of a layer's input and
 that of its weight, each for as much as the forward pass, and neither where nothing is trained that needs it: about 6 N
 FLOPs a trained token in all, and 4 N where the weights are frozen beside an adapter (`models/gradients.py`). Those of a
-vision encoder are counted by torch (`models/pictures.py`). Not counted: elementwise work, the value head (under 0.1 %)
+vision encoder are counted by torch (`pictures.py`). Not counted: elementwise work, the value head (under 0.1 %)
 and the optimizer.
 """
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shiftgym.models.conversation import Conversation
-from shiftgym.models.pictures import Pictures
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.conversations.pictures import Pictures
 from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
 from shiftgym.models.score import TokenIndices
 

@@ -17,15 +17,15 @@ from shiftgym.batching import BatchLimit, within_memory
 from shiftgym.episodes import Episode, by_episode
 from shiftgym.errors import ConfigError
 from shiftgym.models.at_once import decisions_at_once
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.models.crossing import crossed
+from shiftgym.models.generation.paths import ReadingPath, reading_path, share_path
+from shiftgym.models.generation.policy import model_policy
+from shiftgym.models.generation.positions import position_limit
 from shiftgym.models.ledger import HeadTokens, Ledger
 from shiftgym.models.lora import frozen_copy, has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
-from shiftgym.models.paths import ReadingPath, reading_path, share_path
-from shiftgym.models.policy import model_policy
-from shiftgym.models.positions import position_limit
 from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
 from shiftgym.models.value import ValueHead

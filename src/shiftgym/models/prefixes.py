@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from shiftgym.models.pictures import Pictures
+from shiftgym.models.conversations.pictures import Pictures
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.source import find_source
+from shiftgym.models.loading.source import find_source
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.base import Policy
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
@@ -16,7 +16,7 @@ from shiftgym.tasks.base import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.conversations.chat import ChatFormat
 
 PolicyLike: TypeAlias = "Policy | tuple[PreTrainedModel, ChatFormat] | str | Path"
 """A policy, the pair from `load_policy`, or a name: `expert`, an endpoint as `URL#MODEL`, or whatever `load_policy`
@@ -57,7 +57,7 @@ def load_named(
         raise ConfigError(f"template_variables: {name} fills its own chat template; give them to the server instead")
     if name == "expert" or is_endpoint(name):
         return name
-    from shiftgym.models.load import load_policy
+    from shiftgym.models.loading.load import load_policy
 
     return load_policy(name, **placement.options, chat_template=chat_template, template_variables=template_variables)
 
@@ -86,13 +86,13 @@ def resolve_policy(
         url, model = endpoint_address(given)
         return OpenAIPolicy(model, base_url=url, max_tokens=max_new_tokens, settings=endpoint).at
     if isinstance(given, str | Path):
-        from shiftgym.models.load import load_policy
+        from shiftgym.models.loading.load import load_policy
 
         given = load_policy(str(given), **placement.options)
     if not isinstance(given, tuple):
         policy = given
         return lambda _: policy
-    from shiftgym.models.policy import model_policy
+    from shiftgym.models.generation.policy import model_policy
 
     loaded, chat_format = given
     return lambda temperature: model_policy(

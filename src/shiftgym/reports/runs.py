@@ -16,7 +16,7 @@ from shiftgym.evaluation.rows import Cube
 from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines, read_log
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
-from shiftgym.models.shipped import backbone_folder
+from shiftgym.models.loading.shipped import backbone_folder
 from shiftgym.reading import WrongValue, typed
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from shiftgym.evaluation.probes import Probe, Subject
-    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.conversations.chat import ChatFormat
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
@@ -35,10 +35,10 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
     """
     # torch is imported only here, in the branch's own process.
-    from shiftgym.models.load import load_policy
+    from shiftgym.models.generation.paths import share_path
+    from shiftgym.models.loading.load import load_policy
     from shiftgym.models.lora import frozen_copy
     from shiftgym.models.memory import hand_back
-    from shiftgym.models.paths import share_path
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import prepare_model, train
 

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator
 
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
-from shiftgym.models.shipped import HUB_ID, backbones, is_local
-from shiftgym.models.template_file import template_text
+from shiftgym.models.loading.shipped import HUB_ID, backbones, is_local
+from shiftgym.models.loading.template_file import template_text
 from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train

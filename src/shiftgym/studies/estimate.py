@@ -18,7 +18,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
 from shiftgym.files import read_json, read_lines, write_text
 from shiftgym.gpus import in_words
-from shiftgym.models.source import find_source
+from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
@@ -33,7 +33,7 @@ from shiftgym.training.settings import FLOPS
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shiftgym.models.chat import ChatFormat
+    from shiftgym.models.conversations.chat import ChatFormat
 
 FEW, MORE = 2, 8
 """Problems a split that are answered to see what a batch and what a problem costs."""
@@ -151,7 +151,7 @@ def makespan(estimates: list[Estimate], workers: int) -> float:
 def _measure(study: Study, scratch: Path, out: Path) -> None:
     """In a process of its own: write the seconds and FLOPs of a step of each kind of branch to `out`."""
     began = time.perf_counter()
-    from shiftgym.models.load import load_policy
+    from shiftgym.models.loading.load import load_policy
     from shiftgym.training.trainer import train
 
     task = study.build_task()

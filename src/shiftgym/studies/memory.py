@@ -17,7 +17,7 @@ from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment
 from shiftgym.models.at_once import FEEDBACK
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -181,7 +181,7 @@ def _machine_memory() -> int:
 
 def _plan(study: Study, device: str, out: Path) -> None:
     """In a process of its own: write the memory of each branch to `out`."""
-    from shiftgym.models.skeleton import skeleton
+    from shiftgym.models.loading.skeleton import skeleton
     from shiftgym.training.planned import planned_footprint
     from shiftgym.training.recipe import Recipe
 

@@ -14,8 +14,8 @@ from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import SHIPPED, build_task
 
 if TYPE_CHECKING:
+    from shiftgym.models.conversations.example import Token
     from shiftgym.models.describe import Description
-    from shiftgym.models.example import Token
 
 BETWEEN = "·"
 """Stands between two tokens."""
@@ -57,9 +57,9 @@ def print_model(
     Raises:
         ConfigError: there is no such model, task or study, or the model cannot be used.
     """
+    from shiftgym.models.conversations.example import example, tokens
     from shiftgym.models.describe import describe
-    from shiftgym.models.example import example, tokens
-    from shiftgym.models.load import load_policy
+    from shiftgym.models.loading.load import load_policy
 
     model, chat_format = load_policy(name, **placement.options, chat_template=chat_template)
     about = describe(model, chat_format)

@@ -24,7 +24,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment, in_words
 from shiftgym.layout import RunFolder
-from shiftgym.models.source import find_source
+from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
@@ -34,7 +34,7 @@ from shiftgym.studies.progress import LiveDisplay, LogDisplay
 RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 """Packages whose version may change a result."""
 
-IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.load", "transformers.models.llama.modeling_llama")
+IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
 """Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
 all."""
 

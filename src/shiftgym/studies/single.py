@@ -64,7 +64,7 @@ def train_model(
 
     settings = training.recipe.settings
     settings.check_installed()
-    from shiftgym.models.load import load_policy
+    from shiftgym.models.loading.load import load_policy
     from shiftgym.training.trainer import train
 
     policy = load_policy(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.training.recipe import Recipe
 from shiftgym.training.settings import TrainingSettings
 

@@ -20,13 +20,13 @@ from transformers import PreTrainedModel
 
 from shiftgym.layout import BranchFolder
 from shiftgym.messages import user
-from shiftgym.models.chat import ChatFormat
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.paths import reading_path
 from shiftgym.models.ledger import ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import adapter_weights
 from shiftgym.models.microbatches import Microbatch
-from shiftgym.models.paths import reading_path
 from shiftgym.placement import Placement
 from shiftgym.tasks.check import Finding, first_fault
 from shiftgym.tasks.registry import build_task

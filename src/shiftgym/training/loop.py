@@ -23,11 +23,11 @@ from shiftgym.episodes import Episode
 from shiftgym.errors import TrainingStopped
 from shiftgym.files import append_lines
 from shiftgym.layout import BranchFolder
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
+from shiftgym.models.generation.workspace import workspace
 from shiftgym.models.microbatches import Microbatch, Pass
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
-from shiftgym.models.workspace import workspace
 from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.losses import kl_divergence, value_loss

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from shiftgym.models.conversation import ConversationSizes
+from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.models.footprint import Learned, ModelMemory
 from shiftgym.models.lora import targeted
 from shiftgym.models.optimizers import state_bytes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from shiftgym.episodes import Episode
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.training.losses import clipped_policy_loss
 from shiftgym.training.order import training_order
 from shiftgym.training.settings import RolloutSettings, TrainingSettings

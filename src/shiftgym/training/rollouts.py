@@ -7,7 +7,7 @@ from statistics import fmean
 
 from shiftgym.episodes import Episode
 from shiftgym.errors import ConfigError
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 
 
 def weighted(

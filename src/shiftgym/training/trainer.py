@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 
 from shiftgym.batching import BatchLimit, needing_memory
 from shiftgym.errors import ConfigError
-from shiftgym.models.chat import ChatFormat
+from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
-from shiftgym.models.load import load_policy
+from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import adapt, has_adapter
 from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player

@@ -6,7 +6,7 @@ from typing import Literal
 
 from shiftgym.episodes import by_episode
 from shiftgym.messages import user
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.training.recipe import Collection, PolicyGradient
 from shiftgym.training.rollouts import summary
 from shiftgym.training.settings import RolloutSettings

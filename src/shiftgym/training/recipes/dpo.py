@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from shiftgym.errors import ConfigError
-from shiftgym.models.conversation import Conversation, Judged
+from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.training.answers import answers_beforehand
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe

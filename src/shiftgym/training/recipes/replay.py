@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from shiftgym.models.conversation import Conversation
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.training.answers import answers_beforehand, expert_answers
 from shiftgym.training.order import training_order
 from shiftgym.training.recipe import Collection, Recipe

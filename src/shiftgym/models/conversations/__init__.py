@@ -1,0 +1,1 @@
+"""How the conversations of a model are written in tokens and pictures."""
