@@ -11,13 +11,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: study paper test test-slow lint bench gpu clean $(VENV) $(VENV)-bench
 
+# On the CPU also where there is a GPU, which so small a model leaves idle most of the time.
 study: $(VENV)/.installed
-	$(BIN)/shiftgym study run points-text
+	$(BIN)/shiftgym study run points-text --device cpu
 
 # Every experiment of the paper and what goes beyond it, under three hours. Goes on where it was with:
 #   shiftgym study resume runs/paper-...
 paper: $(VENV)/.installed
-	$(BIN)/shiftgym study run paper
+	$(BIN)/shiftgym study run paper --device cpu
 
 # A file's tests stay in one process, so that what they share (a whole tiny study, a report) is made once.
 test: lint
