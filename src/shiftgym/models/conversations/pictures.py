@@ -25,7 +25,7 @@ from shiftgym.messages import Picture
 CACHE_BYTES = 256 * 2**20
 """Size of the encoder inputs that are kept. The least recently used are dropped and drawn again when needed."""
 
-BY_TOKEN = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask"}
+BY_TOKEN = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask", "labels"}
 """What processors make of tokens and not of pictures."""
 
 
