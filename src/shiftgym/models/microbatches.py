@@ -156,15 +156,14 @@ def collate(
         flat([value for row in rows for value in row.returns]),
     )
     packed = Packed.of(trees, device, pictures, plain=plain)
-    row, column, answers, attempt_row, attempt_column, weights, logprobs, reference, returns = (
-        each.to(device) for each in made
-    )
+    first, second, answers, first_attempt, second_attempt, *values = (each.to(device) for each in made)
+    weights, logprobs, reference, returns = values
     return Microbatch(
         packed=packed,
         members=members,
-        predictors=(row, column),
+        predictors=(first, second),
         targets=answers,
-        attempts=(attempt_row, attempt_column),
+        attempts=(first_attempt, second_attempt),
         weights=weights,
         logprobs=logprobs,
         reference=reference,

@@ -8,9 +8,9 @@ where they are.
 import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -69,8 +69,7 @@ class Cuda:
         graph = torch.cuda.CUDAGraph()
         with (
             torch.cuda.device(self._device),
-            # torch stays on the stream of a capture that fails, so this goes back to the one before.
-            torch.cuda.stream(torch.cuda.current_stream()),
+            _mended(self._device, self._pool),
             # With the first graph torch makes tensors that graphs of others write to, such as those of torch.compile.
             # Made in inference mode, they could not be written to outside of it (pytorch issue 166792).
             torch.inference_mode(False),
@@ -89,7 +88,7 @@ class Cuda:
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
     """The stream that steps are captured on: one a device, since the libraries of CUDA keep memory for each stream."""
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call, no-any-return]
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Graphs:
@@ -152,6 +151,19 @@ class Graphs:
 def _tell(why: str) -> None:
     """Say once on stderr that steps are not captured."""
     print(f"decode steps are launched one by one, since {why}", file=sys.stderr)
+
+
+@contextmanager
+def _mended(device: torch.device, pool: Any) -> Iterator[None]:
+    """Within, a capture into this pool may fail. torch would stay on its stream, and could never free memory again,
+    since it would wait for the capture to end."""
+    with torch.cuda.stream(torch.cuda.current_stream(device)):
+        try:
+            yield
+        except RuntimeError:
+            with suppress(RuntimeError):  # it did end
+                torch._C._cuda_endAllocateToPool(device.index, pool)
+            raise
 
 
 @contextmanager
