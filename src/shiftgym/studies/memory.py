@@ -119,12 +119,9 @@ def print_memory(study: Study, found: MemoryPlan, console: Console) -> None:
     console.print(table)
     console.print(COLUMNS, highlight=False)
     if found.too_large:
-        least = ", ".join(
-            f"{name} takes {_gb(found.footprints[name].least)} GB at the least" for name in found.too_large
-        )
-        lines = [
-            f"Too little memory: {least}, and {_gb(room.bytes)} GB may be used. What helps: {_advice(study, found)}."
-        ]
+        lines = [f"Too little memory: {_gb(room.bytes)} GB may be used, and"]
+        lines += [f"  {name} takes {_gb(found.footprints[name].least)} GB at the least" for name in found.too_large]
+        lines += [f"What helps: {_advice(study, found)}."]
     else:
         lines = ["Every branch fits."]
     if found.split:
@@ -132,7 +129,7 @@ def print_memory(study: Study, found: MemoryPlan, console: Console) -> None:
             f"Training passes of {', '.join(found.split)} will be split: tokens_per_pass is too large for them."
         )
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
 
 
 def _advice(study: Study, found: MemoryPlan) -> str:
@@ -142,8 +139,8 @@ def _advice(study: Study, found: MemoryPlan) -> str:
     helps = {
         'dtype = "bfloat16"': study.placement.dtype == "float32",
         "gradient_checkpointing = true": not study.placement.gradient_checkpointing,
-        "lora on the branch": any(settings.lora is None for settings in large),
-        'optimizer.name = "adamw8bit" on the branch': any(settings.optimizer.name == "adamw" for settings in large),
+        "branches.NAME.lora = { rank = 16 }": any(settings.lora is None for settings in large),
+        'branches.NAME.optimizer.name = "adamw8bit"': any(settings.optimizer.name == "adamw" for settings in large),
     }
     return ", ".join([*(what for what, missing in helps.items() if missing), "or a smaller model or a larger device"])
 
