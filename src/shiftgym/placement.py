@@ -14,6 +14,16 @@ from shiftgym.reading import WrongValue, typed
 Dtype = Literal["float32", "bfloat16", "float16"]
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"]
 
+FLASH = "flash_attention"
+"""How the names of kernels begin that compute in 16 bits only, and take no mask."""
+
+SIXTEEN_BITS = "computes in 16 bits only; give dtype bfloat16"
+"""What is wrong with such a kernel and weights in float32."""
+
+FLOAT16 = "weights in float16 cannot be trained; give bfloat16 or float32"
+"""What is wrong with a training of weights in float16: AdamW divides by the root of a mean square, which float16 rounds
+to zero."""
+
 
 class Placement(BaseModel):
     """Where a model runs and in which form."""

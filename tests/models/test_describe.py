@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.models.families import text_model
 
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.describe import describe
@@ -48,6 +49,11 @@ def test_a_recurrent_model_keeps_a_state_and_nothing_by_token(make_tiny: Any) ->
     assert not about.path.fast and "linear attention layers" in about.path.why
     assert about.cache == 0 and about.state > 0
     assert about.kernels == ["eager"]
+
+
+def test_linear_layers_that_hold_their_weight_transposed() -> None:
+    about = describe(*text_model("GPT-2"))
+    assert about.lora == {"c_attn": 2 * (32 + 96), "c_proj": 2 * (32 + 32) + 2 * (128 + 32), "c_fc": 2 * (32 + 128)}
 
 
 def test_quantised_weights_are_not_trainable(saved: Path) -> None:

@@ -1,11 +1,13 @@
 """Every family takes one of two paths, on which batches, generation and training agree."""
 
+import warnings
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from tests.models.families import TEXT, family_table, make_text_model, table, text_model, tokenizer
 from tests.training.conftest import Ask, Digit, Repeat
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +18,7 @@ from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
+from shiftgym.models.lora import adapt, adapter_weights, save_adapter
 from shiftgym.models.player import Player
 from shiftgym.models.prefixes import layer_kinds
 from shiftgym.policies.base import Transcript
@@ -107,6 +110,26 @@ def test_a_step_of_sft_and_one_of_ppo_are_learned_and_saved(name: str, tmp_path:
     assert result.ledger.tokens_generated > 0
     assert any(not torch.equal(old, new) for old, new in zip(weights, loaded.parameters(), strict=True))
     assert all(weight.isfinite().all() for weight in loaded.parameters())
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_an_adapter_beside_all_linear_layers_learns_and_is_read_by_peft(name: str, tmp_path: Path) -> None:
+    model, ids = make_text_model(name), torch.arange(12)[None]
+    adapt(model, rank=2, alpha=4, targets="all-linear", seed=0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in adapter_weights(model).values():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
+    model(ids, use_cache=False).logits.logsumexp(-1).sum().backward()
+    assert all(weight.grad is not None for weight in adapter_weights(model).values()), "no adapter stands idle"
+    save_adapter(model, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft warns of transposed weights, and asks transformers in an old way
+        by_peft: Any = PeftModel.from_pretrained(make_text_model(name), tmp_path)
+    with torch.no_grad():
+        expected = model(ids, use_cache=False).logits
+        assert not torch.allclose(make_text_model(name)(ids, use_cache=False).logits, expected, atol=1e-3)
+        assert torch.allclose(by_peft(input_ids=ids, use_cache=False).logits, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TEXT)

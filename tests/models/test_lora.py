@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from torch.func import functional_call
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from shiftgym.errors import ConfigError
 from shiftgym.models.loading.load import load_policy
@@ -202,6 +202,32 @@ def test_targets(model: PreTrainedModel, targets: Any, count: int) -> None:
 def test_targets_that_are_no_linear_layers(model: PreTrainedModel, targets: Any) -> None:
     with pytest.raises(ConfigError, match=r"lora.targets: no linear layer is called '\w+'; this model has down_proj, "):
         adapted(model, targets=targets)
+
+
+@pytest.mark.parametrize(("targets", "count"), [("all-linear", 8), (["c_attn"], 2)])
+def test_layers_that_hold_their_weight_transposed_are_linear_too(tmp_path: Path, targets: Any, count: int) -> None:
+    """GPT-2's are of a class of their own, Conv1D."""
+    config = GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=64, bos_token_id=0, eos_token_id=0)
+    gpt2 = GPT2LMHeadModel(config).eval()
+    gpt2.save_pretrained(tmp_path / "base")
+    before = logits(gpt2)
+    adapted(gpt2, targets=targets)
+    assert torch.equal(logits(gpt2), before)
+    assert len(lora_layers(gpt2)) == count
+    assert {(weight.shape[0] == 4, weight.shape[1] == 4) for weight in adapter_weights(gpt2).values()} == {
+        (True, False),
+        (False, True),
+    }
+    with torch.no_grad():
+        for weight in adapter_weights(gpt2).values():
+            weight.add_(0.1)
+    save_adapter(gpt2, tmp_path / "adapter")
+    base = GPT2LMHeadModel.from_pretrained(tmp_path / "base")
+    with pytest.warns(FutureWarning, match="is_gradient_checkpointing"):  # peft asks transformers in an old way
+        by_peft: Any = PeftModel.from_pretrained(base, tmp_path / "adapter")
+    assert not torch.allclose(logits(gpt2), before, atol=1e-3)
+    torch.testing.assert_close(logits(by_peft), logits(gpt2))
+    assert torch.allclose(logits(by_peft.merge_and_unload()), logits(gpt2), atol=1e-4)
 
 
 def test_what_is_frozen_gets_no_adapter(model: PreTrainedModel) -> None:

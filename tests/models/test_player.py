@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from tests.models.families import make_text_model, tokenizer
+from torch.utils.flop_counter import FlopCounterMode
 
 from shiftgym.errors import ConfigError
+from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
 from shiftgym.models.player import Player
@@ -42,6 +46,20 @@ def test_playing_and_scoring_are_charged(player: Player) -> None:
     player.logprobs(conversations)
     assert player.ledger.forward_flops > generated
     assert player.ledger.backward_flops == 0
+
+
+@pytest.mark.parametrize(("family", "whole"), [("Llama 4 (text)", True), ("Bloom", False)])
+def test_scoring_is_charged_with_all_logits_where_the_model_makes_them(
+    player: Player, family: str, whole: bool
+) -> None:
+    model = make_text_model(family)
+    model.set_attn_implementation("eager")
+    chat_format = ChatFormat(tokenizer(), model.generation_config)
+    other = replace(player, model=model, chat_format=chat_format, ledger=Ledger(ModelShape.of(model)))
+    assert other.path.trunk != whole
+    with FlopCounterMode(display=False) as counter:
+        other.logprobs([Conversation(list(range(each)), [(each - 5, each)]) for each in (24, 17)])
+    assert other.ledger.flops == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 def test_an_expert_conversation_is_a_prompt_and_the_answer_with_its_end(player: Player) -> None:

@@ -97,6 +97,28 @@ def test_a_wrong_override_is_named(tiny_file: Path, assignment: str, message: st
 
 
 @pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["dtype=float16"], "dtype: weights in float16 cannot be trained; .* or init.lora = { rank = 16 }$"),
+        (["dtype=float16", "init.lora={}"], "or branches.sft.lora = { rank = 16 }$"),
+        (
+            ["attention=flash_attention_2"],
+            "attention: 'flash_attention_2' computes in 16 bits only; give dtype bfloat16",
+        ),
+    ],
+)
+def test_a_dtype_that_cannot_be_is_told_before_anything_runs(tiny_file: Path, given: list[str], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        load_study(tiny_file, given)
+
+
+def test_float16_does_where_only_adapters_are_trained(tiny_file: Path) -> None:
+    branches = load_study(tiny_file).branches
+    given = [f"{table}.lora={{}}" for table in ("init", *(f"branches.{name}" for name in branches))]
+    assert load_study(tiny_file, ["dtype=float16", "attention=flash_attention_3", *given]).dtype == "float16"
+
+
+@pytest.mark.parametrize(
     ("of_init", "of_sft", "fault"),
     [
         ("{}", "{}", None),

@@ -37,6 +37,19 @@ def test_a_model_is_trained_and_measured(faulty_file: Path, tmp_path: Path, caps
     assert len(rows) == 2 * 2 * study.evaluation.problems
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    ["recipe.frozen=['vision']", "recipe.lora={targets=['nowhere']}", "dtype=float16", "attention=flash_attention_2"],
+)
+def test_a_setting_that_the_model_does_not_take_leaves_nothing_behind(
+    faulty_file: Path, tmp_path: Path, wrong: str
+) -> None:
+    out = tmp_path / "trained"
+    with pytest.raises(ConfigError):
+        train_model(load_study(faulty_file).model, "sft", task="points", steps=1, seed=0, overrides=[wrong], out=out)
+    assert not out.exists()
+
+
 def test_a_training_whose_rewards_are_all_alike_says_so(
     faulty_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -351,7 +351,7 @@ def test_gradient_checkpointing_changes_flops_alone(run: Train, recipe: Run, tmp
 def test_weights_in_float16_are_not_trained(
     make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="^weights in float16 cannot be trained; give dtype bfloat16 or float32"):
+    with pytest.raises(ConfigError, match="^weights in float16 cannot be trained; give bfloat16 or float32"):
         train((make_model().half(), chat_format), "sft", task, settings=SFT[1], folder=tmp_path / "new", steps=2)
     assert not (tmp_path / "new").exists()
 

@@ -29,7 +29,7 @@ from shiftgym.backbones.vision import Encoder, add_encoder, processor_of
 from shiftgym.files import replacing
 from shiftgym.messages import Messages
 from shiftgym.models.conversations.chat import ChatFormat
-from shiftgym.models.memory import hand_back
+from shiftgym.models.heap import hand_back
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.prefixes import Packed, Tree, pack_prefix_trees
 from shiftgym.models.score import TokenIndices

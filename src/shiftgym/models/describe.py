@@ -12,7 +12,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.generation.paths import ReadingPath, reading_path
 from shiftgym.models.generation.positions import position_limit
-from shiftgym.models.lora import ALL_LINEAR, targeted
+from shiftgym.models.lora import ALL_LINEAR, linear_sizes, targeted
 from shiftgym.models.parts import parts_of
 from shiftgym.models.prefixes import decoder_config
 
@@ -113,8 +113,8 @@ def _lora(model: PreTrainedModel) -> dict[str, int]:
     """What an adapter of rank 1 has in each kind of linear layer."""
     found: dict[str, int] = {}
     for name in targeted(model, ALL_LINEAR):
-        layer, kind = model.get_submodule(name), name.rpartition(".")[2]
-        found[kind] = found.get(kind, 0) + int(layer.in_features + layer.out_features)  # type: ignore[operator]
+        kind = name.rpartition(".")[2]
+        found[kind] = found.get(kind, 0) + sum(linear_sizes(model.get_submodule(name)))
     return found
 
 

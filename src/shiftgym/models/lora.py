@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from shiftgym import seeds
 from shiftgym.errors import ConfigError
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
 
 ALL_LINEAR = "all-linear"
-"""Stands for every linear layer but the output embeddings."""
+"""Stands for every linear layer that peft can adapt, but the output embeddings."""
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 """The files of an adapter, as peft has them."""
+
+STATE_SPACES = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
+"""Families whose kernels read the weights of `out_proj` and `dt_proj` by themselves, past any adapter. peft refuses the
+first."""
+
+OF_EXPERTS = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
+"""Names that peft takes for those of experts where a model has its experts stacked in one weight."""
 
 NAME = "default"
 """What peft calls the only adapter of a model."""
@@ -170,6 +178,8 @@ def _inject(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str])
         r=rank,
         lora_alpha=alpha,
         target_modules=list(names),
+        # Conv1D, of GPT-2, has its weight transposed.
+        fan_in_fan_out=any(isinstance(model.get_submodule(name), Conv1D) for name in names),
         base_model_name_or_path=base,
         revision=revision,
     )
@@ -194,13 +204,7 @@ def _origin(model: PreTrainedModel) -> tuple[str | None, str | None]:
 
 def targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
     """Names of the linear layers that get an adapter."""
-    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    able = [
-        name.removesuffix(".base_layer")
-        for name, module in linear.items()
-        if module is not head and _learns(module.weight) and not re.search(r"\.lora_[AB]\.", name)
-    ]
+    able = _able(model)
     if targets == ALL_LINEAR:
         found = {ALL_LINEAR: able}
     elif isinstance(targets, str):
@@ -213,9 +217,41 @@ def targeted(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
     return sorted({name for names in found.values() for name in names})
 
 
-def _learns(weight: Tensor) -> bool:
-    """Whether an adapter may stand beside this weight (outputs, inputs): it is not frozen, or it is quantised."""
-    return bool(weight.requires_grad or not weight.is_floating_point())
+def _able(model: PreTrainedModel) -> list[str]:
+    """Names of the linear layers that may get an adapter: those that are not frozen and that peft can handle."""
+    head, refused = model.get_output_embeddings(), _refused(model)  # type: ignore[no-untyped-call]
+    linear = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module is not head and not re.search(r"\.lora_[AB]\.", name)
+    }
+    names = [name.removesuffix(".base_layer") for name, module in linear.items() if _learns(module)]
+    return [name for name in names if name.rpartition(".")[2] not in refused]
+
+
+def _refused(model: PreTrainedModel) -> set[str]:
+    """Last parts of names of linear layers of this model that an adapter cannot stand beside."""
+    names = {"out_proj", "dt_proj"} if model.config.model_type in STATE_SPACES else set()
+    if any(weight.ndim == 3 and ".experts." in name for name, weight in model.named_parameters()):
+        names |= OF_EXPERTS
+    return names
+
+
+def linear_sizes(layer: nn.Module) -> tuple[int, int]:
+    """Inputs and outputs of a linear layer, which may be quantised."""
+    inputs, outputs = ("nx", "nf") if isinstance(layer, Conv1D) else ("in_features", "out_features")
+    return getattr(layer, inputs), getattr(layer, outputs)
+
+
+def _learns(layer: nn.Linear | Conv1D) -> bool:
+    """Whether an adapter may stand beside this layer: it is quantised, or it is not frozen and nothing but linear. The
+    router of Llama 4 is a linear layer that gives more than its product."""
+    if not layer.weight.is_floating_point():
+        return True
+    if not layer.weight.requires_grad or type(layer).forward in (nn.Linear.forward, Conv1D.forward):
+        return layer.weight.requires_grad
+    with torch.no_grad():
+        return isinstance(layer(layer.weight.new_zeros(1, linear_sizes(layer)[0])), Tensor)
 
 
 def _check_same(model: PreTrainedModel, rank: int, alpha: int, names: Sequence[str]) -> None:

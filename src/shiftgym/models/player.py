@@ -211,6 +211,9 @@ class Player:
         backward: bool = False,
     ) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
+        if head is None and not self.path.trunk:
+            # The model is run whole, and makes the logits of all tokens.
+            head = HeadTokens(*[batch.packed.ids.numel()] * 2)
         shown, pictures = batch.packed.shown, self.chat_format.pictures
         forward = learned = 0
         if pictures is not None:

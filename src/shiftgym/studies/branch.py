@@ -36,9 +36,9 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     """
     # torch is imported only here, in the branch's own process.
     from shiftgym.models.generation.paths import share_path
+    from shiftgym.models.heap import hand_back
     from shiftgym.models.loading.load import load_policy
     from shiftgym.models.lora import frozen_copy
-    from shiftgym.models.memory import hand_back
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import prepare_model, train
 

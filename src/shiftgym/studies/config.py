@@ -1,6 +1,6 @@
 """The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -11,7 +11,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
 from shiftgym.models.loading.shipped import HUB_ID, backbones, is_local
 from shiftgym.models.loading.template_file import template_text
-from shiftgym.placement import Placement
+from shiftgym.placement import FLASH, FLOAT16, SIXTEEN_BITS, Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
@@ -96,6 +96,14 @@ class _Setup(Placement, _Named):
         """WrongValue if values do not fit one another."""
         raise NotImplementedError
 
+    def check_dtype(self, tables: Mapping[str, RecipeTable]) -> None:
+        """WrongValue if the attention kernel or a recipe, by the path of its table, cannot do with this dtype."""
+        if self.attention.startswith(FLASH) and self.dtype == "float32":
+            raise WrongValue("attention", f"{self.attention!r} {SIXTEEN_BITS}, or another kernel, or auto")
+        for path, table in tables.items():
+            if self.dtype == "float16" and table.settings.lora is None:
+                raise WrongValue("dtype", f"{FLOAT16}, or {path}.lora = {{ rank = 16 }}")
+
     def resolved(self) -> Self:
         """The same, checked by the task, with every default of the task written out."""
         try:
@@ -156,7 +164,8 @@ class Study(_Setup):
                 raise WrongValue(
                     f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
                 )
-        # Checked first, since recipes that name no split learn from this one.
+        self.check_dtype({"init": self.init, **{f"branches.{name}": each for name, each in self.branches.items()}})
+        # Checked before the tables, since recipes that name no split learn from this one.
         if "train" in self.compare.model_fields_set:
             _known_split("compare.train", self.compare.train, self.splits)
         _known_splits("init", self.init, self.splits)
@@ -229,6 +238,7 @@ class Training(_Setup):
         return self.recipe.settings.train_on
 
     def check(self) -> None:
+        self.check_dtype({"recipe": self.recipe})
         _known_splits("recipe", self.recipe, self.splits)
 
 

@@ -24,7 +24,7 @@ from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.memory import plan_memory, print_memory
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine, placed
+from shiftgym.studies.run import cause, engine, placed
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
@@ -120,7 +120,7 @@ def estimate(study: Study) -> list[Estimate]:
         job = Job("measure", _measure, (placed(study, where), Path(scratch), measured_file), log, gpus=gpu_share(where))
         states = where.run([job], watch=lambda _: None)
         if states["measure"] != "done":
-            raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
+            raise ConfigError(f"the study cannot start: {cause(log)}")
         measured = read_json(measured_file)
     estimates = []
     for branch in plan(study):

@@ -21,7 +21,7 @@ from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine
+from shiftgym.studies.run import cause, engine
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.footprint import Footprint
@@ -99,7 +99,7 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
         where = engine(1, Placement(device="cpu"))
         states = where.run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
         if states["memory"] != "done":
-            raise ConfigError(f"the study cannot start: {log.read_text().strip().splitlines()[-1]}")
+            raise ConfigError(f"the study cannot start: {cause(log)}")
         planned = read_json(out)
     footprints = {name: Footprint(**values) for name, values in planned["footprints"].items()}
     return MemoryPlan(footprints, room, planned["weights"])

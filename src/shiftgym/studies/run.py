@@ -172,12 +172,16 @@ def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
 
 
 def last_words(log: Path) -> str:
-    """The last line that a job printed, which after a failure is its error, and where the rest is."""
+    """How a job failed, and where all that it printed is."""
+    return f"{cause(log)} (all of it: {log})"
+
+
+def cause(log: Path) -> str:
+    """The last line that a job printed, which after a failure is its error."""
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
     # What a user can mend needs no name of a class.
-    told = re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
-    return f"{told} (all of it: {log})"
+    return re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
 
 
 def _tell(finished: Finished, console: Console) -> None:

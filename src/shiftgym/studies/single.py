@@ -65,7 +65,7 @@ def train_model(
     settings = training.recipe.settings
     settings.check_installed()
     from shiftgym.models.loading.load import load_policy
-    from shiftgym.training.trainer import train
+    from shiftgym.training.trainer import prepare_model, train
 
     policy = load_policy(
         training.model,
@@ -73,6 +73,8 @@ def train_model(
         **training.chat_options,
         merged=settings.lora is None,
     )
+    # Before anything is written, so that a setting that this model does not take leaves no folder behind.
+    prepare_model(policy[0], settings, training.seed)
     write_text(record, training.to_toml())
     console = Console()
     result = train(

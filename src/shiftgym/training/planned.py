@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.models.footprint import Learned, ModelMemory
-from shiftgym.models.lora import targeted
+from shiftgym.models.lora import linear_sizes, targeted
 from shiftgym.models.optimizers import state_bytes
 from shiftgym.models.parts import freeze
 from shiftgym.models.precision import training_dtype
@@ -85,7 +85,6 @@ def planned_footprint(
 
 def _adapter(model: PreTrainedModel, lora: LoraSettings) -> nn.Module:
     """Weights like those of the adapter that the model would get, on the device `meta`."""
-    layers = (model.get_submodule(name) for name in targeted(model, lora.targets))
-    sizes = [layer.weight.shape for layer in layers if isinstance(layer, nn.Linear)]
-    factors = [shape for outputs, inputs in sizes for shape in ((lora.rank, inputs), (outputs, lora.rank))]
+    sizes = [linear_sizes(model.get_submodule(name)) for name in targeted(model, lora.targets)]
+    factors = [shape for inputs, outputs in sizes for shape in ((lora.rank, inputs), (outputs, lora.rank))]
     return nn.ParameterList([nn.Parameter(torch.empty(shape, device="meta")) for shape in factors])

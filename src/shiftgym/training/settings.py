@@ -64,9 +64,9 @@ class LoraSettings(Settings):
     alpha: int = Field(default=32, gt=0)
     """The adapter's output is multiplied by alpha / rank; peft's `lora_alpha`."""
     targets: str | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
-    """The layers that get an adapter; peft's `target_modules`. `all-linear`: every linear layer but the output
-    embeddings. A list: linear layers whose names end so, as in `["q_proj", "v_proj"]`. Other text: a regular expression
-    for whole names."""
+    """The layers that get an adapter; peft's `target_modules`. `all-linear`: every linear layer that peft can adapt,
+    but the output embeddings; experts that are stacked in one weight get none. A list: linear layers whose names end
+    so, as in `["q_proj", "v_proj"]`. Other text: a regular expression for whole names."""
 
     @field_validator("targets")
     @classmethod

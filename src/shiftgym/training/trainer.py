@@ -18,7 +18,7 @@ from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.recompute import check_recomputable
-from shiftgym.placement import DEFAULT_PLACEMENT, Placement
+from shiftgym.placement import DEFAULT_PLACEMENT, FLOAT16, Placement
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
 from shiftgym.training import checkpoints
@@ -135,8 +135,7 @@ def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int)
     elif has_adapter(model):
         raise ConfigError("this model has an adapter that is not merged; train it with lora, or load it merged")
     if any(weight.dtype == torch.float16 for weight in model.parameters() if weight.requires_grad):
-        # AdamW divides by the root of a mean square, which float16 rounds to zero.
-        raise ConfigError("weights in float16 cannot be trained; give dtype bfloat16 or float32, or train with lora")
+        raise ConfigError(f"{FLOAT16}, or train with lora")
 
 
 def _check_quantised(settings: TrainingSettings) -> None:

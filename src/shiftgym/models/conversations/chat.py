@@ -18,7 +18,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Messages, Picture, assistant, parts, user
-from shiftgym.models.conversations.decode import AnswerText
+from shiftgym.models.conversations.answer_text import AnswerText
 from shiftgym.models.conversations.ends import find_ends
 from shiftgym.models.conversations.pictures import Pictures
 from shiftgym.models.conversations.template import Template

@@ -6,9 +6,7 @@ from transformers import PreTrainedModel
 from shiftgym.errors import ConfigError
 from shiftgym.models.loading.faults import line
 from shiftgym.models.prefixes import decoder_config
-
-FLASH = "flash_attention"
-"""How the names of kernels begin that compute in 16 bits only, and take no mask."""
+from shiftgym.placement import FLASH, SIXTEEN_BITS
 
 
 def attend_by(model: PreTrainedModel, attention: str) -> None:
@@ -22,7 +20,7 @@ def attend_by(model: PreTrainedModel, attention: str) -> None:
     kind, before = model.config.model_type, decoder_config(model)._attn_implementation
     way_out = "give another kernel, or auto"
     if attention.startswith(FLASH) and model.dtype == torch.float32:
-        raise ConfigError(f"attention {attention!r} computes in 16 bits only; give dtype bfloat16, or {way_out}")
+        raise ConfigError(f"attention {attention!r} {SIXTEEN_BITS}, or {way_out}")
     try:
         model.set_attn_implementation(attention)
     except (ImportError, ValueError) as error:
