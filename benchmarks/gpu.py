@@ -12,7 +12,8 @@ have 156 tokens, and all answers exactly 128, for whoever writes them.
   compiled, and with a dynamic cache, and beside the project's own steps without capture.
 * agreement: tokens and log-probabilities of captured steps and of uncaptured ones; outcomes on the GPU and on the CPU.
 
-What there is no time left for is shown as "-". Targets are measured first.
+What there is no time left for is shown as "-". Targets are measured first. A part that fails counts as a missed target,
+and the others are measured all the same.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import gc
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,8 +52,8 @@ class Size:
     """Batches of the rollouts, in the order in which they are measured."""
     prompt: int = 156
     answer: int = 128
-    batch: int = 114
-    """Conversations of a training step."""
+    batch: int = 228
+    """Conversations of a training step: four passes."""
     tokens_per_pass: int = 16384
     matrix: int = 8192
     problems: int = 64
@@ -109,6 +111,18 @@ class Bench:
     def _wait(self) -> None:
         if self.on_gpu:
             torch.cuda.synchronize()
+
+    @contextmanager
+    def part(self, what: str) -> Iterator[None]:
+        """What fails within is told and counts as missed."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  whatever it is, the other parts are worth a line
+            traceback.print_exc()
+            self.missed.append(f"{what} failed")
+        if self.on_gpu:
+            gc.collect()
+            torch.cuda.empty_cache()
 
     @contextmanager
     def memory(self, what: str) -> Iterator[None]:
@@ -213,7 +227,8 @@ def rollouts(bench: Bench) -> None:
     """Tokens a second of all contenders, with the weights in bfloat16."""
     model = bench.model(torch.bfloat16)
     for rows in bench.size.rows:
-        rates = _rates(bench, model, rows)
+        rates: dict[str, float] = {}
+        _measure(bench, model, rows, rates)
         for name, called in CONTENDERS.items():
             bench.tell(f"rollouts of {rows} rows: {called}", rates.get(name), "tokens/s")
         targets = {"static": 1.0 if rows == 256 else 0, "uncaptured": 4.0 if rows == 8 else 0, "dynamic": 0}
@@ -222,12 +237,15 @@ def rollouts(bench: Bench) -> None:
             bench.tell(f"rollouts of {rows} rows: ours over {CONTENDERS[name]}", ratio, least=least)
 
 
-def _rates(bench: Bench, model: PreTrainedModel, rows: int) -> dict[str, float]:
-    """Tokens a second of each contender that there is time for. What compiles or captures runs once before."""
+def _measure(bench: Bench, model: PreTrainedModel, rows: int, rates: dict[str, float]) -> None:
+    """Tokens a second of each contender that there is time for, into `rates`.
+
+    What compiles or captures runs before. Ours runs twice, since its stores may grow while the first batch is answered,
+    and steps are captured anew then.
+    """
     size, words = bench.size, Words(bench.size.model["vocab_size"])
     decisions = [size.task.start(size.task.problem("train", index)) for index in range(rows)]
     ids = torch.tensor([words.prompt(each.prompt) for each in decisions], device=bench.device)
-    rates: dict[str, float] = {}
 
     def own(kind: Any) -> None:
         answers = _answers(model, words, decisions, kind, 1.0, size.answer)
@@ -240,20 +258,20 @@ def _rates(bench: Bench, model: PreTrainedModel, rows: int) -> dict[str, float]:
         )  # fmt: skip
         assert written.shape == (rows, size.prompt + size.answer)
 
-    def measure(name: str, run: Callable[[], None], *, before: bool) -> None:
+    def measure(name: str, run: Callable[[], None], *, before: int = 0) -> None:
         if bench.has_time:
-            if before:
-                run()
-            rates[name] = rows * size.answer / bench.seconds(run)
+            with bench.part(f"rollouts of {rows} rows: {CONTENDERS[name]}"):
+                for _ in range(before):
+                    run()
+                rates[name] = rows * size.answer / bench.seconds(run)
 
     with bench.memory(f"rollouts of {rows} rows, captured: memory"):
-        measure("captured", lambda: own(bench.captured), before=True)
+        measure("captured", lambda: own(bench.captured), before=2)
     with bench.memory(f"rollouts of {rows} rows, static: memory"):
         torch.compiler.reset()  # each number of rows is compiled for itself, not for any number
-        measure("static", lambda: generate(cache_implementation="static"), before=True)
-    measure("uncaptured", lambda: own("growing"), before=False)
-    measure("dynamic", generate, before=False)
-    return rates
+        measure("static", lambda: generate(cache_implementation="static"), before=1)
+    measure("uncaptured", lambda: own("growing"))
+    measure("dynamic", generate)
 
 
 def _answers(
@@ -308,9 +326,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rate = matrix_rate(bench)
     for kind in (SFT, PPO):
         for dtype, least in ((torch.bfloat16, 0.5), (torch.float32, 0.45)):
-            steps(bench, kind, dtype, rate, least if kind is SFT else 0)
-    agreement(bench)
-    rollouts(bench)
+            with bench.part(f"{kind.name.upper()}, {str(dtype).removeprefix('torch.')} weights"):
+                steps(bench, kind, dtype, rate, least if kind is SFT else 0)
+    with bench.part("agreement"):
+        agreement(bench)
+    with bench.part("rollouts"):
+        rollouts(bench)
     print(f"{time.perf_counter() - bench.began:.0f} seconds. ", end="")
     print("Missed: " + "; ".join(bench.missed) if bench.missed else "No target was missed.")
     return 1 if bench.missed else 0

@@ -32,6 +32,22 @@ def test_every_part_runs_at_toy_size(gpu: ModuleType, capsys: pytest.CaptureFixt
         assert told in printed
 
 
+def test_a_part_that_fails_is_told_and_the_others_run(
+    gpu: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object, **options: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(gpu, "agreement", fail)
+    monkeypatch.setattr(gpu, "_answers", fail)
+    with torch.random.fork_rng():
+        assert gpu.main(["--toy"]) == 1
+    told = capsys.readouterr()
+    assert "RuntimeError: broken" in told.err
+    assert "agreement failed; rollouts of 4 rows: ours, captured failed" in told.out
+    assert "rollouts of 2 rows: generate, dynamic" in told.out
+
+
 def test_without_a_gpu_it_is_one_line(
     gpu: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,7 @@ def test_it_is_trained_and_its_checkpoint_has_the_template(
     assert chat_format.end_id == chat_format.tokenizer.eos_token_id
     question = [user("Make 24.")]
     text = chat_format.tokenizer.decode(chat_format.prompt(question) + chat_format.answer("6*4"))
-    assert text == f"user: Make 24.\n\nassistant: 6*4{chat_format.tokenizer.eos_token}"
+    assert text == f"user: Make 24.\nassistant: 6*4{chat_format.tokenizer.eos_token}"
     assert run(*train) == 0, "the same command goes on"
     template.write_text(TEMPLATE + " ")
     assert run(*train) == 2, "another template makes another training"

@@ -130,3 +130,9 @@ def test_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "flops: number above 0; required" in capsys.readouterr().out
     study.keys(markdown=True)
     assert "## recipe.ppo" in capsys.readouterr().out
+
+
+def test_the_help_of_resume_says_which_settings_may_change(capsys: pytest.CaptureFixture[str]) -> None:
+    study.study(["resume", "--help"], result_action="return_value")
+    said = capsys.readouterr().out
+    assert all(key in said for key in ("device", "attention", "gradient_checkpointing", "tokens_per_pass"))

@@ -1,16 +1,19 @@
 """Tiny random models of the families that see, each with a processor of its family made here and a chat template with a
 part for pictures. Each is saved as a model directory, as its users have it."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from tests.models import seeing_makers as makers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from shiftgym.messages import user
 from shiftgym.models.loading.processor import leave_out_videos, without_videos
 
 SENTENCES = [
@@ -151,3 +154,28 @@ def save_seeing(name: str, folder: Path) -> Path:
     for part in make_seeing(name):
         part.save_pretrained(folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A picture of coloured noise."""
+
+    seed: int
+    width: int = 40
+    height: int = 40
+
+    def draw(self) -> Image.Image:
+        noise = random.Random(self.seed).randbytes(self.width * self.height * 3)
+        return Image.frombytes("RGB", (self.width, self.height), noise)
+
+
+@dataclass
+class Prompt:
+    """A decision as a policy sees it."""
+
+    text: str
+    shown: tuple[Noise, ...]
+
+    @property
+    def prompt(self) -> list[Any]:
+        return [user(self.text, *self.shown)]

@@ -2,14 +2,12 @@
 
 import copy
 import json
-import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from tests.models.seeing_families import Noise, Prompt
 from torch import nn
 
 from shiftgym import episodes
@@ -21,9 +19,9 @@ from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.generation.generate import ModelPolicy
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
-from shiftgym.models.lora import adapt, adapter_weights, attach
+from shiftgym.models.lora import adapter_weights, attach
 from shiftgym.models.microbatches import microbatches
-from shiftgym.models.parts import freeze, parts_of
+from shiftgym.models.parts import parts_of
 from shiftgym.models.prefixes import Packed, locate, pack_prefix_trees
 from shiftgym.models.score import score
 from shiftgym.policies.base import Transcript
@@ -35,31 +33,6 @@ from shiftgym.training.trainer import train
 
 CPU = torch.device("cpu")
 AGAIN = [user("Your formula is legal, but its value is 21 and not 24.")]
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A picture of coloured noise."""
-
-    seed: int
-    width: int = 40
-    height: int = 40
-
-    def draw(self) -> Image.Image:
-        noise = random.Random(self.seed).randbytes(self.width * self.height * 3)
-        return Image.frombytes("RGB", (self.width, self.height), noise)
-
-
-@dataclass
-class Prompt:
-    """A decision as a policy sees it."""
-
-    text: str
-    shown: tuple[Noise, ...]
-
-    @property
-    def prompt(self) -> list[Any]:
-        return [user(self.text, *self.shown)]
 
 
 ODD = [
@@ -279,28 +252,6 @@ def test_frozen_parts_stay_as_they_are(tiny_seeing: Any, frozen: tuple[str, ...]
     assert changed - eyes - projector
     # What does not learn costs less of a backward pass.
     assert done.ledger.backward_flops < 2 * done.ledger.forward_flops
-
-
-@pytest.mark.parametrize("frozen", [(), ("vision",), ("projector",), ("vision", "projector")], ids=str)
-@pytest.mark.parametrize("lora", [False, True])
-def test_the_backward_pass_of_an_encoder_is_that_of_what_is_trained(
-    tiny_seeing: Any, frozen: tuple[str, ...], lora: bool
-) -> None:
-    model, processor = copy.deepcopy(tiny_seeing[0]), tiny_seeing[1]
-    chat_format = ChatFormat.of(model, processor)
-    freeze(model, frozen)
-    if lora:
-        adapt(model, rank=2, alpha=4, targets="all-linear", seed=0)
-    numbers = chat_format.pictures.order(chat_format.prompt(ODD[0].prompt))
-    forward, backward = chat_format.flops(numbers), chat_format.backward_flops(numbers)
-    if not frozen:
-        assert (0 < backward < 2 * forward) if lora else backward == 2 * forward
-    elif len(frozen) == 2:
-        assert backward == 0
-    elif frozen == ("vision",):
-        assert 0 < backward < 0.6 * forward, "the projector alone"
-    else:
-        assert 0 < backward < 2 * forward, "all but the weights of the projector"
 
 
 def test_what_an_encoder_costs_is_counted_once_a_picture(tiny_seeing: Any) -> None:

@@ -1,16 +1,14 @@
 """Every family that sees answers, scores and trains alike, whichever path it takes."""
 
 import copy
-import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
-from PIL import Image
 from pydantic import BaseModel
-from tests.models.seeing_families import SEEING_FAMILIES, save_seeing
+from tests.models.seeing_families import SEEING_FAMILIES, Noise, Prompt, save_seeing
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
@@ -31,31 +29,6 @@ from shiftgym.verdicts import Verdict
 
 AGAIN = [user("Your formula is legal, but its value is 21 and not 24.")]
 TEMPERATURE = 0.7
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A picture of coloured noise."""
-
-    seed: int
-    width: int = 40
-    height: int = 40
-
-    def draw(self) -> Image.Image:
-        noise = random.Random(self.seed).randbytes(self.width * self.height * 3)
-        return Image.frombytes("RGB", (self.width, self.height), noise)
-
-
-@dataclass
-class Prompt:
-    """A decision as a policy sees it."""
-
-    text: str
-    shown: tuple[Noise, ...]
-
-    @property
-    def prompt(self) -> list[Any]:
-        return [user(self.text, *self.shown)]
 
 
 PROMPTS = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from shiftgym import backbones
 from shiftgym.errors import ConfigError
 from shiftgym.models.conversations.example import Token
 from shiftgym.placement import DEFAULT_PLACEMENT
@@ -52,6 +53,12 @@ def test_the_task_and_the_template_can_be_chosen(tmp_path: Path) -> None:
     assert "chat template the one given" in printed("points-0", chat_template=str(template))
     with pytest.raises(ConfigError, match="unknown task"):
         printed("points-0", task="poker")
+
+
+def test_a_long_path_is_shown_whole(tmp_path: Path) -> None:
+    folder = tmp_path / ("a-long-name-of-a-checkpoint-" * 5)
+    folder.symlink_to(Path(backbones.__file__).parent / "weights" / "points-0")
+    assert str(folder) in printed(str(folder)).replace(" ", "")
 
 
 def test_what_is_trained_is_marked_with_and_without_colours() -> None:

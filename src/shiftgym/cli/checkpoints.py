@@ -70,10 +70,8 @@ def model(
     name: str,
     /,
     *,
-    task: Annotated[str | None, Parameter(help="Task of the example conversation; see `shiftgym play`.")] = None,
-    study: Annotated[
-        str | None, Parameter(help="A study that has it; by default points-text or points-vision.")
-    ] = None,
+    task: str | None = None,
+    study: str | None = None,
     device: Device = None,
     dtype: Dtype = None,
     attention: Attention = None,
@@ -87,6 +85,10 @@ def model(
     ----------
     name
         A backbone, a model directory, a LoRA adapter, a GGUF file, or a hub id owner/name@revision.
+    task
+        Task of the example conversation: points, navigation, or one of your own as package.module:Class.
+    study
+        A study with the task of the conversation, in place of --task. By default points-text or points-vision.
     """
     from rich.console import Console
 
@@ -152,8 +154,7 @@ def compare(
     seed
         Seed of the sampled answers.
     workers
-        Models that answer at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
-        there are GPUs share them.
+        Models that answer at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     runs
         The folder in which run folders are made.
     """

@@ -14,17 +14,21 @@ Overrides = Annotated[
 Device = Annotated[
     str | None,
     Parameter(
-        help="Where models run: auto (a GPU if there is one), cpu, cuda, or cuda:N. By default the study's, or auto."
+        help="Where models run: auto (a GPU if there is one), cpu, cuda, or cuda:N. By default what the study says, "
+        "or auto."
     ),
 ]
 Dtype = Annotated[
     str | None,
-    Parameter(help="Number format of the weights: float32, bfloat16 or float16. By default the study's, or float32."),
+    Parameter(
+        help="Number format of the weights: float32, bfloat16 or float16. By default what the study says, or float32."
+    ),
 ]
 Attention = Annotated[
     str | None,
     Parameter(
-        help="Attention kernel: auto, eager, sdpa, flash_attention_2 or flash_attention_3. By default the study's."
+        help="Attention kernel: auto, eager, sdpa, flash_attention_2 or flash_attention_3. By default what the study "
+        "says, or auto."
     ),
 ]
 GradientCheckpointing = Annotated[

@@ -1,8 +1,9 @@
 """`shiftgym study ...`: the commands about studies, without logic. Each imports what it needs when it runs."""
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Memory, Overrides
 from shiftgym.errors import ConfigError
@@ -37,20 +38,17 @@ def run(
     Parameters
     ----------
     name
-        A shipped study or suite of studies (see `shiftgym study list`), or the path of a file of either kind. Not
-        needed with --resume.
+        A shipped study or suite (see `shiftgym study list`), or the path of a file of either. Not with --resume.
     scale
         For a suite: a smaller size that its file defines, such as smoke.
     dry_run
-        Only print the plan: the memory of each branch and whether it fits, steps, estimated time. The exit code is 1 if
-        a branch does not fit. A model directory with config.json alone will do for the memory.
+        Only print the plan: memory, steps, time. A config.json will do for memory. Exit code 1 if one does not fit.
     device_memory
         For --dry-run: GB of a GPU that is not here, one for each branch. By default what this machine has.
     resume
         Resume this run folder. Finished branches are not run again.
     workers
-        Branches that run at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
-        there are GPUs share them.
+        Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain
         Print a log instead of a live table. Always so if the output is not a terminal.
     runs
@@ -98,7 +96,12 @@ def run(
 
 @study.command(name="resume")
 def resume_run(
-    folder: Path, /, *, overrides: Overrides = None, workers: Count | None = None, plain: bool = False
+    folder: Path,
+    /,
+    *,
+    overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    workers: Count | None = None,
+    plain: bool = False,
 ) -> int:
     """Resume a run that was killed or interrupted, or that has branches that failed.
 
@@ -109,11 +112,9 @@ def resume_run(
     folder
         The run folder.
     overrides
-        Change what changes no results, so that a branch fits into memory: device, attention, gradient_checkpointing, or
-        tokens_per_pass of a branch, as in branches.ppo.tokens_per_pass=2048. May be given many times.
+        Change device, attention, gradient_checkpointing, or tokens_per_pass as branches.NAME.tokens_per_pass=2048.
     workers
-        Branches that run at the same time, one thread each. By default one a GPU, or one a core on the CPU; more than
-        there are GPUs share them.
+        Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain
         Print a log instead of a live table.
     """

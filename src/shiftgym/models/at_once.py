@@ -31,6 +31,7 @@ def decisions_at_once(policy: Policy, task: Task, problem: Any, attempts: int | 
     if "torch" not in sys.modules:
         return None
     from shiftgym.models.footprint import ModelMemory
+    from shiftgym.models.generation.buffers import bucket_columns, bucket_rows
     from shiftgym.models.generation.token_chat import TokenPolicy
 
     if not isinstance(policy, TokenPolicy) or (free := free_memory(policy.model.device)) is None:
@@ -44,7 +45,12 @@ def decisions_at_once(policy: Policy, task: Task, problem: Any, attempts: int | 
         attempts=attempts or task.limit,
         feedback=FEEDBACK,
     )
-    return max(1, min(MOST, int(free * SHARE) // ModelMemory.of(policy.model).row(sizes)))
+    memory = ModelMemory.of(policy.model)
+    # A GPU computes rounded numbers of rows and columns (`generation/buffers.py`).
+    columns = memory.length(sizes)
+    row = memory.row(sizes) + memory.cache * (bucket_columns(columns) - columns)
+    most = min(MOST, int(free * SHARE) // row)
+    return next((count for count in range(most, 1, -1) if bucket_rows(count) <= most), 1)
 
 
 def free_memory(device: "torch.device") -> int | None:

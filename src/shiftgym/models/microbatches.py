@@ -119,6 +119,8 @@ def collate(
 ) -> Microbatch:
     """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
+    All tensors are made on the CPU before the first is moved, since that waits until a GPU is done with the last pass.
+
     Args:
         pictures: those that the conversations contain.
         plain: see `Packed.of`.
@@ -138,23 +140,35 @@ def collate(
 
     def flat(values: list[float]) -> Tensor:
         """(A,) or (N,) float32."""
-        return torch.tensor(values, dtype=torch.float32, device=device)
+        return torch.tensor(values, dtype=torch.float32)
 
     def indices(pairs: list[tuple[int, int]]) -> TokenIndices:
-        first, second = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
-        return first, second
+        rows, columns = (torch.tensor([pair[at] for pair in pairs], dtype=torch.long) for at in range(2))
+        return rows, columns
 
+    made = (
+        *indices(predictors),
+        torch.tensor(targets, dtype=torch.long),
+        *indices(attempts),
+        flat([value for row in rows for value in row.weights or [1.0] * row.answer_tokens]),
+        flat([value for row in rows for value in row.logprobs]),
+        flat([value for row in rows for value in row.reference]),
+        flat([value for row in rows for value in row.returns]),
+    )
+    packed = Packed.of(trees, device, pictures, plain=plain)
+    first, second, answers, first_attempt, second_attempt, *values = (each.to(device) for each in made)
+    weights, logprobs, reference, returns = values
     return Microbatch(
-        packed=Packed.of(trees, device, pictures, plain=plain),
+        packed=packed,
         members=members,
-        predictors=indices(predictors),
-        targets=torch.tensor(targets, dtype=torch.long, device=device),
-        attempts=indices(attempts),
-        weights=flat([value for row in rows for value in row.weights or [1.0] * row.answer_tokens]),
-        logprobs=flat([value for row in rows for value in row.logprobs]),
-        reference=flat([value for row in rows for value in row.reference]),
-        returns=flat([value for row in rows for value in row.returns]),
-        tokens=sum(len(row.ids) for row in rows),
+        predictors=(first, second),
+        targets=answers,
+        attempts=(first_attempt, second_attempt),
+        weights=weights,
+        logprobs=logprobs,
+        reference=reference,
+        returns=returns,
+        tokens=sum(len(each.ids) for each in rows),
         minibatch_answer_tokens=sum(each.answer_tokens for each in minibatch),
         minibatch_attempts=sum(len(each.spans) for each in minibatch),
     )

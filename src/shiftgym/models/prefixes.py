@@ -110,8 +110,8 @@ class Packed:
             visible = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
             for row, tree in enumerate(trees):
                 visible[row, : len(tree), : len(tree)] = tree.visible()
-            visible = visible.to(device)
-        ids = torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees], device=device)
+        ids = torch.tensor([tree.ids + [0] * (width - len(tree)) for tree in trees])
+        positions = torch.tensor([tree.positions + [0] * (width - len(tree)) for tree in trees])
         shown: list[int] = []
         seen: dict[str, Tensor] = {}
         rotary = None
@@ -124,13 +124,13 @@ class Packed:
                 for row, tree in enumerate(trees):
                     for path in tree.paths:
                         rotary[:, row, path] = pictures.positions([tree.ids[node] for node in path])
-                rotary = rotary.to(device)
+        # Moved last, see `collate`.
         return cls(
-            ids=ids,
-            positions=torch.tensor([tree.positions + [0] * (width - len(tree)) for tree in trees], device=device),
-            visible=visible,
-            lengths=torch.tensor([len(tree) for tree in trees], device=device),
-            rotary=rotary,
+            ids=ids.to(device),
+            positions=positions.to(device),
+            visible=visible.to(device) if visible is not None else None,
+            lengths=torch.tensor([len(tree) for tree in trees]).to(device),
+            rotary=rotary.to(device) if rotary is not None else None,
             shown=shown,
             seen=seen,
             plain=plain,

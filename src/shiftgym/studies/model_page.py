@@ -100,6 +100,8 @@ def marked(conversation: "Sequence[Token]") -> Text:
 
 def _facts(name: str, about: "Description", *, device: str, own_template: bool) -> Table:
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
     for key, value in _rows(name, about, device, own_template):
         table.add_row(Text(key, "bold"), Text(value))
     return table
@@ -117,7 +119,7 @@ def _rows(name: str, about: "Description", device: str, own_template: bool) -> I
     stops = f"; generation also stops at {', '.join(about.stops)}" if about.stops else ""
     yield "answers end", f"with {about.end}{stops}"
     opened = about.opening.strip()
-    yield "thinking", f"prompts end inside thinking, which {opened} opens" if opened else "prompts open none"
+    yield "thinking", f"prompts end inside thinking, which {opened} opens" if opened else "answers begin without it"
 
 
 def _sizes(about: "Description") -> Iterator[tuple[str, str]]:
@@ -125,7 +127,7 @@ def _sizes(about: "Description") -> Iterator[tuple[str, str]]:
     tied = "; input and output embeddings are the same" if about.tied else ""
     yield "parameters", f"{about.total:,}" + (f" ({parts})" if about.sees else "") + tied
     yield "trainable", f"{about.trainable:,}" if about.trainable else "none of its own, since they are quantised"
-    yield "LoRA", f"{RANK * sum(about.lora.values()):,} at rank {RANK} on {', '.join(about.lora)}"
+    yield "LoRA", f"{RANK * sum(about.lora.values()):,} parameters at rank {RANK} on {', '.join(about.lora)}"
     loaded = ", ".join(f"{size_of(size)} in {dtype}" for dtype, size in about.weights.items())
     others = [
         f"{size_of(each * about.total)} in {dtype}" for dtype, each in BYTES.items() if dtype not in about.weights

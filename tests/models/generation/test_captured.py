@@ -65,6 +65,25 @@ def test_an_error_of_the_step_is_not_hidden() -> None:
         graphs().run("key", step, 3)
 
 
+@pytest.mark.parametrize("error", ["operation not permitted when stream is capturing", "CUDA out of memory"])
+def test_a_step_that_cuda_does_not_capture_is_run_as_it_is(
+    error: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(device: FakeCuda, step: object) -> None:
+        raise RuntimeError(error)
+
+    monkeypatch.setattr(FakeCuda, "capture", fail)
+    captured, total = graphs(), torch.zeros(())
+    if "memory" in error:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            captured.run("key", lambda: total.add_(1), 3)
+        return
+    for _ in range(2):
+        captured.run("key", lambda: total.add_(1), 3)
+    assert total == 6
+    assert capsys.readouterr().err.count(f"does not capture those of this model: {error}") == 1
+
+
 def test_only_cuda_captures() -> None:
     with pytest.raises(ConfigError, match="on CUDA alone, and this model is on cpu"):
         Cuda(torch.device("cpu"))

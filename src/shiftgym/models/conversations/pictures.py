@@ -25,7 +25,7 @@ from shiftgym.messages import Picture
 CACHE_BYTES = 256 * 2**20
 """Size of the encoder inputs that are kept. The least recently used are dropped and drawn again when needed."""
 
-BY_TOKEN = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask"}
+BY_TOKEN = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask", "labels"}
 """What processors make of tokens and not of pictures."""
 
 
@@ -185,7 +185,7 @@ class Pictures:
         return number
 
     def _row_by_row(self, shown: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """What the model takes for the pictures of each row."""
+        """What the model takes for the pictures of each row: (pictures or patches, ...), or (rows, pictures, ...)."""
         if self._along is None or not any(self._along.values()):
             return self.inputs(number for row in shown for number in row)
         # Families that list the pictures of a row along the second dimension have one entry a row in the first.
@@ -195,7 +195,7 @@ class Pictures:
         return {name: _padded_cat([(each or empty)[name] for each in read], 0) for name in largest}
 
     def _joined(self, read: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What was read of several pictures, one behind the other."""
+        """What was read of several pictures (pictures or patches, ...), one behind the other."""
         if not read:
             return {}
         assert self._along is not None, "a picture was read"
@@ -328,7 +328,8 @@ class Pictures:
 
 
 def _padded_cat(values: Sequence[Tensor], along: int) -> Tensor:
-    """The values one behind the other along a dimension, padded with zeros to the largest in every other."""
+    """The values (pictures or patches, ...) one behind the other along a dimension, padded with zeros to the largest in
+    every other."""
     sizes = [max(value.shape[at] for value in values) for at in range(values[0].ndim)]
     filled = []
     for value in values:

@@ -8,12 +8,13 @@ where they are.
 import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from shiftgym.batching import ran_out_of_memory
 from shiftgym.errors import ConfigError
 
 Step = Callable[[], None]
@@ -42,7 +43,7 @@ class Cuda:
         if device.type != "cuda":
             raise ConfigError(f"steps are captured on CUDA alone, and this model is on {device}; give steps 'auto'")
         self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = _stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def first(self, step: Step) -> None:
@@ -60,18 +61,34 @@ class Cuda:
                 torch.cuda.current_stream().wait_stream(self._stream)
 
     def capture(self, step: Step) -> Replayed:
-        """Capture a step, which is not run."""
+        """Capture a step, which is not run.
+
+        Raises:
+            RuntimeError: CUDA does not capture it.
+        """
         graph = torch.cuda.CUDAGraph()
-        # Other threads may use the device meanwhile.
         with (
             torch.cuda.device(self._device),
+            _mended(self._device, self._pool),
+            # With the first graph torch makes tensors that graphs of others write to, such as those of torch.compile.
+            # Made in inference mode, they could not be written to outside of it (pytorch issue 166792).
+            torch.inference_mode(False),
+            # Other threads may use the device meanwhile.
             torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
+            torch.inference_mode(),
         ):
             before = torch.cuda.memory_reserved()
             step()
-            self.captures += 1
-            self.bytes += torch.cuda.memory_reserved() - before
+            reserved = torch.cuda.memory_reserved() - before
+        self.captures += 1
+        self.bytes += reserved
         return graph
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream that steps are captured on: one a device, since the libraries of CUDA keep memory for each stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Graphs:
@@ -79,7 +96,7 @@ class Graphs:
 
     The first run of a step tells whether the step waits for the device at some point, as a mixture of experts may that
     is computed expert by expert, or a rotary embedding that depends on the longest conversation. The steps of such a
-    model are never captured.
+    model are never captured, nor are those that CUDA cannot capture for another reason.
     """
 
     MOST = 256
@@ -99,7 +116,7 @@ class Graphs:
         graph = self._graphs.pop(key, None)
         if graph is None and self._capturable and self._first(step):
             times -= 1
-            graph = self.device.capture(step) if times else None
+            graph = self._capture(step) if times else None
         for _ in range(times):
             step() if graph is None else graph.replay()
         if graph is not None:
@@ -115,16 +132,38 @@ class Graphs:
             if WAITS not in str(error):
                 raise
             self._capturable = False
-            _tell(str(error))
+            _tell(f"this model waits for the device in each: {error}")
         return self._capturable
+
+    def _capture(self, step: Step) -> Replayed | None:
+        """Capture a step; None if that fails, which leaves nothing behind, since nothing was run."""
+        try:
+            return self.device.capture(step)
+        except RuntimeError as error:
+            if ran_out_of_memory(error):
+                raise
+            self._capturable = False
+            _tell(f"CUDA does not capture those of this model: {error}")
+            return None
 
 
 @cache
 def _tell(why: str) -> None:
     """Say once on stderr that steps are not captured."""
-    print(
-        f"decode steps are launched one by one, since this model waits for the device in each: {why}", file=sys.stderr
-    )
+    print(f"decode steps are launched one by one, since {why}", file=sys.stderr)
+
+
+@contextmanager
+def _mended(device: torch.device, pool: Any) -> Iterator[None]:
+    """Within, a capture into this pool may fail. torch would stay on its stream, and could never free memory again,
+    since it would wait for the capture to end."""
+    with torch.cuda.stream(torch.cuda.current_stream(device)):
+        try:
+            yield
+        except RuntimeError:
+            with suppress(RuntimeError):  # it did end
+                torch._C._cuda_endAllocateToPool(device.index, pool)
+            raise
 
 
 @contextmanager
