@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from pydantic import BaseModel
+from tests.training.runs import Run, Train
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -18,10 +19,10 @@ from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.microbatches import Microbatch, microbatches
-from shiftgym.tasks.base import Diagnosis
+from shiftgym.tasks.base import Diagnosis, Task
 from shiftgym.training.loop import Limits, Loop
 from shiftgym.training.recipe import Recipe
-from shiftgym.training.trainer import make_recipe
+from shiftgym.training.trainer import TrainingResult, make_recipe, train
 from shiftgym.verdicts import Verdict
 
 WORDS = ["<end>", "<user>", "<answer>", "repeat", "wrong", *map(str, range(8))]
@@ -181,3 +182,13 @@ def bench(chat_format: ChatFormat, task: Repeat) -> Bench:
 def make_bench(chat_format: ChatFormat, task: Repeat) -> Callable[[], Bench]:
     """Makes a bench with weights of its own, always the same."""
     return lambda: Bench(chat_format, task)
+
+
+@pytest.fixture
+def run(make_model: Callable[[], LlamaForCausalLM], chat_format: ChatFormat, task: Task) -> Train:
+    def go(recipe: Run, folder: Path, **options: Any) -> tuple[TrainingResult, LlamaForCausalLM]:
+        model = make_model()
+        name, settings = recipe
+        return train((model, chat_format), name, task, settings=settings, folder=folder, **options), model
+
+    return go
