@@ -74,6 +74,7 @@ def test_it_is_trained_and_its_checkpoint_has_the_template(
     assert run("compare", str(base), str(trained), f"--chat-template={template}", "--problems=2", "--dry-run") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_a_run_keeps_the_text_of_the_template(base: Path, template: Path, tmp_path: Path) -> None:
     from tests.studies.conftest import TINY

@@ -78,8 +78,13 @@ def test_a_batch_answers_as_each_row_alone_and_training_sees_the_same_logprobs(n
         assert list(chain(*transcript.logprobs)) == pytest.approx(logprobs, abs=2e-4)
 
 
-RARE = {"GPT-Neo", "OpenAI GPT", "Falcon-H1", "Granite 4 hybrid", "RecurrentGemma", "RWKV"}
-"""Families whose training is tried among the slow tests only."""
+COMMON = {
+    "Llama", "Qwen3-MoE", "Gemma 2", "Gemma 3n (text)", "GPT-2", "GPT-OSS", "DeepSeek-V3", "Llama 4 (text)", "Bloom",
+    "Qwen3-Next", "LFM2", "Bamba", "Mamba",
+}  # fmt: skip
+"""One family of each make. The training of the others is tried among the slow tests."""
+
+TRAINED = [name if name in COMMON else pytest.param(name, marks=pytest.mark.slow) for name in TEXT]
 
 SFT = {"batch": 2, "optimizer": {"name": "adamw", "learning_rate": 1e-3}}
 PPO = {
@@ -88,9 +93,7 @@ PPO = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in RARE else name for name in TEXT]
-)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_step_of_sft_and_one_of_ppo_are_learned_and_saved(name: str, tmp_path: Path) -> None:
     model = make_text_model(name)
     pair = (model, ChatFormat(tokenizer(), model.generation_config))
@@ -112,7 +115,7 @@ def test_a_step_of_sft_and_one_of_ppo_are_learned_and_saved(name: str, tmp_path:
     assert all(weight.isfinite().all() for weight in loaded.parameters())
 
 
-@pytest.mark.parametrize("name", TEXT)
+@pytest.mark.parametrize("name", TRAINED)
 def test_an_adapter_beside_all_linear_layers_learns_and_is_read_by_peft(name: str, tmp_path: Path) -> None:
     model, ids = make_text_model(name), torch.arange(12)[None]
     adapt(model, rank=2, alpha=4, targets="all-linear", seed=0)

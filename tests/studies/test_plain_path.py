@@ -80,7 +80,7 @@ def save_hybrid(folder: Path) -> Path:
     ("family", "budget", "why"),
     [
         ("mllama", 3e8, "it reads pictures by cross-attention"),
-        ("gemma3", 3e8, "tokens of a picture see those behind them"),
+        pytest.param("gemma3", 3e8, "tokens of a picture see those behind them", marks=pytest.mark.slow),
         ("lfm2", 1e8, "it has conv layers"),
     ],
 )

@@ -131,6 +131,7 @@ def test_a_missing_package_is_named_before_a_folder_is_made(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_study_with_adapters_is_carried_out_whole(adapted_file: Path, tmp_path: Path) -> None:
     study = load_study(adapted_file)
     finished = run_study(study, runs=tmp_path, workers=2, plain=True)

@@ -30,6 +30,7 @@ split = "rule_ood"
 """
 
 
+@pytest.mark.slow
 def test_a_users_suite_is_resumed_without_its_file(
     faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

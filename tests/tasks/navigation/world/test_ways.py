@@ -4,6 +4,8 @@ import math
 from functools import partial
 from itertools import pairwise
 
+import pytest
+
 from shiftgym.seeds import rng
 from shiftgym.tasks.navigation.directions import COMPASS, is_clear_turn, sector, turn_angle
 from shiftgym.tasks.navigation.rules import SPACES
@@ -22,6 +24,7 @@ SPLITS = {
 GOALS = {city: {mark.name: mark for mark in load_city(city).landmarks} for city in MAKERS}
 
 
+@pytest.mark.slow
 def test_ten_thousand_rails():
     """The right words of both spaces lead along the very rail, to the destination; on every fifth route each stop is
     answered too."""
