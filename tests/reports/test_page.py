@@ -101,6 +101,7 @@ def test_paper_figures_are_written(report: Path) -> None:
     assert "<text" in (report.parent / "figures" / "success-flops.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_two_backbones_unfinished_make_a_page(make_run: Any, few: dict[str, Any]) -> None:
     options = {**few, "finished": False, "fractions": (1.0,)}
     first, second = make_run(model="one", **options), make_run(model="two", **options)

@@ -46,7 +46,7 @@ def test_a_dry_run_prints_every_branch_and_keeps_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("accounting", "column"), [("executed", 1), ("paper", 2)])
+@pytest.mark.parametrize(("accounting", "column"), [("executed", 1), pytest.param("paper", 2, marks=pytest.mark.slow)])
 def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
     faulty_file: Path, capsys: pytest.CaptureFixture[str], accounting: str, column: int
 ) -> None:
@@ -59,6 +59,7 @@ def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
         assert spent * (steps - 1) / steps < 2e8 <= 1.01 * spent, "the last step reaches the budget"
 
 
+@pytest.mark.slow
 def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) -> None:
     own = "branches.{}={{recipe='replay', label='own', problems={}, batch=2, max_new_tokens=8}}"
     given = ["branches.failing.train_on=train", "budget.flops=1", own.format("few", 2), own.format("many", 64)]

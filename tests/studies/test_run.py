@@ -96,6 +96,7 @@ def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> Non
     assert not all(torch.equal(end[name], half[name]) for name in half)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:
     lines = random.SystemRandom().randrange(10)
