@@ -72,7 +72,7 @@ def test_a_plan_counts_what_is_sampled_before_the_first_step(faulty_file: Path) 
 def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
     study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
     with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
-        _measure(study, tmp_path, tmp_path / "measured.json")
+        _measure(study, tmp_path / "measured.json")
 
 
 @pytest.mark.parametrize("slow", [1.0, 1000.0])

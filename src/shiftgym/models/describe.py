@@ -73,7 +73,7 @@ def describe(model: PreTrainedModel, chat_format: ChatFormat) -> Description:
     weights: dict[str, int] = {}
     for weight in model.parameters():
         name = str(weight.dtype).removeprefix("torch.")
-        weights[name] = weights.get(name, 0) + _bytes(weight)
+        weights[name] = weights.get(name, 0) + weight.nbytes
     cache, state = _cache(model)
     ends = [str(vocabulary.convert_ids_to_tokens(number)) for number in sorted(chat_format.end_ids)]
     end = str(vocabulary.convert_ids_to_tokens(chat_format.end_id))
@@ -126,7 +126,7 @@ def _cache(model: PreTrainedModel) -> tuple[int, int]:
     for length in PROBED:
         ids = torch.zeros((1, length), dtype=torch.long, device=model.device)
         kept = [value for name, value in model(input_ids=ids, use_cache=True).items() if name != "logits"]
-        sizes.append(sum(_bytes(each) for each in _tensors(kept)))
+        sizes.append(sum(each.nbytes for each in _tensors(kept)))
     each = (sizes[1] - sizes[0]) // (PROBED[1] - PROBED[0])
     return each, sizes[0] - each * PROBED[0]
 
@@ -143,11 +143,6 @@ def _tensors(kept: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
     elif hasattr(kept, "__dict__"):
         yield from _tensors(vars(kept))
-
-
-def _bytes(tensor: Tensor) -> int:
-    """Bytes of a tensor (...,)."""
-    return tensor.numel() * tensor.element_size()
 
 
 def _kernels(model: PreTrainedModel) -> list[str]:

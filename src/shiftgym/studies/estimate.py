@@ -3,7 +3,6 @@ measured on this machine."""
 
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.engines.base import Job, gpu_share
-from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import batches, evaluate
-from shiftgym.files import read_json, read_lines, write_text
+from shiftgym.files import read_lines, write_text
 from shiftgym.gpus import in_words
 from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
@@ -24,7 +21,7 @@ from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.memory import plan_memory, print_memory
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import cause, engine, placed
+from shiftgym.studies.run import engine, in_own_process, placed
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
@@ -114,14 +111,8 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
 
 def estimate(study: Study) -> list[Estimate]:
     """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
-    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
-        measured_file, log = Path(scratch) / "measured.json", Path(scratch) / "printed.txt"
-        where = engine(1, study.placement)
-        job = Job("measure", _measure, (placed(study, where), Path(scratch), measured_file), log, gpus=gpu_share(where))
-        states = where.run([job], watch=lambda _: None)
-        if states["measure"] != "done":
-            raise ConfigError(f"the study cannot start: {cause(log)}")
-        measured = read_json(measured_file)
+    where = engine(1, study.placement)
+    measured = in_own_process(_measure, placed(study, where), where=where)
     estimates = []
     for branch in plan(study):
         cost = measured["kinds"][_kind(branch)]
@@ -148,7 +139,7 @@ def makespan(estimates: list[Estimate], workers: int) -> float:
     return max(free)
 
 
-def _measure(study: Study, scratch: Path, out: Path) -> None:
+def _measure(study: Study, out: Path) -> None:
     """In a process of its own: write the seconds and FLOPs of a step of each kind of branch to `out`."""
     began = time.perf_counter()
     from shiftgym.models.loading.load import load_policy
@@ -164,7 +155,7 @@ def _measure(study: Study, scratch: Path, out: Path) -> None:
         if _kind(branch) in kinds:
             continue
         model, _ = load_policy(study.model, **options, merged=branch.table.settings.lora is None)
-        folder = branch.folder(scratch)
+        folder = branch.folder(out.parent)
         of = branch.table
         train(
             (model, chat_format),

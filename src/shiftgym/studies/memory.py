@@ -3,7 +3,6 @@ and no device is touched."""
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,17 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from shiftgym.engines.base import Job
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.evaluate import BATCH
-from shiftgym.files import read_json, write_text
+from shiftgym.files import write_text
 from shiftgym.gpus import gpu_environment
 from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import cause, engine
+from shiftgym.studies.run import engine, in_own_process
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.footprint import Footprint
@@ -94,13 +92,7 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
         ConfigError: there is no such model or GPU, or a branch names parts that the model does not have.
     """
     room = _room(study, workers, device_memory)
-    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
-        out, log = Path(scratch) / "memory.json", Path(scratch) / "printed.txt"
-        where = engine(1, Placement(device="cpu"))
-        states = where.run([Job("memory", _plan, (study, room.kind, out), log)], watch=lambda _: None)
-        if states["memory"] != "done":
-            raise ConfigError(f"the study cannot start: {cause(log)}")
-        planned = read_json(out)
+    planned = in_own_process(_plan, study, room.kind, where=engine(1, Placement(device="cpu")))
     footprints = {name: Footprint(**values) for name, values in planned["footprints"].items()}
     return MemoryPlan(footprints, room, planned["weights"])
 

@@ -9,7 +9,8 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,9 +65,7 @@ def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bo
     where = engine(workers, study.placement)
     _check_installed(study)
     find_source(study.model)
-    folder = new_folder(runs, study.name)
-    prepare(folder, study)
-    return _carry_out(study, RunFolder(folder), where, plain)
+    return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
 
 
 def prepare(folder: Path, study: Study) -> None:
@@ -101,6 +100,8 @@ def resume_study(
         key, here, there = _first_difference(recorded, asked)
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
     _check_installed(given)
+    if any(branch.start is None and not _done(branch, folder) for branch in plan(given)):
+        find_source(given.model)
     return _carry_out(given, run, engine(workers, given.placement), plain)
 
 
@@ -119,6 +120,20 @@ def engine(workers: int | None, placement: Placement) -> Engine:
     return load_engine("local", workers=workers, imports=IMPORTED, gpus=placement.gpus())
 
 
+def in_own_process(work: Callable[..., None], *args: Any, where: Engine) -> Any:
+    """What `work` writes as JSON to the file that is its last argument. torch is not imported here for it.
+
+    Raises:
+        ConfigError: it failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
+        out, log = Path(scratch) / "found.json", Path(scratch) / "printed.txt"
+        job = Job("measure", work, (*args, out), log, gpus=gpu_share(where))
+        if where.run([job], watch=lambda _: None)[job.name] != "done":
+            raise ConfigError(f"the study cannot start: {cause(log)}")
+        return read_json(out)
+
+
 def placed(study: Study, where: Engine) -> Study:
     """The study as the jobs of this engine see it: each has the CPU, or one GPU."""
     return study.model_copy(update={"device": "cuda" if where.gpus else "cpu"})
@@ -134,8 +149,6 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         todo = [branch for branch in branches if branch.title not in done]
-        if any(branch.start is None for branch in todo):
-            find_source(study.model)
         jobs = [_job(placed(study, where), branch, folder, done, gpu_share(where)) for branch in todo]
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:

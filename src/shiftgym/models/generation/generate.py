@@ -63,12 +63,11 @@ class ModelPolicy(TokenPolicy):
         return ModelChat(self, [decision.prompt for decision in decisions], noise)
 
 
-class ModelChat(TokenChat):
+class ModelChat(TokenChat[ModelPolicy]):
     """Conversations in flight. One that is left out of a reply is closed and cannot be taken up again."""
 
     def __init__(self, policy: ModelPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
         super().__init__(policy, prompts, noise)
-        self._policy = policy
         self._cache = policy.steps.cache(policy.layers)
 
     def reply(self, rows: Sequence[int], messages: Sequence[Messages]) -> list[Answer]:

@@ -15,7 +15,6 @@ from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from shiftgym.errors import TrainingStopped
-from shiftgym.messages import Messages
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.crossing import crossed
 from shiftgym.models.generation.sampling import NOT_FINITE, draw
@@ -57,12 +56,8 @@ class PlainPolicy(TokenPolicy):
         return PlainChat(self, [decision.prompt for decision in decisions], noise)
 
 
-class PlainChat(TokenChat):
+class PlainChat(TokenChat[PlainPolicy]):
     """Conversations in flight, of which nothing is kept but their tokens."""
-
-    def __init__(self, policy: PlainPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
-        super().__init__(policy, prompts, noise)
-        self._policy = policy
 
     def _generate(
         self, rows: Sequence[int], talks: Sequence[OpenConversation]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -62,11 +63,14 @@ class OpenConversation:
         return self.spans[-1][1] - 1 if self.spans else 0
 
 
-class TokenChat:
+PolicyT = TypeVar("PolicyT", bound=TokenPolicy)
+
+
+class TokenChat(Generic[PolicyT]):
     """Conversations in flight; how a model reads them and samples is left to `_generate`."""
 
-    def __init__(self, policy: TokenPolicy, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
-        self._sampled_by = policy
+    def __init__(self, policy: PolicyT, prompts: Sequence[Messages], noise: Sequence[Names]) -> None:
+        self._policy = policy
         self._names = noise
         self._attempts = 0
         self._conversations = [OpenConversation(prompt, slot) for slot, prompt in enumerate(prompts)]
@@ -88,7 +92,7 @@ class TokenChat:
 
     def _extend(self, talk: OpenConversation, new: Messages) -> bool:
         """Add messages to a conversation, unless no answer to them would fit the model; whether one does."""
-        policy, chat_format = self._sampled_by, self._sampled_by.chat_format
+        policy, chat_format = self._policy, self._policy.chat_format
         added = chat_format.prompt([*talk.prompt, *new]) if not talk.spans else chat_format.reply(new, talk.ids[-1])
         if len(talk.ids) + len(added) >= policy.positions:
             tell_limit(policy.model.name_or_path or policy.model.config.model_type, policy.positions)
@@ -101,7 +105,7 @@ class TokenChat:
 
     def _answer(self, talk: OpenConversation, ids: list[int], logprobs: list[float]) -> Answer:
         """Add the tokens of an answer to its conversation; none stand for one that was too long."""
-        chat_format, start = self._sampled_by.chat_format, len(talk.ids)
+        chat_format, start = self._policy.chat_format, len(talk.ids)
         talk.ids += ids
         talk.spans.append((start, len(talk.ids)))
         talk.logprobs.append(logprobs)
@@ -116,13 +120,13 @@ class TokenChat:
 
     def _rooms(self, talks: Sequence[OpenConversation]) -> list[int]:
         """The longest answer in tokens that each of these conversations has room for."""
-        policy = self._sampled_by
+        policy = self._policy
         return [min(policy.max_new_tokens, policy.positions - len(talk.ids)) for talk in talks]
 
     def _noise(self, rows: Sequence[int]) -> Tensor:
         """Uniform noise of this attempt, (rows, max_new_tokens). Each row's follows from the names of its decision, so
         it is the same in every batch and on every device."""
-        policy, attempt = self._sampled_by, self._attempts
+        policy, attempt = self._policy, self._attempts
         self._attempts += 1
         if policy.temperature == 0:
             return torch.zeros(len(rows), policy.max_new_tokens)

@@ -117,10 +117,14 @@ def _sees(config: PreTrainedConfig) -> bool:
     return hasattr(config, "vision_config")
 
 
+def auto_class(config: PreTrainedConfig) -> type[AutoModelForImageTextToText] | type[AutoModelForCausalLM]:
+    """What makes the model of a configuration: with its vision encoder if it has one, else a causal language model."""
+    return AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
+
+
 def _model(source: Source, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
-    family = AutoModelForImageTextToText if _sees(config) else AutoModelForCausalLM
     try:
-        loaded: Any = family.from_pretrained(
+        loaded: Any = auto_class(config).from_pretrained(
             source.folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **source.options
         )
     except Exception as error:

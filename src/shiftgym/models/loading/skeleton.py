@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from shiftgym.models.loading.adapters import read_adapter
 from shiftgym.models.loading.attention import attend_by
 from shiftgym.models.loading.checked import check_architecture, check_config, read_config
 from shiftgym.models.loading.faults import explained, quiet
-from shiftgym.models.loading.load import DTYPES
+from shiftgym.models.loading.load import DTYPES, auto_class
 from shiftgym.models.loading.source import Source, find_source
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "*.gguf")
@@ -47,9 +47,8 @@ def _skeleton(source: Source, dtype: torch.dtype, attention: str) -> Skeleton:
     with quiet(), explained(source):
         config = AutoConfig.from_pretrained(source.folder, **options)
         check_architecture(source, config)
-        family = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
         with torch.device("meta"):
-            model: PreTrainedModel = family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+            model: PreTrainedModel = auto_class(config).from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     attend_by(model, attention)
     here = any(any(source.folder.glob(files)) for files in WEIGHTS)
     return Skeleton(model, here or source.hub_id is not None)
