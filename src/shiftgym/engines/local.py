@@ -6,12 +6,13 @@ Two processes with one thread each do the work of one process with two threads, 
 import multiprocessing
 import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
-from typing import Self
+from typing import Any, Self
 
 from shiftgym.engines.base import Call, Job, State, Watch
 from shiftgym.errors import ConfigError
@@ -51,6 +52,15 @@ class LocalEngine:
         if address is not None:
             raise ConfigError(f"address {address!r}: the engine local has no cluster; choose ray with it")
         return cls(workers=workers, imports=imports, gpus=placement.gpus())
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return [(socket.gethostname(), question(*args))]
+
+    def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return self.ask(question, *args)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
