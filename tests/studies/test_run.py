@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
+from shiftgym.studies.machines import describe
 from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 

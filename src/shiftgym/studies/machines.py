@@ -81,7 +81,7 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
     write_text(run.token, token)
     path = run.path.absolute()
     names = {study.task.name: "task", **{t.recipe: "recipe" for t in (study.init, *study.branches.values())}}
-    expected = {"Python": platform.python_version(), **{name: version(name) for name in ALIKE}}
+    expected = {"Python": platform.python_version(), **{name: _version(name) for name in ALIKE}}
     machines = []
     for address, told in where.require(check_machine, path, token, expected, names, study.model if loads else None):
         seen = path / told.pop("seen")
@@ -93,14 +93,14 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
 
 
 def check_machine(
-    run: Path, token: str, expected: Mapping[str, str], names: Mapping[str, str], model: str | None
+    run: Path, token: str, expected: Mapping[str, str | None], names: Mapping[str, str], model: str | None
 ) -> dict[str, Any]:
     """What this machine is, and the name of a file that it has written into the run folder.
 
     Args:
         run: the run folder.
         token: what its token file holds.
-        expected: package or `Python` -> its version where the study was started.
+        expected: package or `Python` -> its version where the study was started; None: it is not installed.
         names: task or recipe by its name -> which of them it is.
         model: a model that it must find.
 
@@ -111,12 +111,12 @@ def check_machine(
         raise ConfigError(f"{run} is not the run folder here; {SHARED}")
     there = {"Python": platform.python_version(), **{name: _version(name) for name in ALIKE}}
     differ = [
-        f"{name} {there[name] or 'missing'} and not {wanted}"
+        f"{name} {there[name]} and not {wanted}"
         for name, wanted in expected.items()
         if _alike(name, there[name]) != _alike(name, wanted)
     ]
     if differ:
-        raise ConfigError(f"it has {', '.join(differ)} as where the study was started; install the same versions")
+        raise ConfigError(f"it has {', '.join(differ)}, as where the study was started; install the same versions")
     for name, what in names.items():
         (load_task if what == "task" else load_recipe)(name)
     if model is not None:
