@@ -47,7 +47,7 @@ def probe(start: Subject, task: Task) -> Probe:
 
 def make(start: Subject, task: Task, learned: set[str] | None = None, temperature: float = 1.0) -> Probe:
     splits = ["train", "rule_ood"]
-    return Probe(start, task, splits=splits, problems=3, samples=4, temperature=temperature, learned=learned)
+    return Probe(start, task, splits=splits, problems=range(3), samples=4, temperature=temperature, learned=learned)
 
 
 def local(model: PreTrainedModel, chat_format: ChatFormat, task: Task) -> Subject:
