@@ -14,10 +14,12 @@ from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.ledger import OTHER_BUFFER_FACTOR, PAPER_BUFFER_FACTORS, Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
 from shiftgym.models.lora import adapt, has_adapter
+from shiftgym.models.parallel import ALONE, Ranks
 from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.recompute import check_recomputable
+from shiftgym.models.sharding import gathered, shard
 from shiftgym.placement import DEFAULT_PLACEMENT, FLOAT16, Placement
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
@@ -56,8 +58,16 @@ def train(
     on_checkpoint: OnCheckpoint | None = None,
     on_step: OnStep | None = None,
     placement: Placement = DEFAULT_PLACEMENT,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Train a model until its steps or compute are spent, or resume from the last checkpoint in `folder`.
+
+    Several processes train one model together if each calls this with its place among them, such as under torchrun:
+
+        train("points-0", "sft", folder="out", steps=100, ranks=Ranks.joined("cpu"))
+
+    The model is then cut up among them, and the first of them writes the files. A run may be resumed by another number
+    of processes.
 
     Args:
         model: what `load_policy` takes, or the pair that it gives, whose model is then trained in place. It has the
@@ -73,10 +83,12 @@ def train(
         milestones: fractions of the run at whose end a checkpoint is written; the end always is one. Milestones that
             one step passes together share a checkpoint, named after the last of them.
         on_checkpoint: called after a checkpoint was written, and again for the last one when a run is resumed (it may
-            have been killed in the middle of the call). Training goes on when it returns.
-        on_step: called with each line of metrics.jsonl.
+            have been killed in the middle of the call). Training goes on when it returns. Every rank calls it, with
+            whole weights.
+        on_step: called with each line of metrics.jsonl, on every rank.
         placement: where a model that is given by name runs, and in which form. Of a pair, what it says of attention
             and gradient checkpointing.
+        ranks: this process and those that train with it.
 
     Raises:
         ConfigError: there is no such model, device, recipe, task or setting, or neither a budget nor a number of steps
@@ -97,13 +109,20 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
     ledger = replace(written[-1].ledger) if written else Ledger(ModelShape.of(network))
-    made = make_recipe(kind, typed, network, chat_format, played, seed=seed, ledger=ledger, placement=placement)
+    made = make_recipe(
+        kind, typed, network, chat_format, played, seed=seed, ledger=ledger, placement=placement, ranks=ranks
+    )
+
+    def reached(checkpoint: CheckpointInfo) -> None:
+        if on_checkpoint is not None:
+            with gathered(network):
+                on_checkpoint(checkpoint, network)
+
     loop = Loop(made, folder, Limits(steps, budget_flops, accounting))
     if written:
         loop.resume(written[-1])
-        if on_checkpoint is not None:
-            on_checkpoint(written[-1], network)
-    else:
+        reached(written[-1])
+    elif ranks.first:
         checkpoints.rewind(folder, {})
 
     ahead = [fraction for fraction in sorted({*milestones, 1.0}) if not written or fraction > written[-1].fraction]
@@ -111,12 +130,11 @@ def train(
         metrics, episodes = loop.advance()
         if on_step is not None:
             on_step(metrics)
-        reached = [fraction for fraction in ahead if fraction <= loop.fraction]
-        if reached:
-            ahead = ahead[len(reached) :]
-            written.append(loop.checkpoint(reached[-1], episodes))
-            if on_checkpoint is not None:
-                on_checkpoint(written[-1], network)
+        passed = [fraction for fraction in ahead if fraction <= loop.fraction]
+        if passed:
+            ahead = ahead[len(passed) :]
+            written.append(loop.checkpoint(passed[-1], episodes))
+            reached(written[-1])
     return TrainingResult(loop.step, ledger, written)
 
 
@@ -161,8 +179,10 @@ def make_recipe(
     seed: int,
     ledger: Ledger,
     placement: Placement = DEFAULT_PLACEMENT,
+    ranks: Ranks = ALONE,
 ) -> Recipe:
-    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`."""
+    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`. The model,
+    and what is kept of the start, are cut up among `ranks`."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
     precision = training_dtype(settings.precision, model.device)
@@ -180,11 +200,15 @@ def make_recipe(
         precision=precision,
         pass_limit=BatchLimit(settings.tokens_per_pass),
         gradient_checkpointing=placement.gradient_checkpointing,
+        ranks=ranks,
     )
     if isinstance(settings, SamplingSettings):
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
     with needing_memory("the start cannot be kept beside the model; train an adapter (lora), or weights of fewer bits"):
         recipe = kind(settings, player)
+    if not ranks.alone:
+        for each in recipe.models:
+            shard(each, ranks)
     # The paper's formula does not count answers that are sampled once, before the first step.
     factor = PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR)
     ledger.buffer_factor = factor if recipe.sampled_by == "present" else 0.0
