@@ -2,6 +2,7 @@
 of all, in the order of one process. The model has whole weights here, so that no rank waits for another's step."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,9 @@ def probe_over(ranks: "Ranks", probe: "Probe", subject: "Subject") -> list[Row]:
     Raises:
         TrainingStopped: a rank met logits that are not finite.
     """
-    told = ranks.spread(range(ranks.count), lambda _: [probe.measure(subject)])
+    from shiftgym.models.sharding import gathered
+
+    with gathered(probe.start.player.model) if probe.start.player else nullcontext():
+        told = ranks.spread(range(ranks.count), lambda _: [probe.measure(subject)])
     splits = list(dict.fromkeys(row["split"] for row in told[0]))
     return sorted(chain(*told), key=lambda row: (splits.index(row["split"]), row["index"]))

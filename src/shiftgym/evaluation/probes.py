@@ -64,6 +64,8 @@ class Probe:
         solved: `solved` of an earlier probe with this start, so that it is not asked again.
     """
 
+    start: Subject
+    """What others are measured against."""
     solved: Mapping[str, list[list[bool]]]
     """Split -> of each problem, which decisions the start's greedy first answers solved."""
 
@@ -79,7 +81,7 @@ class Probe:
         learned: set[str] | None,
         solved: Mapping[str, list[list[bool]]] | None = None,
     ) -> None:
-        self._start, self._task, self._samples, self._learned = start, task, samples, learned
+        self.start, self._task, self._samples, self._learned = start, task, samples, learned
         self._temperature, self._limit = temperature, BatchLimit()
         self._problems = {split: [task.problem(split, index) for index in problems] for split in splits}
         self._before = {split: self._sampled(start, of, 1) for split, of in self._problems.items() if start.player}
@@ -101,9 +103,9 @@ class Probe:
         near = {kind: self._greedy(subject, [each[kind] for each in changed]) for kind in changed[0]}
         to_start: Sequence[float | None] = [None] * len(problems)
         from_start = to_start
-        if subject.player and self._start.player and _token_space(subject.player) == _token_space(self._start.player):
-            to_start = self._divergences(subject.player, self._start.player, sampled)
-            from_start = self._divergences(self._start.player, subject.player, self._before[split])
+        if subject.player and self.start.player and _token_space(subject.player) == _token_space(self.start.player):
+            to_start = self._divergences(subject.player, self.start.player, sampled)
+            from_start = self._divergences(self.start.player, subject.player, self._before[split])
         rows = []
         for index, episode in enumerate(greedy):
             answers = [record.attempts[0].answer for record in episode.decisions]

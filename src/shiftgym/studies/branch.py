@@ -155,14 +155,13 @@ def _kept_start(
     ranks: "Ranks",
 ) -> "Probe":
     """The probe of a branch, with a copy of what it starts from."""
-    from shiftgym.models.generation.paths import share_path
-    from shiftgym.models.lora import frozen_copy
+    from shiftgym.models.sharding import gathered
+    from shiftgym.models.spreading import kept_copy
 
     with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
-        kept = frozen_copy(model)
-    share_path(kept, model, chat_format)
-    start = make_subject(study, branch, kept, chat_format, task)
-    return make_probe(study, branch, start, task, ranks)
+        kept = kept_copy(model, chat_format, ranks)
+    with gathered(kept):
+        return make_probe(study, branch, make_subject(study, branch, kept, chat_format, task), task, ranks)
 
 
 def make_subject(

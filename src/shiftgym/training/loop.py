@@ -57,7 +57,7 @@ class Loop:
     def __init__(self, recipe: Recipe, folder: Path, limits: Limits) -> None:
         self.step = 0
         self._recipe, self._settings, self._player = recipe, recipe.settings, recipe.player
-        self._folder, self._limits = folder, limits
+        self._folder, self._limits, self._ranks = folder, limits, recipe.player.ranks
         self._modules: list[nn.Module] = [self._player.model]
         rates = [1.0]
         if self._player.value_head is not None and recipe.value_rate is not None:
@@ -88,8 +88,7 @@ class Loop:
 
     def checkpoint(self, fraction: float, episodes: list[Episode]) -> CheckpointInfo:
         """Write a checkpoint, and the training episodes of the step that led to it."""
-        records = [{"step": self.step, **episode.record()} for episode in episodes]
-        append_lines(BranchFolder(self._folder).episodes, records)
+        self._log(BranchFolder(self._folder).episodes, [{"step": self.step, **each.record()} for each in episodes])
         return checkpoints.save(self._folder, self._player, self._optimizer, step=self.step, fraction=fraction)
 
     def advance(self) -> tuple[dict[str, Any], list[Episode]]:
@@ -97,11 +96,11 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        weights = [each.detach() for module in self._modules for each in module.parameters()]
+        weights = [local_tensor(each) for module in self._modules for each in module.parameters()]
         # Quantised weights are whole numbers, which are always finite.
-        weights = [each for each in weights if each.is_floating_point()]
+        weights = [each for each in weights if each.is_floating_point() and each.numel()]
         # The largest weight is found in one pass over all, and waited for once.
-        if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
+        if self._ranks.agree(not math.isfinite(nn.utils.get_total_norm(weights, math.inf))):
             raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
         try:
@@ -124,9 +123,14 @@ class Loop:
             **collection.metrics,
         }
         times = {"collect": collected - started, "learn": time.perf_counter() - collected}
-        append_lines(BranchFolder(self._folder).metrics, [metrics])
-        append_lines(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
+        self._log(BranchFolder(self._folder).metrics, [metrics])
+        self._log(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
         return metrics, collection.episodes
+
+    def _log(self, path: Path, records: list[dict[str, Any]]) -> None:
+        """Add lines to a log, which the first rank writes."""
+        if self._ranks.first:
+            append_lines(path, records)
 
     def referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
         """The same conversations with the log-probabilities of the start, where the KL term is estimated from them."""

@@ -17,7 +17,6 @@ from shiftgym.training.settings import RolloutSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel
 
     from shiftgym.models.microbatches import Microbatch
     from shiftgym.models.player import Player
@@ -86,11 +85,6 @@ class Recipe(ABC):
         if self._start is None:
             raise RuntimeError(f"{self.name} keeps no model of its start: sampled_by is {self.sampled_by!r}")
         return self._start
-
-    @property
-    def models(self) -> "list[PreTrainedModel]":
-        """The model in training, and that of the start, if it is kept."""
-        return [player.model for player in (self.player, self._start) if player is not None]
 
     @property
     def noise(self) -> list[str | int]:

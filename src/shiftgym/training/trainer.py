@@ -19,7 +19,8 @@ from shiftgym.models.parts import freeze
 from shiftgym.models.player import Player
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.recompute import check_recomputable
-from shiftgym.models.sharding import gathered, shard
+from shiftgym.models.sharding import gathered
+from shiftgym.models.spreading import deal_out
 from shiftgym.placement import DEFAULT_PLACEMENT, FLOAT16, Placement
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task
@@ -181,8 +182,8 @@ def make_recipe(
     placement: Placement = DEFAULT_PLACEMENT,
     ranks: Ranks = ALONE,
 ) -> Recipe:
-    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`. The model,
-    and what is kept of the start, are cut up among `ranks`."""
+    """The recipe, ready to train a model that `prepare_model` has seen, whose compute is charged to `ledger`. Each
+    of several ranks then has its part of the weights."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
     precision = training_dtype(settings.precision, model.device)
@@ -206,9 +207,7 @@ def make_recipe(
         player = replace(player, temperature=settings.temperature, max_new_tokens=settings.max_new_tokens)
     with needing_memory("the start cannot be kept beside the model; train an adapter (lora), or weights of fewer bits"):
         recipe = kind(settings, player)
-    if not ranks.alone:
-        for each in recipe.models:
-            shard(each, ranks)
+        deal_out(model, chat_format, ranks)
     # The paper's formula does not count answers that are sampled once, before the first step.
     factor = PAPER_BUFFER_FACTORS.get(task.name, OTHER_BUFFER_FACTOR)
     ledger.buffer_factor = factor if recipe.sampled_by == "present" else 0.0
