@@ -62,16 +62,16 @@ def _carry_out(study: Study, branch: PlannedBranch, run: Path, folder: BranchFol
     """See `run_branch`."""
     from shiftgym.models.heap import hand_back
     from shiftgym.models.loading.load import load_policy
-    from shiftgym.training.trainer import prepare_model, train
+    from shiftgym.training.trainer import loading_options, prepare_model, train
 
     settings = branch.table.settings
     model, chat_format = load_policy(
         _source(study, branch, run),
-        **study.placement.options,
+        **loading_options(study.placement, ranks),
         **study.chat_options,
         merged=settings.lora is None,
     )
-    prepare_model(model, settings, branch.seed)
+    prepare_model(model, settings, branch.seed, ranks)
     task = study.build_task()
     probe = _kept_start(study, branch, model, chat_format, task, ranks) if study.probes is not None else None
 

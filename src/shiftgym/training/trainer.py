@@ -104,8 +104,9 @@ def train(
     played = build_task(task) if isinstance(task, str) else task
     typed.check_installed()
     merged = typed.lora is None
-    network, chat_format = load_policy(model, **placement.options, merged=merged) if isinstance(model, str) else model
-    prepare_model(network, typed, seed)
+    options = loading_options(placement, ranks)
+    network, chat_format = load_policy(model, **options, merged=merged) if isinstance(model, str) else model
+    prepare_model(network, typed, seed, ranks)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = checkpoints.existing(folder)
@@ -139,15 +140,21 @@ def train(
     return TrainingResult(loop.step, ledger, written)
 
 
-def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int) -> None:
+def loading_options(placement: Placement, ranks: Ranks) -> dict[str, Any]:
+    """Keyword arguments of `load_policy` for a model that is to be trained. One that is cut up among ranks is loaded on
+    the CPU, since no device may have room for the whole."""
+    return placement.options if ranks.alone else {**placement.options, "device": "cpu"}
+
+
+def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int, ranks: Ranks = ALONE) -> None:
     """Make trainable in place what these settings train; an adapter that the model has already is kept.
 
     Raises:
-        ConfigError: the model has no such layers or parts, another adapter, or weights that were to be trained and are
-            quantised or float16.
+        ConfigError: the model has no such layers or parts, another adapter, or weights that were to be trained, or cut
+            up among ranks, and are quantised, or float16 that was to be trained.
     """
     if getattr(model, "is_quantized", False):
-        _check_quantised(settings)
+        _check_quantised(settings, ranks)
     freeze(model, settings.frozen)
     if settings.lora is not None:
         adapt(model, **dict(settings.lora), seed=seed)
@@ -157,8 +164,13 @@ def prepare_model(model: PreTrainedModel, settings: TrainingSettings, seed: int)
         raise ConfigError(f"{FLOAT16}, or train with lora")
 
 
-def _check_quantised(settings: TrainingSettings) -> None:
+def _check_quantised(settings: TrainingSettings, ranks: Ranks) -> None:
     """ConfigError for settings that a model with quantised weights cannot be trained with."""
+    if not ranks.alone:
+        raise ConfigError(
+            "ranks: this model's weights are quantised, so they cannot be cut up among several ranks; set ranks = 1, "
+            "or give the model as it was before it was quantised"
+        )
     if settings.lora is None:
         raise ConfigError(
             "this model's weights are quantised, so they cannot be trained themselves; train an adapter beside them: "
@@ -186,8 +198,9 @@ def make_recipe(
     of several ranks then has its part of the weights."""
     # Dropout would make the probabilities in training differ from those of generation.
     model.eval()  # type: ignore[no-untyped-call]
-    precision = training_dtype(settings.precision, model.device)
-    if precision == torch.bfloat16 and model.device.type == "cpu" and placement.attention == "auto":
+    device = model.device if ranks.alone else ranks.device
+    precision = training_dtype(settings.precision, device)
+    if precision == torch.bfloat16 and device.type == "cpu" and placement.attention == "auto":
         # In bfloat16 the backward pass of the fused attention is slow on CPUs: plain attention is nearly twice as fast.
         model.set_attn_implementation("eager")
     if placement.gradient_checkpointing:
