@@ -5,7 +5,7 @@ into microbatches of rows of similar length, and each is scaled so that the grad
 gradient of the minibatch's mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +72,7 @@ def passes(
     trees: bool,
     pictures: Pictures | None = None,
     plain: bool = False,
+    order: Sequence[list[int]] | None = None,
 ) -> list[Pass]:
     """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens; a single longer conversation goes alone.
 
@@ -79,13 +80,15 @@ def passes(
         trees: whether conversations that begin alike may share a row.
         pictures: those that the conversations contain.
         plain: see `Packed.of`.
+        order: see `pack_prefix_trees`.
     """
 
     def beside(tree: Tree) -> int:
         """Rows may be in one batch if this is the same for them."""
         return pictures.beside(tree.ids) if plain and pictures is not None else 0
 
-    packed = pack_prefix_trees([each.ids for each in minibatch], min(TREE, tokens_per_pass) if trees else 0)
+    limit = min(TREE, tokens_per_pass) if trees else 0
+    packed = pack_prefix_trees([each.ids for each in minibatch], limit, order)
     found: list[Pass] = []
     for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
         last = found[-1] if found else []
