@@ -80,9 +80,7 @@ def _carry_out(study: Study, branch: PlannedBranch, run: Path, folder: BranchFol
             return
         origin = _origin(branch, checkpoint)
         asked = study.evaluation
-        answering = by_decoding(
-            (model, chat_format), task, asked.temperature, asked.max_new_tokens, branch.seed
-        )
+        answering = by_decoding((model, chat_format), task, asked.temperature, asked.max_new_tokens, branch.seed)
         try:
             subject = make_subject(study, branch, model, chat_format, task)
             probed = [] if probe is None else [{**origin, **row} for row in probe_over(ranks, probe, subject)]
