@@ -1,8 +1,8 @@
 """Gradients of a minibatch whose passes are dealt to ranks.
 
 All ranks run equally many passes, since each takes part in gathering the weights of every layer and in summing its
-gradients. `fully_shard` sums those of weights that are cut up. Those of weights that every rank holds whole (an adapter,
-a critic) are summed here, once a minibatch.
+gradients. `fully_shard` sums those of weights that are cut up. Those of weights that every rank holds whole (an
+adapter, a critic) are summed here, once a minibatch.
 
 A pass that runs out of memory on one rank cannot be made again in halves, since the others wait for it.
 """
