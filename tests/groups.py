@@ -29,8 +29,8 @@ class Group:
         self._folder = folder
         self.processes: list[BaseProcess] = []
         for rank in range(count):
-            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            environment = {name: str(value) for name, value in place.items()}
+            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
+            environment = {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}}
             one: BaseProcess = _context.Process(target=_rank, args=(environment, folder / f"{rank}.txt", work, args))
             one.start()
             self.processes.append(one)

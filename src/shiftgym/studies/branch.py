@@ -4,7 +4,7 @@ The files that it writes are described in `layout.BranchFolder`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,14 +152,16 @@ def _kept_start(
     task: Task,
     ranks: "Ranks",
 ) -> "Probe":
-    """The probe of a branch, with a copy of what it starts from."""
+    """The probe of a branch on this rank's share of the problems, with a copy of what the branch starts from."""
     from shiftgym.models.sharding import gathered
     from shiftgym.models.spreading import kept_copy
 
     with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
         kept = kept_copy(model, chat_format, ranks)
+    assert study.probes is not None
+    share = ranks.share(range(study.probes.problems))
     with gathered(kept):
-        return make_probe(study, branch, make_subject(study, branch, kept, chat_format, task), task, ranks)
+        return make_probe(study, branch, make_subject(study, branch, kept, chat_format, task), task, share)
 
 
 def make_subject(
@@ -172,9 +174,9 @@ def make_subject(
     return Subject.local(model, chat_format, task, seed=branch.seed, max_new_tokens=longest)
 
 
-def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task, ranks: "Ranks") -> "Probe":
-    """The probe of the checkpoints of a branch that starts from `start`, on this rank's share of the problems. It holds
-    on to that model."""
+def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task, problems: Sequence[int]) -> "Probe":
+    """The probe of the checkpoints of a branch that starts from `start`, on these problems. It holds on to that
+    model."""
     from shiftgym.evaluation.probes import Probe
 
     assert study.probes is not None
@@ -182,7 +184,7 @@ def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task
         start,
         task,
         splits=study.probes.splits,
-        problems=ranks.share(range(study.probes.problems)),
+        problems=problems,
         samples=study.probes.samples,
         temperature=study.evaluation.temperature,
         learned=_learned(branch, task),

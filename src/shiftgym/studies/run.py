@@ -170,7 +170,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
 
 def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State], gpus: float) -> Job:
     needs = None if branch.start in done else branch.start
-    call = Call(run_branch, (study, branch, folder), branch.folder(folder).log)
+    of_branch = branch.folder(folder)
+    call = Call(run_branch, (study, branch, folder, of_branch), of_branch.log)
     return Job(branch.title, lambda: call, needs, gpus=gpus)
 
 

@@ -75,6 +75,7 @@ class Loop:
             options.learning_rate,
             options.weight_decay,
             options.betas,
+            self._ranks,
         )
 
     @property
