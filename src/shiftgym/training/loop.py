@@ -26,8 +26,8 @@ from shiftgym.files import append_lines
 from shiftgym.layout import BranchFolder
 from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.generation.workspace import workspace
-from shiftgym.models.gradient_sums import clip_gradients, dealt, sum_gradients, weights_are_finite
-from shiftgym.models.microbatches import Microbatch, Pass, padded_tokens
+from shiftgym.models.gradient_sums import Dealt, clip_gradients, dealt, sum_gradients, weights_are_finite
+from shiftgym.models.microbatches import Microbatch
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
 from shiftgym.training import checkpoints
@@ -183,8 +183,8 @@ class Loop:
         while True:
             self._optimizer.zero_grad()
             shares: list[dict[str, Tensor]] = []
-            for rows, weight in dealt(player.passes(conversations), ranks):
-                share = within_memory(partial(self._backward, rows, conversations, weight))
+            for each in dealt(player.passes(conversations), ranks):
+                share = within_memory(partial(self._backward, each, conversations))
                 if share is None:
                     break
                 shares.append(share)
@@ -193,19 +193,16 @@ class Loop:
                 ranks.add_up(ledger, before)
                 return shares
             if not ranks.alone:
-                raise ConfigError(f"out of memory: {padded_tokens(rows)} tokens do not fit; {LOWER}")
+                raise ConfigError(f"out of memory: {each.tokens} tokens do not fit; {LOWER}")
             self._optimizer.zero_grad()
             workspace(player.model).release()
             ledger.restore(before)
-            player.halve(rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
+            player.halve(each.rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
 
-    def _backward(self, rows: Pass, conversations: list[Conversation], weight: float) -> dict[str, Tensor]:
-        """Add the gradients of one pass; its loss and metrics, scalars.
-
-        Args:
-            weight: see `dealt`.
-        """
-        batch = self._player.collated(rows, conversations)
+    def _backward(self, dealt: Dealt, conversations: list[Conversation]) -> dict[str, Tensor]:
+        """Add the gradients of one pass; its loss and metrics, scalars."""
+        weight = dealt.weight
+        batch = self._player.collated(dealt.rows, conversations, dealt.width)
         scores, start = self.score(batch)
         loss, metrics = self.loss(batch, scores, start)
         (weight * loss).backward()  # type: ignore[no-untyped-call]
