@@ -21,7 +21,7 @@ from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.models.crossing import crossed
-from shiftgym.models.exchange import in_order_of_appearance, tell
+from shiftgym.models.exchange import in_order_of_appearance, play_over
 from shiftgym.models.generation.paths import ReadingPath, reading_path
 from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.generation.positions import position_limit
@@ -107,14 +107,11 @@ class Player:
         """
         problems = [self.task.problem(split, index) for index in indices]
         named = list(zip(problems, noise, strict=True))
+        play = partial(self._play, limit=limit, feedback=feedback)
         with gathered(self.model):
             if self.ranks.alone:
-                return self._play(named, limit, feedback)
-            pictures = self.chat_format.pictures
-            told = self.ranks.spread(
-                named, lambda share: tell(self._play(share, limit, feedback), pictures), self.ledger
-            )
-        return [each.episode(self.task, pictures) for each in told]
+                return play(named)
+            return play_over(self.ranks, named, play, self.task, self.chat_format.pictures, self.ledger)
 
     def _play(self, named: Sequence[tuple[Any, Names]], limit: int | None, feedback: bool) -> list[Episode]:
         """One episode on each of these problems, by this process; of each the name of its random stream."""
