@@ -4,13 +4,17 @@ Decisions follow from the problem, so only answers are told. Numbers of pictures
 pictures are told with them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice
+from typing import Any
 
 from shiftgym.episodes import Attempt, DecisionRecord, Episode
 from shiftgym.messages import Picture
 from shiftgym.models.conversations.pictures import Known, Pictures
+from shiftgym.models.parallel import Counter, Ranks
 from shiftgym.policies.base import Transcript
+from shiftgym.seeds import Names
 from shiftgym.tasks.base import Problem, Task
 from shiftgym.tasks.walk import decisions
 
@@ -43,9 +47,30 @@ class ToldEpisode:
         return Episode(self.problem, records)
 
 
-def tell(played: Sequence[Episode], pictures: Pictures | None) -> list[ToldEpisode]:
-    """What the other ranks are told of these episodes."""
-    return [ToldEpisode.of(episode, pictures) for episode in played]
+def play_over(
+    ranks: Ranks,
+    named: Sequence[tuple[Problem, Names]],
+    play: Callable[[Sequence[tuple[Any, Names]]], list[Episode]],
+    task: Task,
+    pictures: Pictures | None,
+    meter: Counter,
+) -> list[Episode]:
+    """One episode on each of these problems, in which each rank plays a share, and all are given all.
+
+    Args:
+        named: problems, and of each the name of the random stream that its answers are sampled from.
+        play: plays one episode on each of some problems, and counts it with `meter`.
+    """
+    # Those of one problem in turn read its prompt once, so one rank plays them if there is enough for all.
+    groups = [list(group) for _, group in groupby(named, key=lambda each: (each[0].split, each[0].index))]
+    if len(groups) < ranks.count:
+        groups = [[each] for each in named]
+
+    def played(share: Sequence[list[tuple[Problem, Names]]]) -> list[list[ToldEpisode]]:
+        told = iter([ToldEpisode.of(episode, pictures) for episode in play(list(chain(*share)))])
+        return [list(islice(told, len(group))) for group in share]
+
+    return [each.episode(task, pictures) for told in ranks.spread(groups, played, meter) for each in told]
 
 
 def in_order_of_appearance(sequences: Sequence[list[int]]) -> list[list[int]]:

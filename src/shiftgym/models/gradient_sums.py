@@ -52,9 +52,7 @@ def dealt(passes: Sequence[Pass], ranks: Ranks) -> list[Dealt]:
         while len(alike) % ranks.count and any(len(each.rows) > 1 for each in alike):
             largest = max((each for each in alike if len(each.rows) > 1), key=lambda each: each.tokens)
             at, half = alike.index(largest), len(largest.rows) // 2
-            alike[at : at + 1] = [
-                replace(largest, rows=rows) for rows in (largest.rows[:half], largest.rows[half:])
-            ]
+            alike[at : at + 1] = [replace(largest, rows=rows) for rows in (largest.rows[:half], largest.rows[half:])]
         # Passes of a round wait for each other, so they are of about the same size.
         alike.sort(key=lambda each: each.tokens)
         for start in range(0, len(alike), ranks.count):

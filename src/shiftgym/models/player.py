@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from itertools import chain, groupby
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.models.crossing import crossed
-from shiftgym.models.exchange import ToldEpisode, in_order_of_appearance, tell
+from shiftgym.models.exchange import in_order_of_appearance, play_over
 from shiftgym.models.generation.paths import ReadingPath, reading_path
 from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.generation.positions import position_limit
@@ -106,21 +105,13 @@ class Player:
             limit: attempts a decision; the task's own limit if None.
             feedback: whether the verifier's message is shown after a failed attempt.
         """
-        named = list(zip([self.task.problem(split, index) for index in indices], noise, strict=True))
+        problems = [self.task.problem(split, index) for index in indices]
+        named = list(zip(problems, noise, strict=True))
+        play = partial(self._play, limit=limit, feedback=feedback)
         with gathered(self.model):
             if self.ranks.alone:
-                return self._play(named, limit, feedback)
-            pictures = self.chat_format.pictures
-            # One rank plays all episodes of a problem, whose prompt it so reads once, as one process does.
-            problems = [list(alike) for _, alike in groupby(named, key=lambda each: each[0])]
-            units = problems if len(problems) >= self.ranks.count else [[each] for each in named]
-
-            def work(share: Sequence[list[tuple[Any, Names]]]) -> list[list[ToldEpisode]]:
-                told = iter(tell(self._play([*chain(*share)], limit, feedback), pictures))
-                return [[next(told) for _ in unit] for unit in share]
-
-            found = self.ranks.spread(units, work, self.ledger)
-        return [each.episode(self.task, pictures) for each in chain(*found)]
+                return play(named)
+            return play_over(self.ranks, named, play, self.task, self.chat_format.pictures, self.ledger)
 
     def _play(self, named: Sequence[tuple[Any, Names]], limit: int | None, feedback: bool) -> list[Episode]:
         """One episode on each of these problems, by this process; of each the name of its random stream."""

@@ -11,6 +11,7 @@ of a critic, of a format unlike the rest, and quantised ones.
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ def shard(model: PreTrainedModel, ranks: Ranks) -> None:
         register_fsdp_forward_method,
     )
 
+    # Some models return views of tensors. Nothing here changes them in place, of which torch warns.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
     whole = _left_whole(model)
     for weight in model.parameters():
         if weight in whole and weight.device != ranks.device:
