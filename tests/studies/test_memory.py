@@ -13,8 +13,8 @@ from shiftgym.studies.config import load_study
 from shiftgym.studies.estimate import print_plan
 from shiftgym.studies.memory import GB, MemoryPlan, plan_memory, print_memory
 
-BRANCHES = ("init", "branches.sft", "branches.ppo", "branches.sft-blind", "branches.sft-mixed")
-LORA = [f"{branch}.lora={{rank=16, alpha=32}}" for branch in BRANCHES]
+BRANCHES = ("init", "sft", "ppo", "sft-blind", "sft-mixed")
+LORA = [f"{'' if name == 'init' else 'branches.'}{name}.lora={{rank=16, alpha=32}}" for name in BRANCHES]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
     out = capsys.readouterr().out
-    table = out.split("Memory of a branch")[1].split("copies:")[0]
+    table = out.split("Memory of a")[1].split("copies:")[0]
     assert max(map(len, table.splitlines())) <= 80
     return " ".join(out.split())
 
@@ -77,10 +77,11 @@ def test_all_of_it_does_not_fit_and_what_helps_is_told(llama: Path, capsys: pyte
 
 
 def test_all_of_it_fits_eight_cards_of_80_gb(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study = load_study("points-vision", [f"model={llama}", "dtype=bfloat16", "gradient_checkpointing=true"])
-    alone = plan_memory(study, workers=1, device_memory=80)
-    plan = replace(alone, footprints={name: one.over(8) for name, one in alone.footprints.items()})
-    for name, one in plan.footprints.items():
+    given = [f"model={llama}", "dtype=bfloat16", "gradient_checkpointing=true", "ranks=8", "branches.sft-mixed.ranks=4"]
+    study = load_study("points-vision", given)
+    plan = plan_memory(study, workers=1, device_memory=80)
+    assert {name: one.ranks for name, one in plan.footprints.items()} == dict.fromkeys(BRANCHES, 8) | {"sft-mixed": 4}
+    for name, one in ((name, one.over(8)) for name, one in plan.footprints.items()):
         frozen = one.parts.copies
         assert one.held + one.parts.gradients - frozen == pytest.approx(10.7 * GB, rel=0.07), name
         assert frozen == pytest.approx(2.7 * GB if name == "ppo" else 0, rel=0.02), "the start is divided too"

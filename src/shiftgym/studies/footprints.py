@@ -78,7 +78,7 @@ def _plan(study: Study, device: str, out: Path) -> None:
             critic=recipe.value_rate is not None,
             copies=int(bool(recipe.kl) or recipe.sampled_by == "start") + int(study.probes is not None),
             rows=_rows(task, branch),
-        ).over(getattr(branch, "ranks", 1))
+        ).over(branch.ranks)
     write_text(out, json.dumps(asdict(Planned(found, weights))))
 
 

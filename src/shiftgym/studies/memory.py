@@ -79,8 +79,8 @@ def plan_memory(study: Study, *, workers: int, device_memory: float | None = Non
     """Plan the memory of every branch.
 
     Args:
-        workers: branches at a time.
-        device_memory: GB of a GPU for each branch; by default what this machine has.
+        workers: processes at a time.
+        device_memory: GB of a GPU for each rank of a branch; by default what this machine has.
 
     Raises:
         ConfigError: there is no such model or GPU, or a branch names parts that the model does not have.
