@@ -104,7 +104,7 @@ def print_memory(study: Study, found: MemoryPlan, console: Console) -> None:
         sizes = [parts.weights, parts.copies, parts.gradients, parts.optimizer, one.activations, one.logits]
         sizes += [one.gathered, one.row * rows] if several else [one.row * rows]
         label = f"{name} x {one.ranks}" if one.ranks > 1 else name
-        table.add_row(label, *map(_gb, sizes), f"{rows}", _gb(one.peak(room.bytes)))
+        table.add_row(label, *map(in_gb, sizes), f"{rows}", in_gb(one.peak(room.bytes)))
     console.print(table)
     for line in (COLUMNS, *([OF_RANKS] if several else []), *_judged(study, found)):
         console.print(line, highlight=False)
@@ -113,11 +113,11 @@ def print_memory(study: Study, found: MemoryPlan, console: Console) -> None:
 def _judged(study: Study, found: MemoryPlan) -> Iterator[str]:
     """Whether the branches fit, what helps if not, and what their processes take of main memory."""
     if found.too_large:
-        yield f"Too little memory: {_gb(found.room.bytes)} GB may be used, and"
+        yield f"Too little memory: {in_gb(found.room.bytes)} GB may be used, and"
         for name in found.too_large:
             enough = found.enough_ranks(name)
             over = f", and over {enough} ranks it fits" if enough else ""
-            yield f"  {name} takes {_gb(found.footprints[name].least)} GB at the least{over}"
+            yield f"  {name} takes {in_gb(found.footprints[name].least)} GB at the least{over}"
         yield f"What helps: {_advice(study, found)}."
     else:
         yield "Every branch fits."
@@ -126,8 +126,8 @@ def _judged(study: Study, found: MemoryPlan) -> Iterator[str]:
     if found.room.kind == "cuda":
         name, most = max(found.footprints.items(), key=lambda of: of[1].ranks * main_memory(of[1], "cuda"))
         each = main_memory(most, "cuda")
-        together = f", and {_gb(each * most.ranks)} GB where its {most.ranks} ranks share a machine"
-        yield f"Main memory beside a GPU: {_gb(each)} GB while {name} loads{together if most.ranks > 1 else ''}."
+        together = f", and {in_gb(each * most.ranks)} GB where its {most.ranks} ranks share a machine"
+        yield f"Main memory beside a GPU: {in_gb(each)} GB while {name} loads{together if most.ranks > 1 else ''}."
 
 
 def _advice(study: Study, found: MemoryPlan) -> str:
@@ -146,7 +146,7 @@ def _advice(study: Study, found: MemoryPlan) -> str:
     return ", ".join([*(what for what, missing in helps.items() if missing), "or a smaller model or a larger device"])
 
 
-def _gb(size: int) -> str:
+def in_gb(size: int) -> str:
     """A size in GB with three digits."""
     return f"{size / GB:.{max(0, min(3, 3 - len(str(int(size / GB)))))}f}"
 
@@ -157,7 +157,7 @@ def _room(study: Study, workers: int, device_memory: float | None) -> Room:
     gpus = study.placement.gpus()
     if not gpus:
         whole = _machine_memory()
-        told = f"the CPU, where {workers} at a time share {_gb(whole)} GB"
+        told = f"the CPU, where {workers} at a time share {in_gb(whole)} GB"
         return Room("cpu", told, int(whole * USABLE) // workers)
     found = gpu_environment(gpus)["memory_mib"]
     known = [size for size in found if size] if isinstance(found, list) else []
@@ -165,7 +165,7 @@ def _room(study: Study, workers: int, device_memory: float | None) -> Room:
         raise ConfigError("the driver does not tell how much memory the GPU has; give it by --device-memory GB")
     sharing = -(-workers // len(gpus))
     shared = f", shared by {sharing} branches" if sharing > 1 else ""
-    told = f"{gpus[0].model} with {_gb(min(known) * 2**20)} GB{shared}"
+    told = f"{gpus[0].model} with {in_gb(min(known) * 2**20)} GB{shared}"
     return Room("cuda", told, int(min(known) * 2**20 * USABLE) // sharing)
 
 
