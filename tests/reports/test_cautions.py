@@ -60,7 +60,7 @@ def test_a_study_in_which_nothing_was_right_says_so_and_why(small: Path) -> None
     assert words.measured_power(found, "rule_ood") is None
     claim = Claim(text="t", paper="p", study="synthetic", a="ppo", b="init", split="rule_ood", expect="rise")
     assert hold(claim, found).alike == "both never right"
-    cells = [cell for _, row in primary_rows(found, "rule_ood") for cell in row if cell.text]
+    cells = [cell for _, row in primary_rows(found, "rule_ood", found.entries) for cell in row if cell.text]
     assert {(cell.text, cell.small[0], cell.verdict) for cell in cells} == {
         ("0.0", "never right", ""),
         ("0.0", "both never right", ""),
@@ -90,7 +90,7 @@ def test_where_everything_was_right_nothing_can_be_told_apart_either(small: Path
         "Start, SFT and PPO are always right on rule_ood, so they cannot be told apart by success with one attempt, "
         "greedy"
     )
-    assert primary_rows(found, "rule_ood")[1][1][1].small == ["both always right"]
+    assert primary_rows(found, "rule_ood", found.entries)[1][1][1].small == ["both always right"]
     assert cautions(found) == []
 
 

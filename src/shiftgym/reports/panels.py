@@ -47,13 +47,13 @@ class Panel:
 
 def colour_of(analysis: Analysis, branch: str) -> str:
     """Ink for the start, and a series colour for each branch in the order of the study file."""
-    names = [each.name for each in analysis.first.branches if each.name != START]
+    names = [each.name for each in analysis.drawn if each.name != START]
     return SERIES[names.index(branch) % len(SERIES)] if branch in names else INK
 
 
 def marker_of(analysis: Analysis, branch: str) -> str:
     """A marker that no other branch of the same colour has."""
-    names = [each.name for each in analysis.first.branches if each.name != START]
+    names = [each.name for each in analysis.drawn if each.name != START]
     index = names.index(branch)
     return MARKERS[(index + index // len(SERIES)) % len(MARKERS)]
 
@@ -81,7 +81,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
 
     def draw(axes: Axes) -> None:
         drawn = []
-        for branch in analysis.first.branches:
+        for branch in analysis.drawn:
             entries = analysis.curve(branch)
             found = [at for entry in entries if (at := point(entry))]
             points = [(x.value, y.value) for x, y in found]
@@ -150,25 +150,35 @@ def _widen(axes: Axes) -> None:
 
 def pareto(analysis: Analysis, split: str) -> Panel:
     """The primary measure at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
-    what nothing beats at both. Entries far below the others are only listed, so that the others can be told apart."""
+    what nothing beats at both. Entries far below the others are only listed, so that the others can be told apart, and
+    those for which there is no room are points without a rank."""
 
     ranking = analysis.rankings[split]
     points = 100 * np.array([ranked.point for ranked in ranking])
-    shown = (points > np.median(points, axis=0) - FAR_BELOW).all(axis=1)
+    near = (points > np.median(points, axis=0) - FAR_BELOW).all(axis=1)
+    hidden = set(analysis.hidden)
+    crowd = np.array([ranked.entry in hidden for ranked in ranking])
+    listed = [
+        (rank, ranked, x, y, is_near)
+        for rank, (ranked, (x, y), is_near) in enumerate(zip(ranking, points, near, strict=True), 1)
+        if ranked.entry not in hidden
+    ]
     names = [
-        f"{rank}  {ranked.entry.label}" + ("" if is_shown else f" (at {x:.0f}, {y:.0f})")
-        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, points, shown, strict=True), 1)
+        f"{rank}  {ranked.entry.label}" + ("" if is_near else f" (at {x:.0f}, {y:.0f})")
+        for rank, ranked, x, y, is_near in listed
     ]
 
     def draw(axes: Axes) -> None:
-        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, points, strict=True), 1):
+        if crowd.any():
+            axes.plot(*points[crowd & near].T, ".", ms=2.5, color=MUTED, alpha=0.5, zorder=1)
+        for line, (name, (rank, ranked, x, y, is_near)) in enumerate(zip(names, listed, strict=True)):
             colour = colour_of(analysis, ranked.entry.branch)
-            if shown[rank - 1]:
+            if is_near:
                 axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
                 axes.annotate(f"{rank}", xy=(x, y), ha="center", va="center", color="white", fontsize=6.5, zorder=4)
             axes.annotate(
                 name,
-                xy=(1.05, 1 - (rank - 0.5) / max(len(ranking), 8)),
+                xy=(1.05, 1 - (line + 0.5) / max(len(listed), 8)),
                 xycoords="axes fraction",
                 va="center",
                 color=colour,
@@ -197,7 +207,7 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
 
     def draw(axes: Axes) -> None:
         ends = []
-        for entry in analysis.entries:
+        for entry in analysis.shown:
             points = [
                 (step, found)
                 for step, split in enumerate(rungs)
@@ -227,7 +237,7 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
 
     def draw(axes: Axes) -> None:
         ends = []
-        for branch in analysis.first.branches:
+        for branch in analysis.drawn:
             points = [
                 (analysis.compute(entry, axis), found)
                 for entry in analysis.curve(branch)
@@ -264,33 +274,32 @@ def rates(analysis: Analysis, split: str, decoding: str, measure: str, title: st
     """One measure of every entry with its interval, one row an entry."""
 
     def draw(axes: Axes) -> None:
-        for row, entry in enumerate(analysis.entries):
+        for row, entry in enumerate(analysis.shown):
             found = analysis.rate(entry, split, decoding, measure)
             if found is not None:
                 colour = colour_of(analysis, entry.branch)
                 axes.plot([100 * found.low, 100 * found.high], [row] * 2, color=colour, lw=1.4)
                 axes.plot(100 * found.value, row, "o", ms=6, color=colour)
-        axes.set_yticks(range(len(analysis.entries)), [entry.label for entry in analysis.entries])
+        axes.set_yticks(range(len(analysis.shown)), [entry.label for entry in analysis.shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.set_ylim(len(analysis.entries) - 0.5, -0.5)
+        axes.set_ylim(len(analysis.shown) - 0.5, -0.5)
         axes.set_xlim(-3, 103)
         axes.set_xlabel("%")
 
-    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries))
+    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown))
 
 
 def outcome_fills(analysis: Analysis) -> dict[str, str]:
     """The outcomes that occur, best first, each with its fill."""
     names = load_task(analysis.first.study["task"]["name"]).outcomes
-    occur = {name for run in analysis.runs for of in run.summaries for name in (*of.first, *of.final)}
-    return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in occur}
+    return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in analysis.outcomes}
 
 
 def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel:
     """Shares of outcomes of every entry as stacked bars; `share` is `first` or `final`."""
 
     def draw(axes: Axes) -> None:
-        entries = [entry for entry in analysis.entries if analysis.summaries(entry, split, decoding)]
+        entries = [entry for entry in analysis.shown if analysis.summaries(entry, split, decoding)]
         for row, entry in enumerate(entries):
             shares = pool(analysis.summaries(entry, split, decoding), share)
             left = 0.0
@@ -319,9 +328,9 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
     return Panel(
         f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}",
         draw,
-        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries),
+        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown),
     )
 
 
 def _longest(analysis: Analysis) -> int:
-    return max(len(branch.label) for branch in analysis.first.branches)
+    return max(len(branch.label) for branch in analysis.drawn)
