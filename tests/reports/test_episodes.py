@@ -1,6 +1,6 @@
 """The sample of episodes that the page carries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +86,27 @@ def test_a_task_that_draws_has_each_map_once(small: Run, monkeypatch: pytest.Mon
     maps = sampled_episodes(small, small.branches)[0]["maps"]
     assert set(maps) == {f"{split} {index}" for split in ("id", "rule_ood") for index in range(4)}
     assert maps["id 3"] == "<svg>id, 3</svg>"
+
+
+def test_only_the_branches_that_are_asked_for_are_read(small: Run) -> None:
+    whole, _ = sampled_episodes(small, small.branches)
+    data, _ = sampled_episodes(small, small.branches[1:3])
+    labels = [branch.label for branch in small.branches[1:3]]
+    assert data["episodes"] and [e[:3] for e in data["episodes"]] == [
+        e[:3] for e in whole["episodes"] if e[0] in labels
+    ]
+
+
+def test_no_more_than_the_episodes_of_a_seed_are_held() -> None:
+    read = []
+
+    def records() -> Iterator[dict[str, Any]]:
+        for seed in range(3):
+            for index in (1, 0, 1):
+                read.append(seed)
+                yield {"seed": seed, "problem": {"index": index}}
+
+    groups = episodes._by_problem(records())
+    assert [len(next(groups)), len(next(groups))] == [1, 2]
+    assert max(read) <= 1
+    assert [len(group) for group in groups] == [1, 2, 1, 2]

@@ -59,8 +59,9 @@ def marker_of(analysis: Analysis, branch: str) -> str:
 
 
 def is_solid(analysis: Analysis, branch: str) -> bool:
-    """Lines of controls are thin and dashed, all others are solid."""
-    return branch not in analysis.compare.controls
+    """Lines of controls are thin and dashed, and in a crowd all but those that the study is about; others are solid."""
+    part = analysis.compare.part(branch)
+    return part in ("supervised", "reinforced") if analysis.hidden else part != "control"
 
 
 class Side(NamedTuple):
@@ -73,7 +74,10 @@ class Side(NamedTuple):
 
 
 def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
-    """One measure (x) against another (y) of every branch through its checkpoints."""
+    """One measure (x) against another (y) of every branch through its checkpoints. In a crowd only the branches that
+    the study is about are named, since other names would stand far from their lines."""
+
+    named = [branch for branch in analysis.drawn if not analysis.hidden or is_solid(analysis, branch.name)]
 
     def point(entry: Entry) -> tuple[Interval, Interval] | None:
         x, y = (analysis.rate(entry, side.split, side.decoding, side.measure) for side in (across, up))
@@ -112,7 +116,8 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
-            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
+            if branch in named:
+                drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
         early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
         if early and (at := point(early)):
             spot = 100 * at[0].value, 100 * at[1].value
@@ -138,7 +143,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
         )
         label_points(axes, drawn, PANEL[1])
 
-    return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(title, draw, right=WIDTH_OF_LETTER * max((len(branch.label) for branch in named), default=0))
 
 
 def _widen(axes: Axes) -> None:
@@ -233,7 +238,8 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
-    """One measure of every branch against its training compute, with its interval as a band."""
+    """One measure of every branch against its training compute, with its interval as a band; in a crowd only those that
+    the study is about have bands."""
 
     def draw(axes: Axes) -> None:
         ends = []
@@ -250,7 +256,8 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
             values, lows, highs = (
                 [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
             )
-            axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if solid else 0.07, lw=0)
+            if solid or not analysis.hidden:
+                axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if solid else 0.07, lw=0)
             axes.plot(
                 xs,
                 values,

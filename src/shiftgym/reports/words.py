@@ -236,7 +236,8 @@ def shown(analysis: "Analysis") -> str | None:
     return (
         f"There are {len(run.branches) - 1:,} {run.nouns} beside {run.beginning}. Figures, secondary tables and "
         f"episodes show {len(analysis.drawn) - 1}: those that the study is about, then controls, then others, the best "
-        f"first by {primary(analysis, split)}, on {split}. results.jsonl has the rows of all."
+        f"first by {primary(analysis, split)}, on {split}. These are chosen on the problems that they are reported on, "
+        "so a part of their lead is chance. results.jsonl has the rows of all."
     )
 
 
