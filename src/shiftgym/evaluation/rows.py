@@ -130,7 +130,7 @@ class Cube:
             spent = np.full((shape[0], shape[1], shape[4]), np.nan)
             spent[codes[0], codes[1], codes[4]] = _column(rows, name)
             compute[name] = spent
-        dealt = ~np.isnan(values["success"]).all(axis=(0, 1, 4))
+        dealt: NDArray[np.bool_] = np.asarray(~np.isnan(values["success"]).all(axis=(0, 1, 4)))
         return cls(**axes, values=values, compute=compute, dealt=dealt)
 
     def checkpoints(self, branch: str) -> list[float]:
