@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
+from typing import Self
 
-from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.base import Call, Job, State, Watch
+from shiftgym.errors import ConfigError
 from shiftgym.gpus import VISIBLE, Gpu
+from shiftgym.placement import Placement
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """Read by torch when it is imported, so it must stand in the environment before a child starts. oneDNN caches
@@ -43,6 +46,12 @@ class LocalEngine:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([*imports])
 
+    @classmethod
+    def connect(cls, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None) -> Self:
+        if address is not None:
+            raise ConfigError(f"address {address!r}: the engine local has no cluster; choose ray with it")
+        return cls(workers=workers, imports=imports, gpus=placement.gpus())
+
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         running: dict[str, ForkServerProcess] = {}
@@ -55,6 +64,7 @@ class LocalEngine:
                             states[name] = "done" if process.exitcode == 0 else "failed"
                             del running[name]
                             slots.give_back(name)
+                    watch(states)
                     for job in jobs:
                         needed = states[job.needs] if job.needs is not None else "done"
                         if states[job.name] == "waiting" and needed in ("failed", "skipped"):
@@ -74,7 +84,7 @@ class LocalEngine:
                 process.join()
 
     def _start(self, job: Job, gpu: str | None) -> ForkServerProcess:
-        process = self._context.Process(target=_child, args=(job, gpu), name=job.name)
+        process = self._context.Process(target=_child, args=(job.begin(), gpu), name=job.name)
         process.start()
         return process
 
@@ -111,17 +121,17 @@ class _Slots:
             self._free[self.held.pop(name)] += self._shares.pop(name)
 
 
-def _child(job: Job, gpu: str | None) -> None:
+def _child(call: Call, gpu: str | None) -> None:
     if gpu is not None:
         # CUDA reads this when it is initialised, which nothing has done yet.
         os.environ[VISIBLE] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its children.
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("a", buffering=1) as log:
+    call.log.parent.mkdir(parents=True, exist_ok=True)
+    with call.log.open("a", buffering=1) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    job.work(*job.args)
+    call.work(*call.args)
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from shiftgym.engines.base import Engine, Job, State, gpu_share, load_engine
+from shiftgym.engines.base import Call, Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, write_text
 from shiftgym.gpus import gpu_environment, in_words
@@ -117,7 +117,7 @@ def engine(workers: int | None, placement: Placement) -> Engine:
     Raises:
         ConfigError: this machine has no such device.
     """
-    return load_engine("local", workers=workers, imports=IMPORTED, gpus=placement.gpus())
+    return load_engine("local", workers=workers, imports=IMPORTED, placement=placement)
 
 
 def in_own_process(work: Callable[..., None], *args: Any, where: Engine) -> Any:
@@ -128,7 +128,7 @@ def in_own_process(work: Callable[..., None], *args: Any, where: Engine) -> Any:
     """
     with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
         out, log = Path(scratch) / "found.json", Path(scratch) / "printed.txt"
-        job = Job("measure", work, (*args, out), log, gpus=gpu_share(where))
+        job = Job("measure", lambda: Call(work, (*args, out), log), gpus=gpu_share(where))
         if where.run([job], watch=lambda _: None)[job.name] != "done":
             raise ConfigError(f"the study cannot start: {cause(log)}")
         return read_json(out)
@@ -170,7 +170,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
 
 def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State], gpus: float) -> Job:
     needs = None if branch.start in done else branch.start
-    return Job(branch.title, run_branch, (study, branch, folder), branch.folder(folder).log, needs, gpus)
+    call = Call(run_branch, (study, branch, folder), branch.folder(folder).log)
+    return Job(branch.title, lambda: call, needs, gpus=gpus)
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
