@@ -5,7 +5,8 @@
     ├── DataError          an input file that cannot be read as what it should be
     └── TrainingStopped    training or generation that would only produce garbage from here on (NaN)
 
-Anything else that is raised is a bug and keeps its traceback.
+`PeerLost` is neither a user's error nor a bug: another process of the same branch is gone, and the branch is started
+again. Anything else that is raised is a bug and keeps its traceback.
 """
 
 
@@ -23,3 +24,8 @@ class DataError(ShiftgymError):
 
 class TrainingStopped(ShiftgymError):
     """A loss, gradient, weight or logit is no longer finite, so training or generation was stopped."""
+
+
+class PeerLost(Exception):
+    """Another rank of this branch is gone, so this one cannot go on. What is lost can be done again from the last
+    checkpoint."""

@@ -29,7 +29,7 @@ def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str
 def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
     study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
     with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
-        run_branch(study, plan(study)[0], tmp_path)
+        run_branch(study, plan(study)[0], tmp_path, plan(study)[0].folder(tmp_path))
 
 
 def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
@@ -45,7 +45,7 @@ def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
     monkeypatch.setattr("shiftgym.studies.branch.evaluate", overflowing)
     study = load_study(faulty_file)
     start = plan(study)[0]
-    run_branch(study, start, tmp_path)
+    run_branch(study, start, tmp_path, start.folder(tmp_path))
     done = json.loads(start.folder(tmp_path).done.read_text())
     assert done["state"] == "stopped"
     assert done["message"].startswith("step 1, evaluation: a logit is not finite")

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
-def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
+def run_branch(study: Study, branch: PlannedBranch, run: Path, folder: BranchFolder) -> None:
     """Carry out `branch`, or what is left of it.
+
+    Args:
+        run: the run folder, in which the branch that this one starts from is published.
+        folder: what this process writes to, with what is done already.
 
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
     """
@@ -42,7 +46,6 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path) -> None:
     from shiftgym.training.checkpoints import existing
     from shiftgym.training.trainer import prepare_model, train
 
-    folder = branch.folder(run)
     source = study.model
     if branch.start is not None:
         assert not isinstance(branch.table, Init)

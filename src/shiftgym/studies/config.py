@@ -138,6 +138,9 @@ class Study(_Setup):
     """Seeds of post-training; every branch runs once for each."""
     compare: Compare = Compare()
     """What is compared. Keys that follow from the rest of the file may be left out."""
+    restarts: int = Field(2, ge=0)
+    """How often a branch is started again from its last checkpoint when its process or its machine was lost. An error
+    of its own ends it at once."""
     evaluation: EvaluationTable
     """What every checkpoint is tested on."""
     probes: Probes | None = None
@@ -242,7 +245,7 @@ class Training(_Setup):
         _known_splits("recipe", self.recipe, self.splits)
 
 
-PLACED = ("device", "attention", "gradient_checkpointing")
+PLACED = ("device", "attention", "gradient_checkpointing", "restarts")
 """Keys that say where and how a study is computed, but not what. Nor does `tokens_per_pass` of a recipe."""
 
 
