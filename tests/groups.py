@@ -29,8 +29,8 @@ class Group:
         self._folder = folder
         self.processes: list[BaseProcess] = []
         for rank in range(count):
-            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            environment = {name: str(value) for name, value in place.items()}
+            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
+            environment = {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}}
             one: BaseProcess = _context.Process(target=_rank, args=(environment, folder / f"{rank}.txt", work, args))
             one.start()
             self.processes.append(one)
@@ -67,7 +67,11 @@ def _rank(environment: dict[str, str], log: Path, work: Callable[..., None], arg
     with log.open("a", buffering=1) as printed:
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
+    import time
+
+    a = time.time()
     work(*args)
+    print("CPU", time.process_time(), time.time() - a)
 
 
 def run_group(count: int, work: Callable[..., None], *args: Any, folder: Path) -> None:

@@ -152,7 +152,7 @@ def test_models_of_this_machine_get_gpus_and_endpoints_none(
         folder = tmp_path / str(len([*tmp_path.iterdir()]))
         with pytest.raises(ConfigError, match="BASE could not answer"):
             carry_out(judging, folder, QUIET, workers=workers)
-        return [(job.gpus, job.args[0].study.device) for job in jobs]
+        return [(job.gpus, job.begin().args[0].study.device) for job in jobs]
 
     model, endpoint = "points-0", "http://127.0.0.1:1/v1#served"
     assert asked(model, endpoint) == [(1.0, "cuda"), (0.0, "cuda")]

@@ -5,28 +5,43 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from shiftgym.engines.base import Job, State, gpu_share
+from shiftgym.engines.base import Call, Job, State, gpu_share
 from shiftgym.engines.local import FORKED, ONE_THREAD, LocalEngine
+from shiftgym.errors import ConfigError
 from shiftgym.gpus import Gpu
+from shiftgym.placement import Placement
 
 SLEEPER = """
 import time
 from pathlib import Path
-from shiftgym.engines.base import Job
+from shiftgym.engines.base import Call, Job
 from shiftgym.engines.local import LocalEngine
-job = Job("sleep", time.sleep, (60,), Path("log.txt"))
+job = Job("sleep", lambda: Call(time.sleep, (60,), Path("log.txt")))
 LocalEngine(workers=1, imports=()).run([job], watch=lambda _: None)
 """
 
 
+def job(
+    name: str,
+    work: Callable[..., object],
+    args: tuple[object, ...],
+    log: Path,
+    *,
+    needs: str | None = None,
+    gpus: float = 0.0,
+) -> Job:
+    return Job(name, lambda: Call(work, args, log), needs, gpus=gpus)
+
+
 def test_a_job_runs_with_one_thread_and_prints_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "log.txt"
-    echo = Job("echo", os.system, ("echo threads $OMP_NUM_THREADS",), log)
+    echo = job("echo", os.system, ("echo threads $OMP_NUM_THREADS",), log)
     assert LocalEngine(workers=1, imports=()).run([echo], watch=lambda _: None) == {"echo": "done"}
     assert log.read_text() == "threads 1\n"
 
@@ -35,18 +50,18 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
     names = list(ONE_THREAD | FORKED)
     monkeypatch.setenv(names[0], "7")
     monkeypatch.delenv(names[1], raising=False)
-    LocalEngine(workers=1, imports=()).run([Job("nothing", print, (), tmp_path / "log.txt")], watch=lambda _: None)
+    LocalEngine(workers=1, imports=()).run([job("nothing", print, (), tmp_path / "log.txt")], watch=lambda _: None)
     assert os.environ[names[0]] == "7"
     assert names[1] not in os.environ
 
 
 def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:
     jobs = [
-        Job("last", print, (), tmp_path / "last.txt", needs="after bad"),
-        Job("bad", int, ("no number",), tmp_path / "bad.txt"),
-        Job("good", print, (), tmp_path / "good.txt"),
-        Job("after bad", print, (), tmp_path / "after_bad.txt", needs="bad"),
-        Job("after good", print, (), tmp_path / "after_good.txt", needs="good"),
+        job("last", print, (), tmp_path / "last.txt", needs="after bad"),
+        job("bad", int, ("no number",), tmp_path / "bad.txt"),
+        job("good", print, (), tmp_path / "good.txt"),
+        job("after bad", print, (), tmp_path / "after_bad.txt", needs="bad"),
+        job("after good", print, (), tmp_path / "after_good.txt", needs="good"),
     ]
     states = LocalEngine(workers=2, imports=()).run(jobs, watch=lambda _: None)
     assert states == {"bad": "failed", "good": "done", "after bad": "skipped", "after good": "done", "last": "skipped"}
@@ -55,7 +70,7 @@ def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:
 
 def test_no_more_workers_than_asked_for(tmp_path: Path) -> None:
     seen: list[dict[str, State]] = []
-    jobs = [Job(f"job {number}", print, (), tmp_path / "log.txt") for number in range(3)]
+    jobs = [job(f"job {number}", print, (), tmp_path / "log.txt") for number in range(3)]
     LocalEngine(workers=1, imports=()).run(jobs, watch=lambda states: seen.append(dict(states)))
     assert max(list(states.values()).count("running") for states in seen) == 1
     assert set(seen[-1].values()) == {"done"}
@@ -71,7 +86,7 @@ def test_children_end_when_watching_fails(tmp_path: Path) -> None:
 
     before = set(psutil.Process().children())
     with pytest.raises(KeyboardInterrupt):
-        LocalEngine(workers=1, imports=()).run([Job("sleep", time.sleep, (60,), tmp_path / "log.txt")], watch=interrupt)
+        LocalEngine(workers=1, imports=()).run([job("sleep", time.sleep, (60,), tmp_path / "log.txt")], watch=interrupt)
     left = [child for child in psutil.Process().children() if child not in before]
     assert all("resource_tracker" in " ".join(child.cmdline()) for child in left)
 
@@ -96,11 +111,11 @@ def tell(name: str, folder: Path, seconds: float, gpus: float = 1.0) -> Job:
     """A job that prints the GPU that it sees, when it begins and when it ends."""
     times = "import os, time; t = time.monotonic"
     code = f"{times}; b = t(); time.sleep({seconds}); print(os.environ.get('CUDA_VISIBLE_DEVICES') or 'none', b, t())"
-    return Job(name, subprocess.check_call, ([sys.executable, "-c", code],), folder / f"{name}.txt", gpus=gpus)
+    return job(name, subprocess.check_call, ([sys.executable, "-c", code],), folder / f"{name}.txt", gpus=gpus)
 
 
-def told(job: Job) -> tuple[str, float, float]:
-    gpu, began, ended = job.log.read_text().split()
+def told(log: Path) -> tuple[str, float, float]:
+    gpu, began, ended = log.read_text().split()
     return gpu, float(began), float(ended)
 
 
@@ -116,7 +131,7 @@ def test_each_job_has_a_gpu_of_its_own_or_its_share_of_one(
     engine = LocalEngine(workers=workers, imports=(), gpus=two_gpus())
     jobs = [tell(f"job {number}", tmp_path, 0.6, gpu_share(engine)) for number in range(5)]
     assert set(engine.run(jobs, watch=lambda _: None).values()) == {"done"}
-    seen = [told(job) for job in jobs]
+    seen = [told(tmp_path / f"{job.name}.txt") for job in jobs]
     # Slots are given back: five jobs ran on the two.
     assert {gpu for gpu, _, _ in seen} == ({"3"} if workers == 1 else {"3", "GPU-5"})
     for name in ("3", "GPU-5"):
@@ -129,14 +144,14 @@ def test_each_job_has_a_gpu_of_its_own_or_its_share_of_one(
 
 def test_a_failed_job_gives_its_gpu_back(tmp_path: Path) -> None:
     engine = LocalEngine(workers=None, imports=(), gpus=two_gpus()[:1])
-    jobs = [Job("bad", int, ("no number",), tmp_path / "bad.txt", gpus=1.0), tell("good", tmp_path, 0)]
+    jobs = [job("bad", int, ("no number",), tmp_path / "bad.txt", gpus=1.0), tell("good", tmp_path, 0)]
     assert engine.run(jobs, watch=lambda _: None) == {"bad": "failed", "good": "done"}
 
 
 def test_a_job_that_asks_for_no_gpu_gets_none(tmp_path: Path) -> None:
-    job = tell("alone", tmp_path, 0, gpus=0.0)
-    LocalEngine(workers=None, imports=(), gpus=two_gpus()).run([job], watch=lambda _: None)
-    assert told(job)[0] == "none"
+    alone = tell("alone", tmp_path, 0, gpus=0.0)
+    LocalEngine(workers=None, imports=(), gpus=two_gpus()).run([alone], watch=lambda _: None)
+    assert told(tmp_path / "alone.txt")[0] == "none"
 
 
 @pytest.mark.parametrize(("gpus", "share"), [([], 1.0), (two_gpus(), 2.0)])
@@ -151,3 +166,8 @@ def test_workers_share_gpus_evenly() -> None:
     }
     assert shares == {None: 1, 1: 1, 2: 1, 3: 0.5, 6: 1 / 3}
     assert gpu_share(LocalEngine(workers=3, imports=(), gpus=())) == 0
+
+
+def test_an_address_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"address '10.0.0.1:6379': the engine local has no cluster"):
+        LocalEngine.connect(workers=1, imports=(), placement=Placement(device="cpu"), address="10.0.0.1:6379")

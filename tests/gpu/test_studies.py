@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 
 from shiftgym import load_study, run_study
-from shiftgym.engines.base import Job, gpu_share
+from shiftgym.engines.base import Call, Job, gpu_share
 from shiftgym.placement import Placement
 from shiftgym.studies import run
 
@@ -51,7 +52,11 @@ def test_a_job_sees_one_gpu_and_its_parent_leaves_cuda_alone(tmp_path):
     where = run.engine(2, Placement(device="cuda"))
     code = "import torch; torch.zeros(1).cuda(); print(torch.cuda.device_count())"
     jobs = [
-        Job(name, subprocess.check_call, ([sys.executable, "-c", code],), tmp_path / name, gpus=gpu_share(where))
+        Job(
+            name,
+            partial(Call, subprocess.check_call, ([sys.executable, "-c", code],), tmp_path / name),
+            gpus=gpu_share(where),
+        )
         for name in ("one", "two")
     ]
     assert set(where.run(jobs, watch=lambda _: None).values()) == {"done"}

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from shiftgym.candidates.answering import Answering
 from shiftgym.candidates.find import Candidate, find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
 from shiftgym.candidates.verdicts import finish
-from shiftgym.engines.base import Engine, Job, gpu_share
+from shiftgym.engines.base import Call, Engine, Job, gpu_share
 from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
@@ -24,7 +25,8 @@ from shiftgym.models.resolve import check_named
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import engine, environment, last_words, only_one, placed
+from shiftgym.studies.logs import last_words
+from shiftgym.studies.run import engine, environment, only_one, placed
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
@@ -142,9 +144,7 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
     jobs = [
         Job(
             title,
-            answer,
-            (portable, one.candidate, one.checkpoint, folder),
-            one.folder(folder).log,
+            partial(Call, answer, (portable, one.candidate, one.checkpoint, folder), one.folder(folder).log),
             needs=None if title == first else first,
             gpus=gpu_share(where) if _loads(one.candidate) or judging.study.probes is not None else 0.0,
         )
@@ -156,7 +156,7 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
     with AnsweredDisplay(files, total, console) as shown:
         states = where.run(jobs, watch=shown.show)
     return {
-        job.name: "BASE could not answer" if states[job.name] == "skipped" else last_words(job.log)
-        for job in jobs
-        if states[job.name] != "done"
+        title: "BASE could not answer" if states[title] == "skipped" else last_words(one.folder(folder).log)
+        for title, one in todo.items()
+        if states[title] != "done"
     }

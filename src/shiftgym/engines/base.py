@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from shiftgym.gpus import Gpu
+from shiftgym.placement import Placement
 
 State = Literal["waiting", "running", "done", "failed", "skipped"]
 """`skipped`: the job that it needs failed."""
@@ -22,20 +23,43 @@ ENGINES = {"local": "shiftgym.engines.local:LocalEngine"}
 """The class of each engine. It is text, so that naming one does not import the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One call in a process of its own."""
+LOST = 75
+"""The exit code of a process that ends because another rank of its job is gone, or its machine will be (EX_TEMPFAIL of
+sysexits.h). The job is then started again, as after a kill."""
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call in a process of its own, which may be on another machine."""
+
     work: Callable[..., None]
     """A function of a module (the process imports it by name). It fails by raising."""
     args: tuple[Any, ...]
     log: Path
-    """Where everything that the job prints goes; a failure ends it with a traceback."""
+    """Where everything that the call prints goes; a failure ends it with a traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that is started once, and again where its process or its machine was lost. What it takes is of one rank."""
+
+    name: str
+    begin: Callable[[], Call]
+    """Called here, each time that the job is started; so every start can have a folder of its own."""
     needs: str | None = None
     """Name of the job that must be done before this one starts."""
+    cpus: float = 1.0
+    """Cores that it keeps busy."""
     gpus: float = 0.0
     """What it takes of a GPU: 1 is a whole one, 0.5 half of one. It sees no other GPU, and this one as `cuda`."""
+    memory: int = 0
+    """Bytes of main memory; 0 where nobody knows."""
+    ranks: int = 1
+    """Processes that make the same call together. Each finds its place as under torchrun, in the environment: `RANK`,
+    `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`. They start together and end together. What rank N prints
+    goes to `log-rank-N.txt` beside the log of rank 0."""
+    restarts: int = 0
+    """How often it is started again after a loss. An exception of its own fails it at once."""
 
 
 class Engine(Protocol):
@@ -46,14 +70,19 @@ class Engine(Protocol):
     threads: int
     """Threads of each job."""
     gpus: Sequence[Gpu]
-    """The GPUs that jobs may be given."""
+    """The GPUs that jobs may be given; none where all jobs run on the CPU."""
 
-    def __init__(self, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu]) -> None:
+    @classmethod
+    def connect(cls, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None) -> Self:
         """
         Args:
             workers: most jobs at the same time; None: as many as there are GPUs, or room on the CPU.
             imports: modules that nearly every job imports, so that an engine may import them once for all.
-            gpus: those that jobs may be given; none where all jobs run on the CPU.
+            placement: where models run.
+            address: of a cluster, for an engine that has one.
+
+        Raises:
+            ConfigError: there is no such device, or nothing at this address.
         """
         ...
 
@@ -64,7 +93,7 @@ class Engine(Protocol):
         ended; they also end when this process is killed.
 
         Args:
-            watch: called about twice a second, and once at the end.
+            watch: called after jobs have ended, before those that need them start, and about twice a second.
         """
         ...
 
@@ -74,8 +103,10 @@ def gpu_share(engine: Engine) -> float:
     return 1 / math.ceil(engine.workers / len(engine.gpus)) if engine.gpus else 0.0
 
 
-def load_engine(name: str, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu] = ()) -> Engine:
-    """The engine called `name` in `ENGINES`; the arguments are those of `Engine`."""
+def load_engine(
+    name: str, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None = None
+) -> Engine:
+    """The engine called `name` in `ENGINES`; the arguments are those of `Engine.connect`."""
     module, _, kind = ENGINES[name].partition(":")
     engine: type[Engine] = getattr(import_module(module), kind)
-    return engine(workers=workers, imports=imports, gpus=gpus)
+    return engine.connect(workers=workers, imports=imports, placement=placement, address=address)

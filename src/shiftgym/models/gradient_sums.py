@@ -9,37 +9,56 @@ A pass that runs out of memory on one rank cannot be made again in halves, since
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from shiftgym.models.microbatches import Pass, padded_tokens
+from shiftgym.models.microbatches import Pass, columns
 from shiftgym.models.parallel import Ranks
 from shiftgym.models.sharding import is_part, local_tensor, whole_tensor
 
 
-def dealt(passes: Sequence[Pass], ranks: Ranks) -> list[tuple[Pass, float]]:
-    """The passes that this rank runs, as many as every other, and the weight of each: 1, or 0 for one that only keeps
-    the others company. Such a pass adds nothing to a gradient and is not charged.
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """What one rank does in one round."""
+
+    rows: Pass
+    width: int
+    """The columns that they are padded to: those of the pass that they were cut from. So the ranks together compute,
+    and are charged, what one process would."""
+    weight: float
+    """1, or 0 if the rows only keep the other ranks company. Such a pass adds nothing to a gradient and is not
+    charged."""
+
+    @property
+    def tokens(self) -> int:
+        """Padding included."""
+        return len(self.rows) * self.width
+
+
+def dealt(passes: Sequence[Pass], ranks: Ranks) -> list[Dealt]:
+    """The passes that this rank runs, as many as every other.
 
     Large passes are cut in two until each rank has one of each round. In a round either all show pictures or none does,
     since an encoder's weights have gradients only where there are some.
     """
+    whole = [Dealt(rows, columns(rows), 1.0) for rows in passes]
     if ranks.alone:
-        return [(rows, 1.0) for rows in passes]
-    found: list[tuple[Pass, float]] = []
+        return whole
+    found: list[Dealt] = []
     for shown in (False, True):
-        alike = [rows for rows in passes if _shows(rows) is shown]
-        while len(alike) % ranks.count and any(len(rows) > 1 for rows in alike):
-            largest = max((rows for rows in alike if len(rows) > 1), key=padded_tokens)
-            at, half = alike.index(largest), len(largest) // 2
-            alike[at : at + 1] = [largest[:half], largest[half:]]
+        alike = [each for each in whole if _shows(each.rows) is shown]
+        while len(alike) % ranks.count and any(len(each.rows) > 1 for each in alike):
+            largest = max((each for each in alike if len(each.rows) > 1), key=lambda each: each.tokens)
+            at, half = alike.index(largest), len(largest.rows) // 2
+            alike[at : at + 1] = [replace(largest, rows=rows) for rows in (largest.rows[:half], largest.rows[half:])]
         # Passes of a round wait for each other, so they are of about the same size.
-        alike.sort(key=padded_tokens)
+        alike.sort(key=lambda each: each.tokens)
         for start in range(0, len(alike), ranks.count):
             together = alike[start : start + ranks.count]
             mine = ranks.rank < len(together)
-            found.append((together[ranks.rank] if mine else alike[0], float(mine)))
+            found.append(together[ranks.rank] if mine else replace(alike[0], weight=0.0))
     return found
 
 

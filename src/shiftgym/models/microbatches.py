@@ -62,7 +62,12 @@ Pass = list[Tree]
 
 def padded_tokens(rows: Pass) -> int:
     """Tokens of these rows, padding included."""
-    return len(rows) * max(map(len, rows))
+    return len(rows) * columns(rows)
+
+
+def columns(rows: Pass) -> int:
+    """What these rows are padded to."""
+    return max(map(len, rows))
 
 
 def passes(
@@ -119,6 +124,7 @@ def collate(
     pictures: Pictures | None = None,
     *,
     plain: bool = False,
+    width: int | None = None,
 ) -> Microbatch:
     """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
@@ -126,7 +132,7 @@ def collate(
 
     Args:
         pictures: those that the conversations contain.
-        plain: see `Packed.of`.
+        plain, width: see `Packed.of`.
     """
     predictors: list[tuple[int, int]] = []
     attempts: list[tuple[int, int]] = []
@@ -158,7 +164,7 @@ def collate(
         flat([value for row in rows for value in row.reference]),
         flat([value for row in rows for value in row.returns]),
     )
-    packed = Packed.of(trees, device, pictures, plain=plain)
+    packed = Packed.of(trees, device, pictures, plain=plain, width=width)
     first, second, answers, first_attempt, second_attempt, *values = (each.to(device) for each in made)
     weights, logprobs, reference, returns = values
     return Microbatch(

@@ -195,10 +195,14 @@ class Player:
             order = in_order_of_appearance([each.ids for each in conversations])
         return passes(conversations, tokens, trees=path.trees, pictures=pictures, plain=not path.fast, order=order)
 
-    def collated(self, rows: Pass, conversations: list[Conversation]) -> Microbatch:
-        """One of the passes of these conversations."""
+    def collated(self, rows: Pass, conversations: list[Conversation], width: int | None = None) -> Microbatch:
+        """One of the passes of these conversations.
+
+        Args:
+            width: see `Packed.of`.
+        """
         device, pictures = self.model.device, self.chat_format.pictures
-        return collate(rows, conversations, device, pictures, plain=not self.path.fast)
+        return collate(rows, conversations, device, pictures, plain=not self.path.fast, width=width)
 
     def halve(self, rows: Pass, told: str) -> None:
         """Make passes half as large as this one, which ran out of memory.

@@ -103,15 +103,22 @@ class Packed:
 
     @classmethod
     def of(
-        cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None, *, plain: bool = False
+        cls,
+        trees: Sequence[Tree],
+        device: torch.device,
+        pictures: Pictures | None = None,
+        *,
+        plain: bool = False,
+        width: int | None = None,
     ) -> "Packed":
         """Pack rows.
 
         Args:
             pictures: those that the tokens stand for; None for a text model.
             plain: no row branches, and the model is given what its own processor would give it, positions not among it.
+            width: the columns that there are to be; by default as many as the longest row has.
         """
-        width = max(map(len, trees))
+        width = width or max(map(len, trees))
         visible = None
         if any(len(tree.members) > 1 for tree in trees):
             visible = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
