@@ -11,6 +11,7 @@ ONE = Footprint(
     shared=Held(weights=20, copies=10, gradients=2, optimizer=4),
     own=Held(weights=1, copies=1, gradients=1, optimizer=1),
     layers=7,
+    stepped=0,
     activations=30,
     logits=5,
     one=6,
