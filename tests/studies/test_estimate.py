@@ -58,7 +58,7 @@ def test_what_cannot_be_measured_is_told(tiny_file: Path) -> None:
         load_study(tiny_file),
         {"activations": 0, "logits": 0, "one": 0, "row": 1, "rows": 1, "layers": 0, "stepped": 0},
     )
-    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), **sizes)
+    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), row=1, rows=1, **sizes)
     room = Room("cuda", "a device", 18)
     found = MemoryPlan({"sft": one.over(2)}, True, room)
     assert "does not fit one device" in str(_unmeasured(study, found, None)), "over its ranks it does"
