@@ -219,7 +219,7 @@ def _checkpoint_seconds(study: Study, policy: "tuple[PreTrainedModel, ChatFormat
         shorter = {"evaluation": evaluation.model_copy(update={"max_new_tokens": tokens})}
         small, of_start = study.model_copy(update=fewer | shorter), plan(study)[0]
         subject = make_subject(small, of_start, *policy, task)
-        make_probe(small, of_start, subject, task).measure(subject)
+        make_probe(small, of_start, subject, task, range(problems)).measure(subject)
 
     start, each = _costs(probed, evaluation.max_new_tokens)
     return seconds + start + each * probes.problems
