@@ -54,10 +54,7 @@ def test_ranks_share_the_work(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_cannot_be_measured_is_told(tiny_file: Path) -> None:
-    study, sizes = (
-        load_study(tiny_file),
-        {"activations": 0, "logits": 0, "one": 0, "row": 1, "rows": 1, "layers": 0, "stepped": 0},
-    )
+    study, sizes = load_study(tiny_file), dict.fromkeys(("layers", "stepped", "activations", "logits", "one"), 0)
     one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), row=1, rows=1, **sizes)
     room = Room("cuda", "a device", 18)
     found = MemoryPlan({"sft": one.over(2)}, True, room)

@@ -10,7 +10,7 @@ from shiftgym.models.lora import linear_sizes, targeted
 from shiftgym.models.optimizers import Name, state_bytes
 from shiftgym.models.parts import freeze
 from shiftgym.models.precision import training_dtype
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.prefixes import decoder_config, decoder_layers
 from shiftgym.models.value import ValueHead
 from shiftgym.training.footprint import Footprint, Held
 from shiftgym.training.settings import LoraSettings, TrainingSettings
@@ -108,9 +108,7 @@ def _gathered(model: PreTrainedModel, *, with_gradients: bool) -> int:
         found = sum(weight.nbytes for weight in weights)
         return found + sum(weight.nbytes + FLOAT * weight.numel() for weight in trained)
 
-    decoder = model.get_decoder()  # type: ignore[no-untyped-call]
-    lists = [child for child in decoder.children() if isinstance(child, nn.ModuleList)]
-    layers = sorted(map(size, max(lists, key=len, default=())))
+    layers = sorted(map(size, decoder_layers(model)))
     return size(model) - sum(layers) + sum(layers[-2:])
 
 
