@@ -56,6 +56,22 @@ def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
         append_lines(unfinished, records)
 
 
+def link_file(source: Path, target: Path) -> None:
+    """Let `target`, where there is nothing yet, be the file `source`. So this is for files that are only ever replaced,
+    never changed. Where the file system has no hard links it is copied."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Make the folder `target` with all files of `source`, as `link_file` does."""
+    target.mkdir(parents=True)
+    for path in sorted(source.iterdir()):
+        (link_folder if path.is_dir() else link_file)(path, target / path.name)
+
+
 def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Add JSON lines to a log. Only here can a kill leave half a line, which then is the last one."""
     with path.open("a", encoding="utf-8") as file:

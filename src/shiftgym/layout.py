@@ -3,12 +3,14 @@
 runs/points-text-20260101-120000/   RunFolder
     branches/ppo-seed0/             BranchFolder
         checkpoints/step-000040/    CheckpointFolder
+        try-1/                      BranchFolder, while the branch runs
 runs/compare-points-text-20260101-120000/   RunFolder
     candidates/sft/step-000040/     BranchFolder
 runs/paper-20260101-120000/         SuiteFolder
     points-text/                    RunFolder
 """
 
+import re
 from pathlib import Path
 
 _FIGURES = "figures"
@@ -17,6 +19,7 @@ _BRANCHES = "branches"
 _CANDIDATES = "candidates"
 _PROBES = "probes.jsonl"
 _EVALUATION_EPISODES = "evaluation_episodes.jsonl"
+_TRY = re.compile(r"try-(\d+)")
 
 
 class RunFolder:
@@ -88,6 +91,18 @@ class BranchFolder:
     def checkpoints(self) -> list["CheckpointFolder"]:
         """The complete checkpoints, oldest first."""
         return [CheckpointFolder(path) for path in sorted(self._checkpoints.glob("step-*"))]
+
+    def tries(self) -> list["BranchFolder"]:
+        """The folders in which processes of this branch wrote, oldest first. Nothing in them counts until it is
+        published, which is to say that it lies here too."""
+        names = [path.name for path in self.path.glob("try-*")]
+        numbers = sorted(int(found[1]) for found in map(_TRY.fullmatch, names) if found)
+        return [BranchFolder(self.path / f"try-{number}") for number in numbers]
+
+    def next_try(self) -> "BranchFolder":
+        """The folder of the next process, which is still to be made."""
+        last = [int(each.path.name.removeprefix("try-")) for each in self.tries()[-1:]]
+        return BranchFolder(self.path / f"try-{sum(last) + 1}")
 
 
 class CheckpointFolder:

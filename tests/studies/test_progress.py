@@ -11,6 +11,7 @@ from shiftgym.layout import BranchFolder
 from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay, Progress
+from shiftgym.studies.tries import Tries
 
 
 @pytest.fixture
@@ -20,6 +21,10 @@ def study(tiny_file: Path) -> Study:
 
 def branch(study: Study, name: str) -> PlannedBranch:
     return next(each for each in plan(study) if each.name == name)
+
+
+def tries(study: Study, run: Path) -> dict[str, Tries]:
+    return {each.title: Tries(each.folder(run)) for each in plan(study)}
 
 
 def trained(folder: BranchFolder, step: int, flops: float) -> None:
@@ -38,7 +43,7 @@ def evaluated(folder: BranchFolder, step: int, **success: float) -> None:
 
 
 def test_progress_is_that_of_the_last_whole_line_and_the_last_checkpoint(study: Study, tmp_path: Path) -> None:
-    progress = Progress(branch(study, "sft"), study, tmp_path)
+    progress = Progress(branch(study, "sft"), study, tries(study, tmp_path)["sft-seed0"])
     folder = branch(study, "sft").folder(tmp_path)
     assert not progress.update() and progress.fraction == 0
     trained(folder, 3, study.budget.flops / 4)
@@ -55,7 +60,7 @@ def test_progress_is_that_of_the_last_whole_line_and_the_last_checkpoint(study: 
 
 def test_a_budget_in_the_papers_flops_is_followed_in_them(tiny_file: Path, tmp_path: Path) -> None:
     study = load_study(tiny_file, ["budget.accounting=paper"])
-    progress = Progress(branch(study, "ppo"), study, tmp_path)
+    progress = Progress(branch(study, "ppo"), study, tries(study, tmp_path)["ppo-seed0"])
     trained(branch(study, "ppo").folder(tmp_path), 1, study.budget.flops)
     progress.update()
     assert progress.fraction == 0.5
@@ -63,7 +68,7 @@ def test_a_budget_in_the_papers_flops_is_followed_in_them(tiny_file: Path, tmp_p
 
 def test_the_start_is_followed_by_its_steps(tiny_file: Path, tmp_path: Path) -> None:
     study = load_study(tiny_file, ["init.steps=4"])
-    progress = Progress(branch(study, "init"), study, tmp_path)
+    progress = Progress(branch(study, "init"), study, tries(study, tmp_path)["init-seed0"])
     trained(branch(study, "init").folder(tmp_path), 3, 1.0)
     progress.update()
     assert progress.fraction == 0.75
@@ -74,7 +79,7 @@ def test_a_log_has_a_line_for_every_event(study: Study, tmp_path: Path) -> None:
     earlier, folder = (branch(study, name).folder(tmp_path) for name in ("ppo", "sft"))
     trained(earlier, 1, 1.0)
     evaluated(earlier, 1, train=1.0, rule_ood=1.0)  # before this run, which goes on with the branch
-    with LogDisplay(study, plan(study), tmp_path, Console(file=out, width=40), "the CPU") as shown:
+    with LogDisplay(study, plan(study), tries(study, tmp_path), Console(file=out, width=40), "the CPU") as shown:
         shown.show({"sft-seed0": "waiting", "ppo-seed0": "running"})
         shown.show({"sft-seed0": "running", "ppo-seed0": "running"})
         trained(folder, 2, study.budget.flops / 2)
@@ -98,7 +103,7 @@ def test_a_live_table_fits_80_columns_and_shows_who_runs(study: Study, tmp_path:
     trained(folder, 12345, study.budget.flops / 2)
     evaluated(folder, 12345, train=0.5, rule_ood=0.25)
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
-    with LiveDisplay(study, plan(study), tmp_path, console, "NVIDIA H200") as shown:
+    with LiveDisplay(study, plan(study), tries(study, tmp_path), console, "NVIDIA H200") as shown:
         shown.show({"init-seed0": "done", "sft-seed0": "running", "ppo-seed0": "waiting"})
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80 + len("\x1b[?25h")

@@ -196,7 +196,7 @@ def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) 
 
 
 def _metrics_lines(runs: Path) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/metrics.jsonl"))
+    return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
 
 
 @pytest.mark.usefixtures("no_report")

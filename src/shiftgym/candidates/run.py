@@ -25,7 +25,8 @@ from shiftgym.models.resolve import check_named
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import engine, environment, last_words, only_one, placed
+from shiftgym.studies.logs import last_words
+from shiftgym.studies.run import engine, environment, only_one, placed
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike

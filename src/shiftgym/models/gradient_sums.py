@@ -25,8 +25,8 @@ class Dealt:
 
     rows: Pass
     width: int
-    """The columns that they are padded to: those of the pass that they were cut from. So the ranks together compute, and
-    are charged, what one process would."""
+    """The columns that they are padded to: those of the pass that they were cut from. So the ranks together compute,
+    and are charged, what one process would."""
     weight: float
     """1, or 0 if the rows only keep the other ranks company. Such a pass adds nothing to a gradient and is not
     charged."""

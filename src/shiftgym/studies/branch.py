@@ -38,8 +38,8 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path, folder: BranchFol
     A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
 
     Args:
-        run: the run, for the checkpoint that the branch starts from.
-        folder: where it is written to, and resumed from.
+        run: the run folder, in which the branch that this one starts from is published.
+        folder: what this process writes to, with what is done already.
 
     Raises:
         PeerLost: another rank is gone.

@@ -142,6 +142,9 @@ class Study(_Setup):
     same but for rounding."""
     compare: Compare = Compare()
     """What is compared. Keys that follow from the rest of the file may be left out."""
+    restarts: int = Field(2, ge=0)
+    """How often a branch is started again from its last checkpoint when its process or its machine was lost. An error
+    of its own ends it at once."""
     evaluation: EvaluationTable
     """What every checkpoint is tested on."""
     probes: Probes | None = None
@@ -246,7 +249,7 @@ class Training(_Setup):
         _known_splits("recipe", self.recipe, self.splits)
 
 
-PLACED = ("device", "attention", "gradient_checkpointing", "ranks")
+PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "restarts")
 """Keys that say where and how a study is computed, but not what."""
 
 PLACED_BRANCH = ("ranks", "tokens_per_pass")

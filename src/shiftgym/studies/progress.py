@@ -1,11 +1,13 @@
 """What a study shows while it runs: a live table in a terminal, a line for every event in a log.
 
-Both read the files of the branches, as a report does; branches do not report to them.
+Both read the files of the branches, as a report does; branches do not report to them. What waits or has ended is not
+looked at, so that thousands of branches can be shown.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from types import TracebackType
@@ -21,29 +23,35 @@ from shiftgym.files import read_lines
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch
 from shiftgym.studies.tables import Init
+from shiftgym.studies.tries import Tries
 from shiftgym.training.settings import FLOPS
 
 TAIL = 4096
 """Bytes read from the end of a metrics file; one line is far shorter."""
 
+AROUND = 7
+"""Lines of a terminal that the live table leaves to what is not a row."""
+
+NAMED = 3
+"""Most branches that are named in one line below it."""
+
 
 class Progress:
-    """How far one branch has come, read from its files."""
+    """How far one branch has come, read from the files of its current try, or else from those that are published."""
 
-    def __init__(self, branch: PlannedBranch, study: Study, run: Path) -> None:
-        self.branch = branch
+    def __init__(self, branch: PlannedBranch, study: Study, tries: Tries) -> None:
+        self.branch, self.tries = branch, tries
         self.step = 0
         self.fraction = 0.0
         self.success: dict[str, float] = {}
         """Split -> success within the limit at the last evaluated checkpoint, in the study's first decoding."""
         self._study = study
-        self._folder = branch.folder(run)
-        self._size = 0
+        self._sizes = {"metrics": 0, "results": 0}
 
     def update(self) -> bool:
-        """Read the files again; whether another checkpoint was evaluated since the last time."""
-        last = _last_line(self._folder.metrics)
-        if last:
+        """Read what is new; whether another checkpoint was evaluated since the last time."""
+        folder = self.tries.current or self.tries.published
+        if self._grown("metrics", folder.metrics) and (last := _last_line(folder.metrics)):
             self.step = int(last["step"])
             table = self.branch.table
             budget = self._study.budget
@@ -53,12 +61,9 @@ class Progress:
                 else (last[FLOPS[budget.accounting]], budget.flops)
             )
             self.fraction = min(1.0, done / whole)
-        results = self._folder.results
-        size = results.stat().st_size if results.is_file() else 0
-        if size == self._size:
+        if not self._grown("results", folder.results):
             return False
-        self._size = size
-        rows = list(read_lines(results))
+        rows = list(read_lines(folder.results))
         rows = [row for row in rows if row["step"] == rows[-1]["step"]]
         rows = [row for row in rows if row["decoding"] == self._study.evaluation.decodings[0]]
         self.success = {
@@ -67,16 +72,30 @@ class Progress:
         }
         return True
 
+    def _grown(self, which: str, path: Path) -> bool:
+        """Whether a file is of another length than the last time."""
+        before = self._sizes[which]
+        self._sizes[which] = path.stat().st_size if path.is_file() else 0
+        return self._sizes[which] != before
+
 
 class LogDisplay:
-    """A line when a branch starts, is evaluated, or ends. The first one says on what `device` they run."""
+    """A line when a branch starts, is evaluated, is started again, or ends. The first one says on what `device` they
+    run."""
 
     def __init__(
-        self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console, device: str
+        self,
+        study: Study,
+        branches: Sequence[PlannedBranch],
+        tries: Mapping[str, Tries],
+        console: Console,
+        device: str,
     ) -> None:
         self._console, self._device = console, device
-        self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
+        self._progress = {branch.title: Progress(branch, study, tries[branch.title]) for branch in branches}
         self._states: dict[str, State] = {}
+        self._told: dict[str, int] = {}
+        """How often each branch was begun, as far as it was told."""
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -87,29 +106,49 @@ class LogDisplay:
         pass
 
     def show(self, states: Mapping[str, State]) -> None:
+        """Print what has happened since the last time. Only the files of branches that run are read."""
+        if not self._states:
+            if earlier := sum(state == "done" for state in states.values()):
+                self._say(f"{earlier} of {len(states)} branches are done already")
+            self._states = {title: state for title, state in states.items() if state == "done"}
         for title, state in states.items():
+            before = self._states.get(title, "waiting")
+            if state == before != "running":
+                continue
             progress = self._progress[title]
-            if state != "waiting" and progress.update() and title in self._states:
+            if progress.tries.begun > self._told.get(title, 1):
+                self._told[title] = progress.tries.begun
+                self._say(f"{title}: started again: {progress.tries.lost}")
+            if progress.update() and before == "running":
                 success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
-                self._say(title, f"step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
-            if state != self._states.get(title, "waiting"):
-                self._say(title, state)
+                self._say(f"{title}: step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
+            if state != before:
+                self._say(f"{title}: {state}")
         self._states = dict(states)
 
-    def _say(self, title: str, text: str) -> None:
-        clock = _clock(time.monotonic() - self._began)
-        self._console.print(f"{clock} {title}: {text}", highlight=False, soft_wrap=True)
+    def _say(self, text: str) -> None:
+        self._console.print(f"{_clock(time.monotonic() - self._began)} {text}", highlight=False, soft_wrap=True)
 
 
 class LiveDisplay:
-    """A table of the branches that run or have ended, redrawn continually; fits 80 columns with up to four splits. Its
-    title says on what `device` they run."""
+    """A table of the branches that run, and of those that ended last, redrawn continually. It fits the terminal: 80
+    columns hold up to four splits, and branches for which there is no row are counted. Its title says on what `device`
+    they run."""
 
     def __init__(
-        self, study: Study, branches: Sequence[PlannedBranch], run: Path, console: Console, device: str
+        self,
+        study: Study,
+        branches: Sequence[PlannedBranch],
+        tries: Mapping[str, Tries],
+        console: Console,
+        device: str,
     ) -> None:
-        self._study, self._device = study, device
-        self._progress = {branch.title: Progress(branch, study, run) for branch in branches}
+        self._study, self._device, self._console = study, device, console
+        self._progress = {branch.title: Progress(branch, study, tries[branch.title]) for branch in branches}
+        self._ended: dict[str, None] = {}
+        """The branches that have ended, in that order."""
+        self._read: set[str] = set()
+        """Those of them whose end is read, which does not change any more."""
         self._began = time.monotonic()
         self._live = Live(console=console, refresh_per_second=2, transient=True)
 
@@ -123,11 +162,15 @@ class LiveDisplay:
         self._live.stop()
 
     def show(self, states: Mapping[str, State]) -> None:
-        ended = sum(state not in ("waiting", "running") for state in states.values())
+        running = [title for title, state in states.items() if state == "running"]
+        self._ended |= dict.fromkeys(title for title, state in states.items() if state not in ("waiting", "running"))
+        room = max(1, self._console.height - AROUND)
+        ended = list(self._ended)[-(room - len(running)) :] if room > len(running) else []
+        shown = {*running[:room], *ended}
         table = Table(
-            title=f"{self._study.name}  {ended} of {len(states)} branches  {_clock(time.monotonic() - self._began)}  "
-            f"on {self._device}",
-            caption=f"success with all attempts, {self._study.evaluation.decodings[0]}, at the last checkpoint",
+            title=f"{self._study.name}  {len(self._ended)} of {len(states)} branches  "
+            f"{_clock(time.monotonic() - self._began)}  on {self._device}",
+            caption="\n".join(self._caption(running, Counter(states[title] for title in states if title not in shown))),
             title_justify="left",
             caption_justify="left",
             box=None,
@@ -138,19 +181,30 @@ class LiveDisplay:
         for split in self._study.evaluation.splits:
             table.add_column(split, justify="right", no_wrap=True)
         for title, state in states.items():
-            if state == "waiting":
-                continue
-            progress = self._progress[title]
-            progress.update()
-            table.add_row(
-                progress.branch.name,
-                str(progress.branch.seed),
-                str(progress.step),
-                ProgressBar(total=1.0, completed=progress.fraction, width=12),
-                f"{progress.fraction:.0%}" if state == "running" else state,
-                *[f"{rate:.2f}" for rate in progress.success.values()],
-            )
+            if title in shown:
+                table.add_row(*self._row(title, state))
         self._live.update(table)
+
+    def _row(self, title: str, state: State) -> Iterator[str | ProgressBar]:
+        progress = self._progress[title]
+        if title not in self._read:
+            progress.update()
+            if state != "running":
+                self._read.add(title)
+        yield progress.branch.name
+        yield str(progress.branch.seed)
+        yield str(progress.step)
+        yield ProgressBar(total=1.0, completed=progress.fraction, width=12)
+        yield f"{progress.fraction:.0%}" if state == "running" else state
+        yield from (f"{rate:.2f}" for rate in progress.success.values())
+
+    def _caption(self, running: Sequence[str], hidden: Mapping[State, int]) -> Iterator[str]:
+        yield f"success with all attempts, {self._study.evaluation.decodings[0]}, at the last checkpoint"
+        if hidden:
+            yield "not shown: " + ", ".join(f"{count} {state}" for state, count in hidden.items())
+        if again := [title for title in running if self._progress[title].tries.begun > 1]:
+            more = f" and {len(again) - NAMED} more" if len(again) > NAMED else ""
+            yield f"started again: {', '.join(again[:NAMED])}{more}"
 
 
 def _last_line(path: Path) -> dict[str, float]:

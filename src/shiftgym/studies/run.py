@@ -5,9 +5,9 @@ The files of the folder are described in `layout.py`.
 
 import fcntl
 import json
+import math
 import os
 import platform
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,15 +22,17 @@ from rich.console import Console
 
 from shiftgym.engines.base import Call, Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
-from shiftgym.files import read_json, write_text
+from shiftgym.files import read_json, replacing, write_text
 from shiftgym.gpus import gpu_environment, in_words
 from shiftgym.layout import RunFolder
 from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
+from shiftgym.studies.logs import cause, last_words
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
+from shiftgym.studies.tries import Publisher, Tries
 
 RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 """Packages whose version may change a result."""
@@ -148,31 +150,49 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         prepare(folder, study)
         write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
+        tries = {branch.title: Tries(branch.folder(folder)) for branch in branches}
+        for title in done:
+            tries[title].put_away()
         todo = [branch for branch in branches if branch.title not in done]
-        jobs = [_job(placed(study, where), branch, folder, done, gpu_share(where)) for branch in todo]
+        jobs = [
+            _job(placed(study, where), branch, folder, tries[branch.title], done, gpu_share(where)) for branch in todo
+        ]
+        publisher = Publisher(tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
-            with display(study, branches, folder, console, in_words(where.gpus)) as shown:
-                states = where.run(jobs, watch=lambda now: shown.show({**done, **now}))
+            with display(study, branches, tries, console, in_words(where.gpus)) as shown:
+
+                def watch(now: dict[str, State]) -> None:
+                    publisher.publish(now)
+                    shown.show({**done, **now})
+
+                states = where.run(jobs, watch)
         except KeyboardInterrupt:
             console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
-        rows = (branch.folder(folder).results for branch in branches)
-        write_text(run.results, "".join(path.read_text() for path in rows if path.is_file()))
+        with replacing(run.results) as results, results.open("wb") as out:
+            for path in (branch.folder(folder).results for branch in branches):
+                if path.is_file():
+                    out.write(path.read_bytes())
+    ended = {branch.title: _done(branch, folder) for branch in branches}
     finished = Finished(
         folder,
-        stopped={b.title: end["message"] for b in branches if (end := _done(b, folder)) and end["state"] == "stopped"},
-        failed={b.title: _blame(b, states[b.title], folder) for b in branches if not _done(b, folder)},
+        stopped={title: end["message"] for title, end in ended.items() if end and end["state"] == "stopped"},
+        failed={b.title: _blame(b, states[b.title], folder) for b in branches if not ended[b.title]},
     )
     _tell(finished, console)
     return finished
 
 
-def _job(study: Study, branch: PlannedBranch, folder: Path, done: dict[str, State], gpus: float) -> Job:
+def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], gpus: float) -> Job:
+    def begin() -> Call:
+        folder = tries.begin()
+        return Call(run_branch, (study, branch, run, folder), folder.log)
+
     needs = None if branch.start in done else branch.start
-    of_branch = branch.folder(folder)
-    call = Call(run_branch, (study, branch, folder, of_branch), of_branch.log)
-    return Job(branch.title, lambda: call, needs, gpus=gpus)
+    # Ranks of a branch do not share a GPU.
+    share = gpus if branch.ranks == 1 else math.ceil(gpus)
+    return Job(branch.title, begin, needs, gpus=share, ranks=branch.ranks, restarts=study.restarts)
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
@@ -184,19 +204,6 @@ def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
     if state == "skipped":
         return f"not started, since {branch.start} failed"
     return last_words(branch.folder(run).log)
-
-
-def last_words(log: Path) -> str:
-    """How a job failed, and where all that it printed is."""
-    return f"{cause(log)} (all of it: {log})"
-
-
-def cause(log: Path) -> str:
-    """The last line that a job printed, which after a failure is its error."""
-    lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
-    last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
-    # What a user can mend needs no name of a class.
-    return re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
 
 
 def _tell(finished: Finished, console: Console) -> None:

@@ -1,0 +1,215 @@
+"""Jobs on a Ray cluster. Ray places them and tells what it lost.
+
+Its own retries are off, since a job that starts again has a folder of its own.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.cluster import Node, join, leave, nodes
+from shiftgym.engines.node import Guard, Question, Refused, answer
+from shiftgym.engines.started import Started, append, end, needs, start
+from shiftgym.engines.station import Place
+from shiftgym.errors import ConfigError, ShiftgymError
+from shiftgym.gpus import Gpu
+from shiftgym.placement import Placement
+
+POLL = 0.5
+"""Seconds between two looks at the running jobs, if none ends before."""
+
+REFRESH = 5.0
+"""Seconds between two looks for nodes that joined."""
+
+ANSWERING = 600.0
+"""Seconds that a node has for an answer, which may take fetching a model from the hub."""
+
+
+class RayEngine:
+    """See `Engine`."""
+
+    threads = 1
+
+    def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
+        self._asked, self._imports, self._joined = workers, tuple(imports), joined
+        self._place = Place.here()
+        self._guard: Guard | None = None
+        self._refused: dict[str, Refused] = {}
+        self.gpus = cluster_gpus(nodes(), placement)
+        self.workers = workers or self._room()
+
+    @classmethod
+    def connect(cls, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None) -> Self:
+        if placement.device.startswith("cuda:"):
+            raise ConfigError(f"device {placement.device!r}: Ray chooses the GPU of each job; give cuda, cpu or auto")
+        joined = join(address, workers)
+        try:
+            return cls(workers=workers, imports=imports, placement=placement, joined=joined)
+        except BaseException:
+            if joined:
+                leave()
+            raise
+
+    def close(self) -> None:
+        if self._joined:
+            leave()
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return _ask(Question.of(question, args), self._usable())
+
+    def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        asked, found = Question.of(question, args), self._usable()
+        answers = _ask(asked, found)
+        self._guard = Guard(asked, frozenset(node.id for node in found))
+        return answers
+
+    def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        for job in jobs:
+            check_room(job, self._usable())
+        states: dict[str, State] = {job.name: "waiting" for job in jobs}
+        losses: Counter[str] = Counter()
+        running: dict[str, Started] = {}
+        room, looked = self._room(), time.monotonic()
+        try:
+            while True:
+                for name, one in list(running.items()):
+                    if (verdict := one.verdict()) is None:
+                        continue
+                    del running[name]
+                    end([one])
+                    if isinstance(verdict, Refused):
+                        self._refused[verdict.node] = verdict
+                        states[name] = "waiting"
+                        continue
+                    losses[name] += verdict == "lost"
+                    states[name] = _settled(one, verdict, losses[name])
+                watch(states)
+                if time.monotonic() - looked > REFRESH:
+                    room, looked = self._room(), time.monotonic()
+                for job in jobs:
+                    needed = states[job.needs] if job.needs is not None else "done"
+                    if states[job.name] == "waiting" and needed in ("failed", "skipped"):
+                        states[job.name] = "skipped"
+                    ready = states[job.name] == "waiting" and needed == "done"
+                    if ready and self._has_room(job, running, room):
+                        running[job.name] = start(
+                            job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
+                        )
+                        states[job.name] = "running"
+                watch(states)
+                if not running and "waiting" not in states.values():
+                    return states
+                _look(running)
+        finally:
+            end(running.values())
+
+    def _usable(self) -> list[Node]:
+        """The nodes that jobs may run on."""
+        found = [node for node in nodes() if node.id not in self._refused]
+        return [node for node in found if node.cpus >= 1 and (node.gpus or not self.gpus)]
+
+    def _room(self) -> int:
+        """How many jobs of one rank have room at the same time."""
+        return sum(node.gpus if self.gpus else int(node.cpus) for node in self._usable())
+
+    def _has_room(self, job: Job, running: dict[str, Started], room: int) -> bool:
+        if self._asked is not None:
+            return len(running) < self._asked
+        return not running or sum(one.job.ranks for one in running.values()) + job.ranks <= room
+
+
+def cluster_gpus(found: Sequence[Node], placement: Placement) -> list[Gpu]:
+    """The GPUs of these nodes that may be used; none stands for the CPU.
+
+    Raises:
+        ConfigError: a GPU is asked for, and they have none; or they have nothing to run jobs on.
+    """
+    gpus = [Gpu(f"{node.address}/{number}", node.gpu_model, "") for node in found for number in range(node.gpus)]
+    if placement.device == "cuda" and not gpus:
+        raise ConfigError(
+            f"device 'cuda': none of the {len(found)} nodes of the cluster has a GPU (`ray status` shows what they "
+            "have); give cpu or auto"
+        )
+    if not gpus and not any(node.cpus >= 1 for node in found):
+        raise ConfigError(
+            f"the {len(found)} nodes of the cluster give no CPU to jobs (`ray status` shows what they have); start "
+            "nodes with `ray start --address=HOST:PORT`"
+        )
+    return [] if placement.device == "cpu" else gpus
+
+
+def check_room(job: Job, found: Sequence[Node]) -> None:
+    """ConfigError if no node could ever hold a job, all of its ranks on one node."""
+    wanted = {name: amount * job.ranks for name, amount in needs(job).items() if amount}
+    given = [{"CPU": node.cpus, "GPU": float(node.gpus), "memory": float(node.memory)} for node in found]
+    if any(all(amount <= room[name] for name, amount in wanted.items()) for room in given):
+        return
+    raise ConfigError(
+        f"{job.name} asks for {_in_words(wanted)} on one node, which no node of the cluster has; they have "
+        f"{' / '.join(sorted({_in_words(room) for room in given})) or 'none'}"
+    )
+
+
+def _in_words(room: dict[str, float]) -> str:
+    parts = [f"{amount:g} {name}{'s' * (amount != 1)}" for name, amount in room.items() if name != "memory"]
+    return ", ".join([*parts, *([f"{room['memory'] / 1e9:.1f} GB"] if room.get("memory") else [])])
+
+
+def _settled(one: Started, verdict: str, losses: int) -> State:
+    """The state of a job that has ended, and what is to be said of it in its log."""
+    if verdict == "done":
+        return "done"
+    if verdict == "failed":
+        for rank in one.own_failures():
+            text = one.rank_log(rank)
+            append(one.call.log, f"Rank {rank}:\n{text.read_text(errors='replace') if text.is_file() else ''}")
+        return "failed"
+    if losses <= one.job.restarts:
+        return "waiting"
+    times = f"{losses} times" if losses > 1 else "once"
+    append(one.call.log, f"{one.job.name} was started and lost {times}; the last time: {one.reason}")
+    return "failed"
+
+
+def _look(running: dict[str, Started]) -> None:
+    """Wait until a job has ended, or for a moment."""
+    import ray
+
+    refs = [ref for one in running.values() for rank, ref in enumerate(one.refs) if rank not in one.ended]
+    if not refs:
+        time.sleep(POLL)
+        return
+    ready, _ = ray.wait(refs, num_returns=1, timeout=POLL, fetch_local=False)
+    if ready:
+        # As many as have ended by now: there may be thousands.
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
+        for one in running.values():
+            one.look(set(ready))
+
+
+def _ask(question: Question, found: Sequence[Node]) -> list[tuple[str, Any]]:
+    """The answer of each of these nodes, with its address."""
+    import ray
+    from ray import exceptions
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    # The process that answers ends, with whatever it had to import.
+    asked = ray.remote(max_calls=1, max_retries=0, num_cpus=0)(answer)
+    refs = [
+        asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(question)
+        for node in found
+    ]
+    answers = []
+    for node, ref in zip(found, refs, strict=True):
+        try:
+            answers.append((node.address, ray.get(ref, timeout=ANSWERING)))
+        except exceptions.GetTimeoutError:
+            raise ConfigError(f"node {node.address}: no answer within {ANSWERING:g} seconds") from None
+        except exceptions.RayTaskError as error:
+            why = str(error.cause) if isinstance(error.cause, ShiftgymError) else str(error).strip().splitlines()[-1]
+            raise ConfigError(f"node {node.address}: {why}") from None
+        except exceptions.RayError as error:
+            raise ConfigError(f"node {node.address}: {str(error).strip().splitlines()[0]}") from None
+    return answers

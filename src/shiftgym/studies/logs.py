@@ -1,0 +1,17 @@
+"""What the log of a process says of its end."""
+
+import re
+from pathlib import Path
+
+
+def last_words(log: Path) -> str:
+    """How a job failed, and where all that it printed is."""
+    return f"{cause(log)} (all of it: {log})"
+
+
+def cause(log: Path) -> str:
+    """The last line that a job printed, which after a failure is its error."""
+    lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+    last = next((line for line in reversed(lines) if line.strip()), "the process was killed")
+    # What a user can mend needs no name of a class.
+    return re.sub(r"^shiftgym\.[\w.]+: ", "", last.strip())
