@@ -56,4 +56,4 @@ def test_the_run_is_read_as_one_of_models(folder: Path) -> None:
     run = load_run(folder)
     assert [(branch.name, branch.label) for branch in run.branches] == [("init", "base"), ("tuned", "tuned")]
     assert run.axes == {} and run.noun == "model"
-    assert [len(list(run.episodes()))] == [2 * 3 * 6]
+    assert [len(list(run.episodes(run.branches)))] == [2 * 3 * 6]

@@ -47,7 +47,7 @@ def probe(start: Subject, task: Task) -> Probe:
 
 def make(start: Subject, task: Task, learned: set[str] | None = None, temperature: float = 1.0) -> Probe:
     splits = ["train", "rule_ood"]
-    return Probe(start, task, splits=splits, problems=3, samples=4, temperature=temperature, learned=learned)
+    return Probe(start, task, splits=splits, problems=range(3), samples=4, temperature=temperature, learned=learned)
 
 
 def local(model: PreTrainedModel, chat_format: ChatFormat, task: Task) -> Subject:
@@ -198,7 +198,7 @@ def test_an_answer_of_the_training_data_is_a_copy(probe: Probe, monkeypatch: pyt
     written = task.expert(task.start(problem))
     assert written in probe._learned
     monkeypatch.setattr("shiftgym.models.conversations.chat.ChatFormat.text", lambda self, ids: written)
-    rows = probe.measure(probe._start)
+    rows = probe.measure(probe.start)
     assert [row["copied"] for row in rows] == [1] * 6
     right = [row["pass_at"]["1"] for row in rows if row["split"] == "train"]
     assert right == [1, 0, 0], "it is right for the one problem it belongs to"

@@ -50,7 +50,6 @@ def test_a_study_finds_what_it_finds_on_the_cpu(tmp_path):
 
 def test_a_job_sees_one_gpu_and_its_parent_leaves_cuda_alone(tmp_path):
     where = run.engine(2, Placement(device="cuda"))
-    share = gpu_share(where)
     code = "import torch; torch.zeros(1).cuda(); print(torch.cuda.device_count())"
     jobs = [
         Job(

@@ -109,6 +109,23 @@ def run_folder(make_run: MakeRun) -> Path:
     return make_run()
 
 
+CROWD = 40
+"""Further branches of a run that has more of them than a figure has room for."""
+
+
+@pytest.fixture(scope="session")
+def crowd_folder(make_run: MakeRun) -> Path:
+    """A run of very many branches that tests share; none may change it. The more a name counts, the better it ends."""
+    further = {f"more-{i}": (0.3 + i / 100, 0.2 + i / 60, 0.1) for i in range(CROWD)}
+    return make_run(**FEW | {"problems": 30, "fractions": (0.5, 1.0)}, rates=EFFECT | further)
+
+
+@pytest.fixture(scope="session")
+def crowd(crowd_folder: Path) -> Analysis:
+    """The shared run of very many branches, read."""
+    return Analysis([load_run(crowd_folder)])
+
+
 @pytest.fixture(scope="session")
 def analysis(run_folder: Path) -> Analysis:
     """The shared run, read."""
@@ -187,6 +204,8 @@ def write_run(
         limit=limit,
         modality=modality,
     )
+    for branch in [name for name in rates if name not in EFFECT]:
+        study += f'[branches.{branch}]\nrecipe = "sft"\nlabel = "Branch {branch}"\n'
     (folder / "study.toml").write_text(study, encoding="utf-8")
     if finished:
         _write(folder / "results.jsonl", lines)

@@ -8,6 +8,7 @@ import pytest
 
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import MANY
 from shiftgym.reports.load import load_run
 
 
@@ -85,3 +86,31 @@ def test_a_slope_of_nothing_is_nothing(analysis: Analysis, monkeypatch: pytest.M
     monkeypatch.setattr(Analysis, "backbones", [0])
     found = analysis.slope(analysis.entries[0], ["id", "rule_ood"], analysis.views[0])
     assert found is not None and (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_of_very_many_branches_the_chief_ones_are_shown(crowd: Analysis, analysis: Analysis) -> None:
+    assert (analysis.shown, analysis.hidden) == (analysis.entries, [])
+    names = [branch.name for branch in crowd.drawn]
+    declared = ["init", "sft", "ppo", "sft-diverse", "ppo-noisy"]
+    assert names[:5] == declared, "what the study names comes first, however bad it is"
+    assert len(names) == 1 + MANY
+    rates = {
+        entry.name: rate.value
+        for entry in crowd.entries
+        if entry.name.startswith("more") and (rate := crowd.rate(entry, "rule_ood", "greedy", "success"))
+    }
+    assert min(rates[name] for name in names[5:]) >= max(rates[name] for name in rates if name not in names)
+    assert sorted([*crowd.shown, *crowd.hidden], key=crowd.entries.index) == crowd.entries
+    assert {entry.branch for entry in crowd.shown} == set(names)
+    shown = set(crowd.shown)
+    assert all(a in shown and b in shown for a, b in crowd.comparisons)
+
+
+def test_every_branch_is_ranked_however_many_there_are(crowd: Analysis) -> None:
+    ranking = crowd.rankings["rule_ood"]
+    assert len(ranking) == len(crowd.entries) - 1
+    points = [crowd.point(entry, "rule_ood") for entry in crowd.entries]
+    for ranked in ranking:
+        x, y = ranked.point
+        beaten = any(other != (x, y) and other[0] >= x and other[1] >= y for other in points)
+        assert ranked.front != beaten

@@ -11,10 +11,12 @@ from rich.console import Console
 from shiftgym.evaluation.summaries import Summary
 from shiftgym.reports import page, words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.cautions import cautions, never_right, unanswered
+from shiftgym.reports.cautions import LISTED, cautions, never_right, unanswered
 from shiftgym.reports.claims import Claim, hold
+from shiftgym.reports.comparison import MANY
 from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
+from shiftgym.reports.runs import Run
 from shiftgym.reports.tables import change_rows, gap_rows, primary_rows, rate_rows, slope_rows
 from shiftgym.reports.terminal import result_table
 
@@ -60,7 +62,7 @@ def test_a_study_in_which_nothing_was_right_says_so_and_why(small: Path) -> None
     assert words.measured_power(found, "rule_ood") is None
     claim = Claim(text="t", paper="p", study="synthetic", a="ppo", b="init", split="rule_ood", expect="rise")
     assert hold(claim, found).alike == "both never right"
-    cells = [cell for _, row in primary_rows(found, "rule_ood") for cell in row if cell.text]
+    cells = [cell for _, row in primary_rows(found, "rule_ood", found.entries) for cell in row if cell.text]
     assert {(cell.text, cell.small[0], cell.verdict) for cell in cells} == {
         ("0.0", "never right", ""),
         ("0.0", "both never right", ""),
@@ -90,7 +92,7 @@ def test_where_everything_was_right_nothing_can_be_told_apart_either(small: Path
         "Start, SFT and PPO are always right on rule_ood, so they cannot be told apart by success with one attempt, "
         "greedy"
     )
-    assert primary_rows(found, "rule_ood")[1][1][1].small == ["both always right"]
+    assert primary_rows(found, "rule_ood", found.entries)[1][1][1].small == ["both always right"]
     assert cautions(found) == []
 
 
@@ -157,3 +159,16 @@ def test_a_branch_that_had_nothing_to_learn_from_is_named(small: Path) -> None:
     assert cautions(Analysis([load_run(small)])) == [
         "ppo-seed1: 1 of 1 steps had nothing to learn from: all rewards were alike."
     ]
+
+
+def test_of_many_branches_that_learned_nothing_a_few_are_named(
+    crowd: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = {f"more-{number}-seed0": "nothing" for number in range(MANY + 4)}
+    monkeypatch.setattr(Run, "idle", idle)
+    found = [line for line in cautions(crowd) if "nothing" in line]
+    assert len(found) == LISTED + 1
+    assert found[0] == "more-0-seed0: nothing."
+    assert found[-1].startswith(f"{len(idle) - LISTED} more branches")
+    monkeypatch.setattr(Run, "idle", dict(list(idle.items())[:MANY]))
+    assert len([line for line in cautions(crowd) if "nothing" in line]) == MANY

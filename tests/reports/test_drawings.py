@@ -47,7 +47,7 @@ def test_models_of_unknown_steps_are_not_left_out(tmp_path: Path) -> None:
     drawn = plt.figure().add_subplot()
     figures["validity"].panels[0].draw(drawn)
     assert [label.get_text() for label in drawn.get_yticklabels()] == [entry.label for entry in analysis.entries]
-    episodes = sampled_episodes(analysis.first)[0]
+    episodes = sampled_episodes(analysis.first, analysis.drawn)[0]
     assert episodes["noun"] == "model"
     places = {(label, at) for label, _, at, *_ in episodes["episodes"]}
     assert {at for label, at in places if label == "SFT"} == {"step 10", "step 20"}

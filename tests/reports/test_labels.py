@@ -1,5 +1,6 @@
 """Names in drawings do not cover one another."""
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -15,6 +16,14 @@ def test_names_at_the_ends_of_lines_are_pushed_apart() -> None:
     assert places["a"] <= 100
     assert places["c"] == 0
     label_ends(axes, [])
+
+
+def test_many_names_all_stand_beside_the_axes() -> None:
+    axes = Figure().add_axes((0, 0, 1, 1))
+    label_ends(axes, [(1.0, 50.0, str(number), "#000000", False) for number in range(17)])
+    heights = [text.xyann[1] for text in axes.texts]  # type: ignore[attr-defined]
+    assert heights[0] >= 0 and heights[-1] == 100
+    assert min(np.diff(heights)) > 5.5
 
 
 def test_names_beside_points_are_pushed_apart() -> None:

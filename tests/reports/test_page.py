@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from shiftgym.errors import DataError
-from shiftgym.reports import words
+from shiftgym.reports import page, words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import MANY
 from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
 from shiftgym.reports.terminal import result_table
@@ -139,21 +140,21 @@ def test_a_report_on_pictures_shows_them_and_what_was_recognised(make_run: Any, 
 
 
 def test_ladders_and_probes_have_a_section_each(report: Path) -> None:
-    page = report.read_text(encoding="utf-8")
-    probes = page[page.index('<section id="probes"') : page.index('<section id="outcomes"')]
+    text = report.read_text(encoding="utf-8")
+    probes = text[text.index('<section id="probes"') : text.index('<section id="outcomes"')]
     heads = ("pass@2", "retained", "copied", "memorised: reordered")
     for said in (*heads, "1.75", "1.25 to 2.25", "2.50", "75.0", "87.5", "12.5", "25.0"):
         assert said in probes, said
-    ladders = page[page.index('<section id="ladders"') : page.index('<section id="probes"')]
+    ladders = text[text.index('<section id="ladders"') : text.index('<section id="probes"')]
     assert ladders.count("<svg") == 4
     assert (report.parent / "figures" / "ladder-rule.png").is_file()
 
 
 def test_the_headline_comes_first_then_the_picture_then_the_primary_table(report: Path) -> None:
-    page = report.read_text(encoding="utf-8")
+    text = report.read_text(encoding="utf-8")
     analysis = Analysis([load_run(report.parent)])
     headline = words.headline(analysis, "rule_ood")
-    after = page[page.index(f"<h1>{headline}.</h1>") :]
+    after = text[text.index(f"<h1>{headline}.</h1>") :]
     assert "<p>A note.</p>" in after.split("</section>")[0]
     assert after.index("<svg") < after.index("<table")
     # The first panel and the first table are those of the primary measure.
@@ -166,16 +167,16 @@ def test_the_headline_comes_first_then_the_picture_then_the_primary_table(report
 
 
 def test_every_section_is_in_the_table_of_contents(report: Path) -> None:
-    page = report.read_text(encoding="utf-8")
-    contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
-    sections = re.findall(r'<section id="(\w+)"', page)
+    text = report.read_text(encoding="utf-8")
+    contents = text[text.index('<nav class="contents"') : text.index("</nav>")]
+    sections = re.findall(r'<section id="(\w+)"', text)
     assert re.findall(r'href="#(\w+)"', contents) == [name for name in sections if name != "summary"]
 
 
 def test_secondary_tables_are_folded(report: Path) -> None:
-    page = report.read_text(encoding="utf-8")
+    text = report.read_text(encoding="utf-8")
     for name in ("secondary", "styles", "probes"):
-        section = page[page.index(f'<section id="{name}"') :].split("</section>")[0]
+        section = text[text.index(f'<section id="{name}"') :].split("</section>")[0]
         outside = re.sub(r"<details>.*</details>", "", section, flags=re.DOTALL)
         assert "<table" in section
         assert "<table" not in outside
@@ -185,3 +186,30 @@ def test_a_report_on_text_speaks_of_no_pictures(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert "Recognition" not in text
     assert "recognition" not in text.split('id="settings"')[0]
+
+
+def test_a_page_on_very_many_branches_folds_most_of_them(
+    crowd_folder: Path, crowd: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Drawing takes most of the time of a report.
+    monkeypatch.setattr(page, "inline_svg", lambda *_: "")
+    monkeypatch.setattr(page, "save", lambda *_: None)
+    text = build_report(crowd_folder).read_text(encoding="utf-8")
+    Tags(text)
+    assert words.shown(crowd) in text
+    for name in ("primary", "ranking"):
+        section = text[text.index(f'<section id="{name}"') :].split("</section>")[0]
+        outside = re.sub(r"<details>.*?</details>", "", section, flags=re.DOTALL)
+        tables = outside.count("<table")
+        assert outside.count('<th scope="row">') <= (MANY + 2) * tables
+        assert section.count('<th scope="row">') == tables * (len(crowd.entries) - (name == "ranking"))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    assert {episode[0] for episode in data["episodes"]} == {branch.label for branch in crowd.drawn}
+
+
+def test_the_terminal_table_of_very_many_branches_is_short(crowd_folder: Path, crowd: Analysis, tmp_path: Path) -> None:
+    with (tmp_path / "out.txt").open("w") as file:
+        Console(file=file, width=80).print(result_table(crowd_folder), highlight=False)
+    text = (tmp_path / "out.txt").read_text()
+    assert text.count("Branch more-") < 5 * MANY
+    assert "results.jsonl has the rows of all." in " ".join(text.split())

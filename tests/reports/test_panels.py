@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from shiftgym.reports import panels
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import MANY
 from shiftgym.reports.panels import Panel, Side, colour_of
 
 
@@ -43,3 +44,20 @@ def test_a_ranking_names_every_entry_with_its_rank(analysis: Analysis) -> None:
     named = [text.get_text() for text in axes.texts if "  " in text.get_text()]
     ranking = analysis.rankings["rule_ood"]
     assert [name.split(" (at")[0] for name in named] == [f"{i}  {one.entry.label}" for i, one in enumerate(ranking, 1)]
+
+
+def test_in_a_crowd_only_what_the_study_is_about_stands_out(crowd: Analysis) -> None:
+    sides = [Side(split, "greedy", "success", split) for split in ("id", "rule_ood")]
+    axes = drawn(panels.trajectory(crowd, "title", *sides))
+    assert {text.get_text() for text in axes.texts} - {""} == {"start", "SFT", "PPO"}
+    assert len([line for line in axes.lines if line.get_linewidth() == 2.2]) == 2
+    compute = drawn(panels.against_compute(crowd, "id", "greedy", "success", "title", "flops"))
+    assert (len(compute.texts), len(compute.collections)) == (MANY, 2), "names of lines, and bands"
+
+
+def test_a_ranking_of_a_crowd_names_the_shown_and_draws_the_others_as_points(crowd: Analysis) -> None:
+    axes = drawn(panels.pareto(crowd, "rule_ood"))
+    named = {text.get_text().split("  ")[1].split(" (at")[0] for text in axes.texts if "  " in text.get_text()}
+    assert named == {entry.label for entry in crowd.shown if entry != crowd.start}
+    (points,) = [line for line in axes.lines if line.get_marker() == "."]
+    assert 0 < len(points.get_xdata()) <= len(crowd.hidden)

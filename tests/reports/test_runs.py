@@ -22,5 +22,6 @@ def test_kept_episodes_are_read_with_their_line_when_broken(make_run: Any) -> No
     folder = make_run(**SMALL)
     path = next(folder.glob("branches/*/evaluation_episodes.jsonl"))
     path.write_text(json.dumps({}) + "\nbroken\n", encoding="utf-8")
+    run = load_run(folder)
     with pytest.raises(DataError, match=r"evaluation_episodes\.jsonl:2"):
-        list(load_run(folder).episodes())
+        list(run.episodes(run.branches))

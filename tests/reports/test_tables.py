@@ -10,7 +10,7 @@ from shiftgym.reports.entries import EARLY
 
 
 def test_the_primary_table_has_a_verdict_on_every_entry(analysis: Analysis) -> None:
-    rows = dict(tables.primary_rows(analysis, "rule_ood"))
+    rows = dict(tables.primary_rows(analysis, "rule_ood", analysis.entries))
     assert [entry.name for entry in rows] == [entry.name for entry in analysis.entries]
     assert {tuple(cell.head for cell in cells) for cells in rows.values()} == {("percent", "minus start", "minus PPO")}
     start, sft, ppo, early, *_ = analysis.entries

@@ -7,7 +7,7 @@ import pytest
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect, Verdict
+from shiftgym.reports.comparison import MANY, Comparison, Condition, Difference, Effect, Verdict
 from shiftgym.reports.entries import EARLY
 from shiftgym.reports.load import load_run
 
@@ -106,3 +106,27 @@ def test_an_unfinished_run_says_what_is_missing(make_run: Any, analysis: Analysi
 
 def test_the_scope_names_backbones_seeds_and_problems(analysis: Analysis) -> None:
     assert words.scope(analysis).startswith("1 backbone (no-such-backbone), 3 seeds of post-training, 60 problems")
+
+
+def test_of_many_rivals_the_best_are_named(crowd: Analysis, analysis: Analysis) -> None:
+    rivals = crowd.rivals("rule_ood")
+    told = words.match(crowd, "rule_ood")
+    assert len(rivals) > MANY
+    assert told.endswith(f"; and {len(rivals) - 6} more.") and told.count("(") == 6
+    best = max(rivals, key=lambda one: one.interval.value)
+    assert f": {best.a.label} (" in told
+    assert " more" not in words.match(analysis, "rule_ood")
+
+
+def test_it_is_told_which_branches_have_no_room(crowd: Analysis, analysis: Analysis) -> None:
+    assert words.shown(analysis) is None
+    told = words.shown(crowd) or ""
+    assert told.startswith(f"There are {len(crowd.first.branches) - 1} branches beside the start.")
+    assert f"episodes show {MANY}: " in told and "success with one attempt, greedy, on rule_ood" in told
+
+
+def test_of_many_seeds_the_range_is_told() -> None:
+    few, many = (Interval(0.0, 0.0, 0.0, tuple(value / 100 for value in range(-count, count))) for count in (2, 50))
+    assert words.seeds(few) == ["seeds −2.0, −1.0, +0.0, +1.0"]
+    assert words.seeds(many) == ["100 seeds from −50.0 to +49.0"]
+    assert words.seeds(Interval(0.0, 0.0, 0.0, (0.1,))) == []

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.evaluation.evaluate import by_decoding
+from shiftgym.layout import BranchFolder
 from shiftgym.models.loading.load import load_policy
 from shiftgym.studies.branch import make_probe, make_subject, run_branch
 from shiftgym.studies.config import load_study
@@ -21,7 +22,7 @@ def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str
     study = load_study(faulty_file, small)
     planned = next(each for each in plan(study) if each.name == branch)
     start = make_subject(study, planned, *load_policy(study.model), study.build_task())
-    probe = make_probe(study, planned, start, study.build_task())
+    probe = make_probe(study, planned, start, study.build_task(), range(1))
     assert (probe._learned is None) == (branch == "ppo")
     assert [row["copied"] is None for row in probe.measure(start)] == [branch == "ppo"]
 
@@ -29,7 +30,7 @@ def test_only_who_learns_from_the_expert_can_copy(faulty_file: Path, branch: str
 def test_template_variables_reach_the_model(faulty_file: Path, tmp_path: Path) -> None:
     study = load_study(faulty_file, ["template_variables.enable_thinking=false"])
     with pytest.raises(ConfigError, match="takes no 'enable_thinking'"):
-        run_branch(study, plan(study)[0], tmp_path, plan(study)[0].folder(tmp_path))
+        run_branch(study, plan(study)[0], tmp_path, BranchFolder(tmp_path))
 
 
 def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
@@ -40,9 +41,9 @@ def test_a_checkpoint_that_cannot_be_evaluated_stops_its_branch(
     def overflowing(asked: Any, *args: Any, **kwargs: Any) -> Any:
         with torch.no_grad():
             asked[0].model.norm.weight.fill_(3e38)
-        return evaluate(asked, *args, **kwargs)
+        return by_decoding(asked, *args, **kwargs)
 
-    monkeypatch.setattr("shiftgym.studies.branch.evaluate", overflowing)
+    monkeypatch.setattr("shiftgym.studies.branch.by_decoding", overflowing)
     study = load_study(faulty_file)
     start = plan(study)[0]
     run_branch(study, start, tmp_path, start.folder(tmp_path))

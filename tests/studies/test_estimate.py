@@ -1,22 +1,28 @@
 """How long a plan takes, and what it counts."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.studies.config import load_study
+from shiftgym.studies.config import Study, load_study
 from shiftgym.studies.estimate import (
     FIRST_TOKENS,
     PATIENCE,
     Estimate,
     _costs,
+    _kind,
     _measure,
+    _unmeasured,
     estimate,
     makespan,
     print_plan,
 )
+from shiftgym.studies.memory import MemoryPlan, Room
 from shiftgym.studies.plan import plan
+from shiftgym.training.footprint import Footprint, Held
 
 
 def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:
@@ -24,6 +30,39 @@ def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:
     estimates = [Estimate(branch, 1, seconds, 0.0, 0.0) for seconds in (1.0, 5.0, 2.0, 3.0)]
     assert makespan(estimates, 1) == 11
     assert makespan(estimates, 2) == 6
+
+
+def test_a_branch_takes_a_worker_for_each_of_its_ranks(tiny_file: Path) -> None:
+    branch = plan(load_study(tiny_file))[0]
+    estimates = [Estimate(replace(branch, ranks=ranks), 1, 2.0, 0.0, 0.0) for ranks in (1, 2, 1, 4)]
+    assert makespan(estimates, 4) == 4
+    assert makespan(estimates, 3) == 6, "the third waits for a worker, the last for all that there are"
+    assert makespan(estimates, 1) == 8
+
+
+def test_ranks_share_the_work(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(work: object, study: Study, where: object) -> dict[str, Any]:
+        costs = {"seconds": 4.0, "flops": 1e6, "flops_paper": 1e6}
+        kinds = {_kind(branch): {"first": costs, "later": costs} for branch in plan(study)}
+        return {"start": 3.0, "checkpoint": 8.0, "kinds": kinds}
+
+    monkeypatch.setattr("shiftgym.studies.estimate.in_own_process", measured)
+    one, two = (estimate(load_study(tiny_file, [f"ranks={ranks}"])) for ranks in (1, 2))
+    for alone, shared in zip(one, two, strict=True):
+        assert shared.seconds - 3 == (alone.seconds - 3) / 2 > 0, "each rank loads the model itself"
+        assert (shared.steps, shared.flops) == (alone.steps, alone.flops)
+
+
+def test_what_cannot_be_measured_is_told(tiny_file: Path) -> None:
+    study, sizes = load_study(tiny_file), dict.fromkeys(("layers", "stepped", "activations", "logits", "one"), 0)
+    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), row=1, rows=1, **sizes)
+    room = Room("cuda", "a device", 18)
+    found = MemoryPlan({"sft": one.over(2)}, True, room)
+    assert "does not fit one device" in str(_unmeasured(study, found, None)), "over its ranks it does"
+    assert _unmeasured(study, replace(found, room=replace(room, bytes=21)), None) is None
+    assert "another machine" in str(_unmeasured(study, found, 80.0))
+    assert "no weights" in str(_unmeasured(study, replace(found, weights=False), None))
+    assert _unmeasured(study, replace(found, footprints={"sft": one}), None) == "a branch does not fit"
 
 
 def test_a_dry_run_prints_every_branch_and_keeps_nothing(

@@ -1,6 +1,7 @@
 """Whether a study fits, told without weights: Llama-3.2-11B-Vision on one card of 80 GB."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from shiftgym.studies.config import load_study
 from shiftgym.studies.estimate import print_plan
 from shiftgym.studies.memory import GB, MemoryPlan, plan_memory, print_memory
 
-BRANCHES = ("init", "branches.sft", "branches.ppo", "branches.sft-blind", "branches.sft-mixed")
-LORA = [f"{branch}.lora={{rank=16, alpha=32}}" for branch in BRANCHES]
+BRANCHES = ("init", "sft", "ppo", "sft-blind", "sft-mixed")
+LORA = [f"{'' if name == 'init' else 'branches.'}{name}.lora={{rank=16, alpha=32}}" for name in BRANCHES]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
     out = capsys.readouterr().out
-    table = out.split("Memory of a branch")[1].split("copies:")[0]
+    table = out.split("Memory of a")[1].split("copies:")[0]
     assert max(map(len, table.splitlines())) <= 80
     return " ".join(out.split())
 
@@ -44,12 +45,12 @@ def test_llama_3_2_vision_fits_one_card_of_80_gb_by_lora(llama: Path, capsys: py
     assert "has no weights" in told
     plan = plan_memory(study, workers=1, device_memory=80)
     for name, one in plan.footprints.items():
-        assert one.held + one.gradients == pytest.approx(22.5 * GB, rel=0.05), name
+        assert one.held + one.parts.gradients == pytest.approx(22.5 * GB, rel=0.05), name
         assert one.learning < 60 * GB
         assert one.peak(plan.room.bytes) < plan.room.bytes
         assert f"{name} 21." in told, "the table says where it goes"
-    assert plan.footprints["ppo"].copies > 0 == plan.footprints["sft"].copies, "KL is measured from a start"
-    assert plan.footprints["sft-blind"].gradients < plan.footprints["sft"].gradients
+    assert plan.footprints["ppo"].parts.copies > 0 == plan.footprints["sft"].parts.copies, "KL is measured from a start"
+    assert plan.footprints["sft-blind"].parts.gradients < plan.footprints["sft"].parts.gradients
     assert not plan.too_large + plan.split
 
 
@@ -57,18 +58,51 @@ def test_all_of_it_does_not_fit_and_what_helps_is_told(llama: Path, capsys: pyte
     study = load_study("points-vision", [f"model={llama}", "dtype=bfloat16"])
     plan = plan_memory(study, workers=1, device_memory=80)
     whole = plan.footprints["sft"]
-    assert whole.held + whole.gradients == pytest.approx(85 * GB, rel=0.01)
+    assert whole.held + whole.parts.gradients == pytest.approx(85 * GB, rel=0.01)
     assert plan.too_large == ["init", "sft", "ppo", "sft-blind", "sft-mixed"]
     print_memory(study, plan, Console())
     told = printed(capsys)
-    assert "sft takes 106 GB at the least" in told and "75.0 GB may be used" in told
+    assert "sft takes 106 GB at the least, and over 4 ranks it fits" in told and "75.0 GB may be used" in told
     assert "What helps: gradient_checkpointing = true, branches.NAME.lora = { rank = 16 }" in told
+    assert 'branches.NAME.optimizer.name = "adamw8bit", ranks = 4, or a smaller model' in told
+    assert "Main memory beside a GPU: 23.8 GB while" in told
     eight = ["branches.sft.optimizer={name='adamw8bit'}", "gradient_checkpointing=true"]
     less = plan_memory(
         load_study("points-vision", [f"model={llama}", "dtype=bfloat16", *eight]), workers=1, device_memory=80
     )
     light = less.footprints["sft"]
-    assert light.held + light.gradients == pytest.approx((64 + 7) * GB, rel=0.02), "embeddings keep moments of 32 bits"
+    assert light.held + light.parts.gradients == pytest.approx((64 + 7) * GB, rel=0.02), (
+        "embeddings keep moments of 32 bits"
+    )
+
+
+def test_all_of_it_fits_eight_cards_of_80_gb(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"model={llama}", "dtype=bfloat16", "gradient_checkpointing=true", "ranks=8", "branches.sft-mixed.ranks=4"]
+    study = load_study("points-vision", given)
+    plan = plan_memory(study, workers=1, device_memory=80)
+    assert {name: one.ranks for name, one in plan.footprints.items()} == dict.fromkeys(BRANCHES, 8) | {"sft-mixed": 4}
+    for name, one in ((name, one.over(8)) for name, one in plan.footprints.items()):
+        frozen = one.parts.copies
+        assert one.held + one.parts.gradients - frozen == pytest.approx(10.7 * GB, rel=0.07), name
+        assert frozen == pytest.approx(2.7 * GB if name == "ppo" else 0, rel=0.02), "the start is divided too"
+        assert one.gathered == pytest.approx(21.3 * GB, rel=0.01), "answers are sampled from the whole weights"
+    assert not plan.too_large + plan.split
+    print_memory(study, plan, Console())
+    told = printed(capsys)
+    assert "Memory of a rank in GB" in told and "sft x 8 2.66" in told and "Every branch fits." in told
+    assert "while ppo loads, and 361 GB where its 8 ranks share a machine" in told
+
+
+def test_the_smallest_number_of_ranks_that_fits_is_found(llama: Path) -> None:
+    study = load_study("points-vision", [f"model={llama}", "gradient_checkpointing=true"])
+    plan = plan_memory(study, workers=1, device_memory=80)
+    assert {name: plan.enough_ranks(name) for name in ("sft", "ppo")} == {"sft": 8, "ppo": 8}
+    for name, one in plan.footprints.items():
+        enough = plan.enough_ranks(name) or 0
+        assert one.over(enough).least <= plan.room.bytes < one.over(enough // 2).least
+    tiny = replace(plan, room=replace(plan.room, bytes=plan.room.bytes // 2))
+    assert tiny.enough_ranks("sft") is None, "the whole weights are gathered on every rank"
+    assert replace(plan, room=replace(plan.room, kind="cpu")).enough_ranks("sft") is None
 
 
 def test_a_pass_that_is_too_large_is_split_and_that_is_told(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from shiftgym.training.footprint import Footprint
+from shiftgym.training.footprint import Footprint, Held
 
-ONE = Footprint(weights=20, copies=1, gradients=2, optimizer=4, activations=30, logits=5, one=6, row=3, rows=10)
+HELD = Held(weights=20, copies=1, gradients=2, optimizer=4)
+ONE = Footprint(shared=HELD, own=Held(), layers=7, stepped=0, activations=30, logits=5, one=6, row=3, rows=10)
 
 
 def test_a_step_holds_the_pass_and_then_the_optimizers_own_copy() -> None:
@@ -22,3 +23,29 @@ def test_answers_are_as_many_as_there_is_room_for() -> None:
 def test_the_least_is_one_conversation_and_one_decision() -> None:
     assert ONE.least == 25 + 2 + 6
     assert replace(ONE, row=50).least == 75
+
+
+def test_ranks_divide_what_is_shared_and_have_their_own_whole() -> None:
+    four = replace(ONE, own=Held(weights=3, gradients=3, optimizer=6)).over(4)
+    assert four.parts == Held(weights=5 + 3, copies=1, gradients=1 + 3, optimizer=1 + 6), "parts are rounded up"
+    assert four.held == 8 + 1 + 7
+    assert four.learning == 16 + 4 + 35 + 7, "layers are gathered while a pass runs"
+    assert replace(four, activations=0, logits=0, layers=0).learning == 16 + 4 + 4
+    assert replace(four, activations=0, logits=0, layers=0, stepped=20).learning == 16 + 4 + 4 + 5
+    assert replace(ONE, activations=0, logits=0, stepped=20).learning == 25 + 2 + 2, "one rank has all of it anyway"
+
+
+def test_a_rank_answers_its_part_with_the_whole_weights() -> None:
+    four = ONE.over(4)
+    assert (ONE.gathered, four.gathered) == (0, 20)
+    assert four.rows_within(1000) == 3, "ten decisions over four ranks"
+    assert [four.rows_within(memory) for memory in (0, 27, 33)] == [1, 1, 2]
+    assert replace(four, activations=0, logits=0, layers=0).peak(1000) == 7 + 20 + 9
+    assert replace(four, row=50).least == 7 + 20 + 50
+    assert four.over(1) == ONE
+
+
+def test_with_more_ranks_a_branch_never_needs_more_of_each() -> None:
+    for one in (ONE, replace(ONE, own=HELD), replace(ONE, row=100)):
+        least = [one.over(2**power).least for power in range(1, 8)]
+        assert least == sorted(least, reverse=True)

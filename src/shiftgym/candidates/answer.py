@@ -106,7 +106,7 @@ def _probe(judging: Judging, candidate: Candidate, task: Task, run: Path) -> "Pr
         _subject(judging, loaded(judging, base, base.checkpoints[0]), task),
         task,
         splits=of.splits,
-        problems=of.problems,
+        problems=range(of.problems),
         samples=of.samples,
         temperature=judging.study.evaluation.temperature,
         learned=None,

@@ -57,7 +57,7 @@ def run(
     dry_run
         Only print the plan: memory, steps, time. A config.json will do for memory. Exit code 1 if one does not fit.
     device_memory
-        For --dry-run: GB of a GPU that is not here, one for each branch. By default what this machine has.
+        For --dry-run: GB of a GPU that is not here, one for each branch or rank. By default what this machine has.
     resume
         Resume this run folder. Finished branches are not run again.
     workers

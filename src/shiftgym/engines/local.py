@@ -5,16 +5,17 @@ Two processes with one thread each do the work of one process with two threads, 
 
 import multiprocessing
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Self
 
-from shiftgym.engines.base import Call, Job, State, Watch
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.group import ended, gather_logs, loss_in_words, places, rank_log, tell_loss
+from shiftgym.engines.process import carry_out
 from shiftgym.errors import ConfigError
 from shiftgym.gpus import VISIBLE, Gpu
 from shiftgym.placement import Placement
@@ -63,93 +64,140 @@ class LocalEngine:
         """There is nothing to let go of."""
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        for job in jobs:
+            self._check(job)
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
-        running: dict[str, ForkServerProcess] = {}
+        running: dict[str, _Group] = {}
         slots = _Slots(self.gpus)
         try:
             with _child_environment():
                 while True:
-                    for name, process in list(running.items()):
-                        if not process.is_alive():
-                            states[name] = "done" if process.exitcode == 0 else "failed"
+                    for name, group in list(running.items()):
+                        states[name] = group.look()
+                        if states[name] != "running":
                             del running[name]
                             slots.give_back(name)
                     watch(states)
+                    held_back = False
                     for job in jobs:
                         needed = states[job.needs] if job.needs is not None else "done"
-                        if states[job.name] == "waiting" and needed in ("failed", "skipped"):
+                        if states[job.name] != "waiting":
+                            continue
+                        if needed in ("failed", "skipped"):
                             states[job.name] = "skipped"
-                        ready = states[job.name] == "waiting" and needed == "done" and len(running) < self.workers
-                        if ready and slots.take(job):
-                            running[job.name] = self._start(job, slots.held.get(job.name))
-                            states[job.name] = "running"
+                        elif needed == "done" and not held_back:
+                            if self._has_room(job, running) and slots.take(job):
+                                running[job.name] = _Group(job, self._context, slots.held.get(job.name))
+                                running[job.name].start()
+                                states[job.name] = "running"
+                            else:
+                                # Otherwise single processes would take every place that becomes free.
+                                held_back = job.ranks > 1
                     watch(states)
                     if not running and "waiting" not in states.values():
                         return states
-                    wait([process.sentinel for process in running.values()], timeout=POLL)
+                    wait([sentinel for group in running.values() for sentinel in group.sentinels()], timeout=POLL)
         finally:
-            for process in running.values():
-                process.terminate()
-            for process in running.values():
-                process.join()
+            for group in running.values():
+                group.kill()
 
-    def _start(self, job: Job, gpu: str | None) -> ForkServerProcess:
-        process = self._context.Process(target=_child, args=(job.begin(), gpu), name=job.name)
-        process.start()
-        return process
+    def _check(self, job: Job) -> None:
+        """
+        Raises:
+            ConfigError: there will never be so many GPUs.
+            ValueError: a rank asks for more than one, or for one where there are none.
+        """
+        if job.gpus > 1 or (job.gpus and not self.gpus):
+            raise ValueError(f"{job.name} asks for {job.gpus:g} of a GPU; there are {len(self.gpus)} GPUs, one a rank")
+        if job.gpus and job.ranks > len(self.gpus):
+            raise ConfigError(f"{job.name}: ranks = {job.ranks} need a GPU each, and there are {len(self.gpus)} here")
+
+    def _has_room(self, job: Job, running: Mapping[str, "_Group"]) -> bool:
+        """Whether there are workers for all ranks of a job; one with more ranks than there are workers runs alone."""
+        return not running or sum(group.job.ranks for group in running.values()) + job.ranks <= self.workers
+
+
+class _Group:
+    """A job that runs: a process for each of its ranks, and again when they were lost."""
+
+    def __init__(self, job: Job, context: ForkServerContext, gpus: Sequence[str] | None) -> None:
+        self.job = job
+        self._context, self._gpus = context, gpus
+        self._processes: list[ForkServerProcess] = []
+        self._losses = 0
+
+    def start(self) -> None:
+        self._call = self.job.begin()
+        self._processes = []
+        self._bad_since: float | None = None
+        for rank, place in enumerate(places(self.job.ranks, "127.0.0.1")):
+            # CUDA reads it when it is initialised, which nothing has done yet.
+            sees = {VISIBLE: self._gpus[rank]} if self._gpus else {}
+            args = (self._call, rank_log(self._call.log, rank), place | sees)
+            process = self._context.Process(target=carry_out, args=args, name=self.job.name)
+            process.start()
+            self._processes.append(process)
+
+    def look(self) -> State:
+        """Its state now. If it was lost it is started again, as often as it may be."""
+        codes = [process.exitcode for process in self._processes]
+        if any(codes) and self._bad_since is None:
+            self._bad_since = time.monotonic()
+        end = ended(codes, time.monotonic() - (self._bad_since or time.monotonic()))
+        if end is None:
+            return "running"
+        self.kill()
+        if end == "failed":
+            gather_logs(self._call.log, codes)
+        if end != "lost":
+            return end
+        self._losses += 1
+        again = self._losses <= self.job.restarts
+        tell_loss(self._call.log, loss_in_words(codes), self._losses, again)
+        if not again:
+            return "failed"
+        self.start()
+        return "running"
+
+    def sentinels(self) -> list[int]:
+        """Of the processes that run."""
+        return [process.sentinel for process in self._processes if process.exitcode is None]
+
+    def kill(self) -> None:
+        """End what still runs; a process that was stopped heeds no other signal."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
 
 
 class _Slots:
-    """Which GPU each running job has, and what is free of each."""
+    """Which GPUs each running job has, and what is free of each."""
 
     def __init__(self, gpus: Sequence[Gpu]) -> None:
-        self.held: dict[str, str] = {}
-        """Name of a job -> its GPU."""
+        self.held: dict[str, list[str]] = {}
+        """Name of a job -> the GPU of each of its ranks."""
         self._free = {gpu.name: 1.0 for gpu in gpus}
         self._shares: dict[str, float] = {}
 
     def take(self, job: Job) -> bool:
-        """Give a job what it asks for, of the GPU that is least in use; whether there was so much.
-
-        Raises:
-            ValueError: there never will be.
-        """
+        """Give each rank of a job what it asks for, of the GPUs that are least in use; whether there was so much."""
         if job.gpus == 0:
             return True
-        if not self._free or job.gpus > 1:
-            raise ValueError(f"{job.name} asks for {job.gpus:g} of a GPU; there are {len(self._free)} GPUs, one a job")
-        gpu = max(self._free, key=self._free.__getitem__)
-        if self._free[gpu] + SLACK < job.gpus:
+        gpus = sorted(self._free, key=self._free.__getitem__, reverse=True)[: job.ranks]
+        if self._free[gpus[-1]] + SLACK < job.gpus:
             return False
-        self._free[gpu] -= job.gpus
-        self.held[job.name], self._shares[job.name] = gpu, job.gpus
+        for gpu in gpus:
+            self._free[gpu] -= job.gpus
+        self.held[job.name], self._shares[job.name] = gpus, job.gpus
         return True
 
     def give_back(self, name: str) -> None:
         """The job of this name has ended."""
         if name in self.held:
-            self._free[self.held.pop(name)] += self._shares.pop(name)
-
-
-def _child(call: Call, gpu: str | None) -> None:
-    if gpu is not None:
-        # CUDA reads this when it is initialised, which nothing has done yet.
-        os.environ[VISIBLE] = gpu
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its children.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    call.log.parent.mkdir(parents=True, exist_ok=True)
-    with call.log.open("a", buffering=1) as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    call.work(*call.args)
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its children, and two writers in one folder would corrupt it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+            share = self._shares.pop(name)
+            for gpu in self.held.pop(name):
+                self._free[gpu] += share
 
 
 @contextmanager

@@ -56,13 +56,16 @@ class Probe:
 
     Args:
         start: it is asked and scored whenever another is measured, so its weights must not change.
-        splits: those that are probed, the first `problems` problems of each.
+        splits: those that are probed.
+        problems: indices of the problems of each split.
         samples: first answers that are sampled for each decision.
         temperature: of sampling, and of the distributions whose divergence is taken.
         learned: the fixed set of answers that is learned from; None if there is none, or it is not known.
         solved: `solved` of an earlier probe with this start, so that it is not asked again.
     """
 
+    start: Subject
+    """What others are measured against."""
     solved: Mapping[str, list[list[bool]]]
     """Split -> of each problem, which decisions the start's greedy first answers solved."""
 
@@ -72,15 +75,15 @@ class Probe:
         task: Task,
         *,
         splits: Sequence[str],
-        problems: int,
+        problems: Sequence[int],
         samples: int,
         temperature: float,
         learned: set[str] | None,
         solved: Mapping[str, list[list[bool]]] | None = None,
     ) -> None:
-        self._start, self._task, self._samples, self._learned = start, task, samples, learned
+        self.start, self._task, self._samples, self._learned = start, task, samples, learned
         self._temperature, self._limit = temperature, BatchLimit()
-        self._problems = {split: [task.problem(split, index) for index in range(problems)] for split in splits}
+        self._problems = {split: [task.problem(split, index) for index in problems] for split in splits}
         self._before = {split: self._sampled(start, of, 1) for split, of in self._problems.items() if start.player}
         self.solved = solved or {
             split: [_solved(episode) for episode in self._greedy(start, of)] for split, of in self._problems.items()
@@ -92,15 +95,17 @@ class Probe:
 
     def _split(self, subject: Subject, split: str) -> list[dict[str, Any]]:
         task, problems = self._task, self._problems[split]
+        if not problems:
+            return []
         sampled = self._sampled(subject, problems, self._samples)
         greedy = self._greedy(subject, problems)
         changed = [task.perturbed(problem) if isinstance(task, Perturbed) else {} for problem in problems]
         near = {kind: self._greedy(subject, [each[kind] for each in changed]) for kind in changed[0]}
         to_start: Sequence[float | None] = [None] * len(problems)
         from_start = to_start
-        if subject.player and self._start.player and _token_space(subject.player) == _token_space(self._start.player):
-            to_start = self._divergences(subject.player, self._start.player, sampled)
-            from_start = self._divergences(self._start.player, subject.player, self._before[split])
+        if subject.player and self.start.player and _token_space(subject.player) == _token_space(self.start.player):
+            to_start = self._divergences(subject.player, self.start.player, sampled)
+            from_start = self._divergences(self.start.player, subject.player, self._before[split])
         rows = []
         for index, episode in enumerate(greedy):
             answers = [record.attempts[0].answer for record in episode.decisions]
@@ -114,7 +119,7 @@ class Probe:
                 changed={kind: _solved(after[index]) for kind, after in near.items()},
                 copied=[answer in self._learned for answer in answers] if self._learned else None,
             )
-            rows.append({"split": split, "index": index, **measure_probed(probed)})
+            rows.append({"split": split, "index": episode.problem.index, **measure_probed(probed)})
         return rows
 
     def _sampled(self, subject: Subject, problems: Sequence[Any], size: int) -> list[list[Episode]]:

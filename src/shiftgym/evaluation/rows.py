@@ -103,6 +103,8 @@ class Cube:
     """Name of a measure -> (branches, fractions, splits, decodings, seeds, problems)."""
     compute: dict[str, NDArray[np.float64]]
     """`step`, `flops` and `flops_paper` -> (branches, fractions, seeds)."""
+    dealt: NDArray[np.bool_]
+    """(splits, decodings, problems): whether any checkpoint answered a problem."""
 
     @classmethod
     def of(cls, rows: pa.Table) -> "Cube":
@@ -128,7 +130,8 @@ class Cube:
             spent = np.full((shape[0], shape[1], shape[4]), np.nan)
             spent[codes[0], codes[1], codes[4]] = _column(rows, name)
             compute[name] = spent
-        return cls(**axes, values=values, compute=compute)
+        dealt: NDArray[np.bool_] = np.asarray(~np.isnan(values["success"]).all(axis=(0, 1, 4)))
+        return cls(**axes, values=values, compute=compute, dealt=dealt)
 
     def checkpoints(self, branch: str) -> list[float]:
         """The fractions at which a branch has any row, ascending."""
@@ -141,8 +144,7 @@ class Cube:
         """One measure of one checkpoint: (seeds, problems of that split); NaN for a seed that is not done."""
         at = (self.branches[branch], self.fractions[fraction], self.splits[split], self.decodings[decoding])
         found: NDArray[np.float32] = self.values[measure][at]
-        dealt = ~np.isnan(self.values["success"][:, :, at[2], at[3]]).all(axis=(0, 1, 2))
-        return found[:, dealt]
+        return found[:, self.dealt[at[2:]]]
 
 
 def _column(rows: pa.Table, name: str) -> NDArray[Any]:

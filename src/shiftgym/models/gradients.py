@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.matrices import matrix_weights
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.prefixes import decoder_config, decoder_layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class Gradients:
             return cls(count, 1 + head, frozenset())
         if trained == {False} and not _pictures_are_trained(model):
             return cls(0, head, frozenset(matrices))
-        blocks = next(each for each in trunk.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
-        inputs, outputs = _seen(model, matrices, blocks)
+        inputs, outputs = _seen(model, matrices, decoder_layers(model))
         # A layer that did not run, as one that needs a picture, counts as reached.
         unreached = frozenset(module for module, reached in inputs.items() if not reached)
         return cls(count - sum(not reached for reached in outputs.values()), 1 + head, unreached)

@@ -8,6 +8,7 @@ vision encoder are counted by torch (`pictures.py`). Not counted: elementwise wo
 and the optimizer.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,10 @@ PAPER_BUFFER_FACTORS = {"points": 6.0, "navigation": 5.1}
 
 OTHER_BUFFER_FACTOR = 6.0
 """The same for a task that is not in the paper."""
+
+
+COUNTED = ("tokens_trained", "tokens_generated", "tokens_prompt", "forward_flops", "backward_flops")
+"""The fields of a ledger that are added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +208,15 @@ class Ledger:
         """Forget what was charged since the snapshot."""
         for counted in fields(self):
             setattr(self, counted.name, getattr(snapshot, counted.name))
+
+    def since(self, snapshot: "Ledger") -> list[int]:
+        """How much of each kind was charged since the snapshot."""
+        return [getattr(self, name) - getattr(snapshot, name) for name in COUNTED]
+
+    def add(self, counted: Sequence[int]) -> None:
+        """Charge what another rank was charged with; see `since`."""
+        for name, more in zip(COUNTED, counted, strict=True):
+            setattr(self, name, getattr(self, name) + more)
 
     def record(self) -> dict[str, Any]:
         """All fields as plain values."""

@@ -5,7 +5,7 @@ into microbatches of rows of similar length, and each is scaled so that the grad
 gradient of the minibatch's mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +62,12 @@ Pass = list[Tree]
 
 def padded_tokens(rows: Pass) -> int:
     """Tokens of these rows, padding included."""
-    return len(rows) * max(map(len, rows))
+    return len(rows) * columns(rows)
+
+
+def columns(rows: Pass) -> int:
+    """What these rows are padded to."""
+    return max(map(len, rows))
 
 
 def passes(
@@ -72,6 +77,7 @@ def passes(
     trees: bool,
     pictures: Pictures | None = None,
     plain: bool = False,
+    order: Sequence[list[int]] | None = None,
 ) -> list[Pass]:
     """Cut a minibatch into passes of at most `tokens_per_pass` padded tokens; a single longer conversation goes alone.
 
@@ -79,13 +85,15 @@ def passes(
         trees: whether conversations that begin alike may share a row.
         pictures: those that the conversations contain.
         plain: see `Packed.of`.
+        order: see `pack_prefix_trees`.
     """
 
     def beside(tree: Tree) -> int:
         """Rows may be in one batch if this is the same for them."""
         return pictures.beside(tree.ids) if plain and pictures is not None else 0
 
-    packed = pack_prefix_trees([each.ids for each in minibatch], min(TREE, tokens_per_pass) if trees else 0)
+    limit = min(TREE, tokens_per_pass) if trees else 0
+    packed = pack_prefix_trees([each.ids for each in minibatch], limit, order)
     found: list[Pass] = []
     for tree in sorted(packed, key=lambda tree: (beside(tree), len(tree))):
         last = found[-1] if found else []
@@ -116,6 +124,7 @@ def collate(
     pictures: Pictures | None = None,
     *,
     plain: bool = False,
+    width: int | None = None,
 ) -> Microbatch:
     """Pad these rows of a minibatch on the right and lay their per-token and per-attempt values out flat.
 
@@ -123,7 +132,7 @@ def collate(
 
     Args:
         pictures: those that the conversations contain.
-        plain: see `Packed.of`.
+        plain, width: see `Packed.of`.
     """
     predictors: list[tuple[int, int]] = []
     attempts: list[tuple[int, int]] = []
@@ -155,7 +164,7 @@ def collate(
         flat([value for row in rows for value in row.reference]),
         flat([value for row in rows for value in row.returns]),
     )
-    packed = Packed.of(trees, device, pictures, plain=plain)
+    packed = Packed.of(trees, device, pictures, plain=plain, width=width)
     first, second, answers, first_attempt, second_attempt, *values = (each.to(device) for each in made)
     weights, logprobs, reference, returns = values
     return Microbatch(

@@ -1,6 +1,7 @@
 """Optimizers: AdamW, AdamW with moments of 8 bits, and Muon for matrices with AdamW for the rest, behind one small
 interface."""
 
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from shiftgym.errors import ConfigError
+from shiftgym.models.parallel import ALONE, Ranks
+from shiftgym.models.rank_optimizers import ByOwners, ByParts, Make
 
 Name = Literal["adamw", "adamw8bit", "muon"]
 
@@ -28,6 +31,14 @@ def _adamw(name: Name, groups: list[dict[str, Any]], **options: Any) -> torch.op
         return found
     on_gpu = all(weight.is_cuda for group in groups for weight in group["params"])
     return torch.optim.AdamW(groups, **options, fused=on_gpu or None)
+
+
+def _for_hidden(name: Name, groups: list[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
+    """The optimizer of that name, for the weights that are not left to AdamW."""
+    if name == "muon":
+        return torch.optim.Muon(groups, adjust_lr_fn="match_rms_adamw", weight_decay=options["weight_decay"])
+    found: torch.optim.Optimizer = _bitsandbytes().AdamW8bit(groups, **options)
+    return found
 
 
 def _parted(module: nn.Module, name: Name) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -61,6 +72,8 @@ class Optimizer:
         modules: whose parameters are trained, each with the factor on the learning rate that it gets.
         name: `adamw` for everything, or one of the others for the hidden weights. Embeddings and the output layer stay
             with AdamW, as Muon's authors advise, and the authors of bitsandbytes for `adamw8bit`.
+        ranks: the processes that the modules' weights are cut up among, before this is made. All ranks step together,
+            and all must ask for `state_dict`, which has values on the first alone.
 
     Raises:
         ConfigError: bitsandbytes is not installed, and `adamw8bit` is asked for.
@@ -73,6 +86,7 @@ class Optimizer:
         learning_rate: float,
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.95),
+        ranks: Ranks = ALONE,
     ) -> None:
         chosen: list[dict[str, Any]] = []
         rest: list[dict[str, Any]] = []
@@ -82,13 +96,16 @@ class Optimizer:
                 chosen.append({"params": hidden, "factor": factor})
             if others:
                 rest.append({"params": others, "factor": factor})
-        self._parts: list[torch.optim.Optimizer] = []
-        if rest:
-            self._parts.append(_adamw(name, rest, betas=betas, weight_decay=weight_decay))
-        if chosen and name == "muon":
-            self._parts.append(torch.optim.Muon(chosen, adjust_lr_fn="match_rms_adamw", weight_decay=weight_decay))
-        elif chosen:
-            self._parts.append(_bitsandbytes().AdamW8bit(chosen, betas=betas, weight_decay=weight_decay))
+        self._parts: list[torch.optim.Optimizer | ByParts | ByOwners] = []
+
+        def add(make: Make, groups: list[dict[str, Any]], over_ranks: type[ByParts | ByOwners]) -> None:
+            if groups:
+                self._parts.append(make(groups) if ranks.alone else over_ranks(make, groups, ranks))
+
+        # The kernels of bitsandbytes take whole tensors alone.
+        adamw = ByOwners if name == "adamw8bit" else ByParts
+        add(partial(_adamw, name, betas=betas, weight_decay=weight_decay), rest, adamw)
+        add(partial(_for_hidden, name, betas=betas, weight_decay=weight_decay), chosen, ByOwners)
         self.set_learning_rate(learning_rate)
 
     def set_learning_rate(self, learning_rate: float) -> None:

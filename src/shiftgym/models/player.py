@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,14 +21,18 @@ from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.conversations.conversation import Conversation, Judged
 from shiftgym.models.crossing import crossed
-from shiftgym.models.generation.paths import ReadingPath, reading_path, share_path
+from shiftgym.models.exchange import in_order_of_appearance, play_over
+from shiftgym.models.generation.paths import ReadingPath, reading_path
 from shiftgym.models.generation.policy import model_policy
 from shiftgym.models.generation.positions import position_limit
 from shiftgym.models.ledger import HeadTokens, Ledger
-from shiftgym.models.lora import frozen_copy, has_adapter
+from shiftgym.models.lora import has_adapter
 from shiftgym.models.microbatches import Microbatch, Pass, collate, padded_tokens, passes
+from shiftgym.models.parallel import ALONE, Ranks
 from shiftgym.models.recompute import recomputed
 from shiftgym.models.score import Scores, score, trunk_states
+from shiftgym.models.sharding import gathered
+from shiftgym.models.spreading import kept_copy
 from shiftgym.models.value import ValueHead
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Task
@@ -63,6 +68,8 @@ class Player:
     """Whether scoring with gradients keeps only the inputs of layers, which then run again in the backward pass."""
     value_head: ValueHead | None = None
     """The critic, for `values`."""
+    ranks: Ranks = ALONE
+    """The processes that play and score together. Each does its share, and all are given everything."""
 
     def fits(self, ids: Sequence[int]) -> bool:
         """Whether the model takes so many tokens at once."""
@@ -74,15 +81,13 @@ class Player:
         return reading_path(self.model, self.chat_format)
 
     def frozen(self) -> "Player":
-        """The same with a copy of the model, which keeps its present weights; see `frozen_copy`."""
-        kept = frozen_copy(self.model)
-        share_path(kept, self.model, self.chat_format)
-        return replace(self, model=kept)
+        """The same with a copy of the model, which keeps its present weights; see `kept_copy`."""
+        return replace(self, model=kept_copy(self.model, self.chat_format, self.ranks))
 
     def with_value_head(self) -> "Player":
         """The same with a new, untrained critic."""
         head = ValueHead(self.model.config.get_text_config().hidden_size, self.seed)
-        return replace(self, value_head=head.to(self.model.device))
+        return replace(self, value_head=head.to(self.model.device if self.ranks.alone else self.ranks.device))
 
     def play(
         self,
@@ -100,6 +105,16 @@ class Player:
             limit: attempts a decision; the task's own limit if None.
             feedback: whether the verifier's message is shown after a failed attempt.
         """
+        problems = [self.task.problem(split, index) for index in indices]
+        named = list(zip(problems, noise, strict=True))
+        play = partial(self._play, limit=limit, feedback=feedback)
+        with gathered(self.model):
+            if self.ranks.alone:
+                return play(named)
+            return play_over(self.ranks, named, play, self.task, self.chat_format.pictures, self.ledger)
+
+    def _play(self, named: Sequence[tuple[Any, Names]], limit: int | None, feedback: bool) -> list[Episode]:
+        """One episode on each of these problems, by this process; of each the name of its random stream."""
         policy = model_policy(
             self.model,
             self.chat_format,
@@ -108,7 +123,7 @@ class Player:
             seed=self.seed,
             ledger=self.ledger,
         )
-        problems = [self.task.problem(split, index) for index in indices]
+        problems, noise = [problem for problem, _ in named], [names for _, names in named]
         if problems:
             self.decision_limit.lower(decisions_at_once(policy, self.task, problems[0], limit))
         return episodes.play(
@@ -174,12 +189,20 @@ class Player:
         """The rows of each microbatch, as many as `pass_limit` has room for."""
         path, tokens = self.path, self.pass_limit.size
         assert tokens is not None
-        return passes(conversations, tokens, trees=path.trees, pictures=self.chat_format.pictures, plain=not path.fast)
+        pictures, order = self.chat_format.pictures, None
+        if pictures is not None and not self.ranks.alone:
+            # All ranks cut alike, though their pictures have other numbers.
+            order = in_order_of_appearance([each.ids for each in conversations])
+        return passes(conversations, tokens, trees=path.trees, pictures=pictures, plain=not path.fast, order=order)
 
-    def collated(self, rows: Pass, conversations: list[Conversation]) -> Microbatch:
-        """One of the passes of these conversations."""
+    def collated(self, rows: Pass, conversations: list[Conversation], width: int | None = None) -> Microbatch:
+        """One of the passes of these conversations.
+
+        Args:
+            width: see `Packed.of`.
+        """
         device, pictures = self.model.device, self.chat_format.pictures
-        return collate(rows, conversations, device, pictures, plain=not self.path.fast)
+        return collate(rows, conversations, device, pictures, plain=not self.path.fast, width=width)
 
     def halve(self, rows: Pass, told: str) -> None:
         """Make passes half as large as this one, which ran out of memory.
@@ -245,7 +268,8 @@ class Player:
             them.charge(batch)
             return self.score(batch).divergence(them.score(batch))
 
-        found = self._evaluate(conversations, divergence, [each.answer_tokens for each in conversations])
+        with gathered(other):
+            found = self._evaluate(conversations, divergence, [each.answer_tokens for each in conversations])
         return [sum(tokens) for tokens in found]
 
     def values(self, conversations: list[Conversation]) -> list[list[float]]:
@@ -281,18 +305,36 @@ class Player:
             head: see `Ledger.scored`.
         """
         results: dict[int, list[float]] = {}
-        while left := [index for index in range(len(conversations)) if index not in results]:
-            read = [conversations[index] for index in left]
-            for rows in self.passes(read):
-                found = within_memory(partial(self._numbers, rows, read, numbers, head), self.ledger)
-                if found is None:
-                    self.halve(rows, "lower max_new_tokens, or give the weights less room (dtype)")
-                    break
-                start = 0
-                for member in [member for tree in rows for member in tree.members]:
-                    results[left[member]] = found[start : start + sizes[left[member]]]
-                    start += sizes[left[member]]
+        with gathered(self.model):
+            while left := [index for index in range(len(conversations)) if index not in results]:
+                read = [conversations[index] for index in left]
+                cut = self.passes(read)
+                work = partial(self._found, conversations=read, numbers=numbers, head=head)
+                for rows, found in zip(cut, self.ranks.spread(cut, work, self.ledger), strict=True):
+                    if found is None:
+                        self.halve(rows, "lower max_new_tokens, or give the weights less room (dtype)")
+                        break
+                    start = 0
+                    for member in [member for tree in rows for member in tree.members]:
+                        results[left[member]] = found[start : start + sizes[left[member]]]
+                        start += sizes[left[member]]
         return [results[index] for index in range(len(conversations))]
+
+    def _found(
+        self,
+        cut: Sequence[Pass],
+        conversations: list[Conversation],
+        numbers: Callable[[Microbatch], Tensor],
+        head: HeadTokens | None,
+    ) -> list[list[float] | None]:
+        """What `_evaluate` wants of some passes, by `numbers`, (A,) or (N,) of a microbatch; None from the first on
+        that runs out of memory."""
+        results: list[list[float] | None] = [None] * len(cut)
+        for at, rows in enumerate(cut):
+            results[at] = within_memory(partial(self._numbers, rows, conversations, numbers, head), self.ledger)
+            if results[at] is None:
+                break
+        return results
 
     def _numbers(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from shiftgym.models.conversations.pictures import Pictures
@@ -42,16 +42,23 @@ class Tree:
         return seen
 
 
-def pack_prefix_trees(sequences: Sequence[list[int]], limit: int) -> list[Tree]:
+def pack_prefix_trees(
+    sequences: Sequence[list[int]], limit: int, order: Sequence[list[int]] | None = None
+) -> list[Tree]:
     """Pack sequences into trees of at most `limit` nodes; a sequence joins another if it shares half of its tokens.
 
     Limit 0 gives every sequence a tree of its own, in their order.
+
+    Args:
+        order: what the sequences are sorted by, where it is not their own tokens: the same with other names.
     """
     trees: list[Tree] = []
     path: list[int] = []
     previous: list[int] = []
     # In sorted order a sequence shares more with its predecessor than with any sequence before.
-    for index in sorted(range(len(sequences)), key=sequences.__getitem__) if limit else range(len(sequences)):
+    for index in (
+        sorted(range(len(sequences)), key=(order or sequences).__getitem__) if limit else range(len(sequences))
+    ):
         sequence = sequences[index]
         shared = _shared(previous, sequence) if limit else 0
         if not trees or 2 * shared < len(sequence) or len(trees[-1]) + len(sequence) - shared > limit:
@@ -96,15 +103,22 @@ class Packed:
 
     @classmethod
     def of(
-        cls, trees: Sequence[Tree], device: torch.device, pictures: Pictures | None = None, *, plain: bool = False
+        cls,
+        trees: Sequence[Tree],
+        device: torch.device,
+        pictures: Pictures | None = None,
+        *,
+        plain: bool = False,
+        width: int | None = None,
     ) -> "Packed":
         """Pack rows.
 
         Args:
             pictures: those that the tokens stand for; None for a text model.
             plain: no row branches, and the model is given what its own processor would give it, positions not among it.
+            width: the columns that there are to be; by default as many as the longest row has.
         """
-        width = max(map(len, trees))
+        width = width or max(map(len, trees))
         visible = None
         if any(len(tree.members) > 1 for tree in trees):
             visible = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
@@ -174,6 +188,13 @@ def decoder_config(model: PreTrainedModel) -> PreTrainedConfig:
     """The configuration of the text decoder; for a text model, its own."""
     config: PreTrainedConfig = model.get_decoder().config  # type: ignore[no-untyped-call]
     return config
+
+
+def decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
+    """The layers of the text decoder, in order; none where the model does not list them."""
+    trunk, count = model.get_decoder(), decoder_config(model).num_hidden_layers  # type: ignore[no-untyped-call]
+    lists = (each for each in trunk.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
+    return list(next(lists, ()))
 
 
 KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")

@@ -16,6 +16,7 @@ from shiftgym.models.distributions import Distributions, per_token
 from shiftgym.models.ledger import HeadTokens
 from shiftgym.models.prefixes import Packed
 from shiftgym.models.products import RoundedProduct, may_round
+from shiftgym.models.sharding import trunk
 
 TokenIndices = tuple[Tensor, Tensor]
 """Row and column of each of some tokens, two int64 tensors of the same length."""
@@ -127,9 +128,9 @@ def _run(model: PreTrainedModel, packed: Packed, precision: torch.dtype, options
         "use_cache": False,
         **(options or {}),
     }
-    module: nn.Module = model if options else model.base_model
+    module, run = (model, model) if options else (model.base_model, trunk(model))
     with torch.autocast(packed.ids.device.type, precision, enabled=mixed):
-        return module(**accepted(module, inputs))
+        return run(**accepted(module, inputs))
 
 
 def accepted(module: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:

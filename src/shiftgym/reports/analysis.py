@@ -1,6 +1,6 @@
 """What a report shows besides the verdicts: secondary measures, rankings, ladders, gaps, curves against compute."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from shiftgym.evaluation.probed import PROBES, Column, Probed, columns
 from shiftgym.evaluation.statistics import Floats, Interval
 from shiftgym.evaluation.summaries import Summary
 from shiftgym.reports import words
-from shiftgym.reports.comparison import Comparison, Difference, View
-from shiftgym.reports.entries import Entry, at_checkpoint, source
+from shiftgym.reports.comparison import MANY, Comparison, Difference, View
+from shiftgym.reports.entries import EARLY, Entry, at_checkpoint, source
 from shiftgym.reports.runs import START, BranchInfo, ComparisonRun
 
 
@@ -54,6 +54,36 @@ class Analysis(Comparison):
         return View(decoding, measure, words.measured(measure, decoding, self.first.limit))
 
     @cached_property
+    def drawn(self) -> list[BranchInfo]:
+        """The branches that figures and secondary tables show, in the order of the study file, the start among them:
+        all, or where there are more than `MANY`, those that the study is about and the best of the others by the
+        primary measure of the first shifted split, controls before further ones."""
+        if len(self.first.branches) <= MANY + 1:
+            return self.first.branches
+        best = sorted((entry for entry in self.others if entry.name != EARLY), key=self._merit)
+        about = [entry for entry in (self.start, self.supervised, self.reinforced) if entry]
+        chosen = {entry.branch for entry in [*about, *best][: MANY + 1]}
+        return [branch for branch in self.first.branches if branch.name in chosen]
+
+    def _merit(self, entry: Entry) -> tuple[bool, float]:
+        """What the best of many entries are chosen by; the smaller, the better."""
+        split = self.judged_first[0]
+        decoding, measure, _ = self.primary(split)
+        return entry.part != "control", -np.nan_to_num(self._mean(entry, split, decoding, measure), nan=-np.inf)
+
+    @cached_property
+    def shown(self) -> list[Entry]:
+        """The entries of `drawn`."""
+        names = {branch.name for branch in self.drawn}
+        return [entry for entry in self.entries if entry.branch in names]
+
+    @cached_property
+    def hidden(self) -> list[Entry]:
+        """The entries for which figures and secondary tables have no room."""
+        shown = set(self.shown)
+        return [entry for entry in self.entries if entry not in shown]
+
+    @cached_property
     def views(self) -> list[View]:
         """Success with one attempt and with all of them, by decoding."""
         limit = self.first.limit
@@ -86,6 +116,11 @@ class Analysis(Comparison):
         return any(self.applies(MEASURES["recognised"], split) for split in self.splits)
 
     @cached_property
+    def outcomes(self) -> set[str]:
+        """The outcomes that occur."""
+        return {name for run in self.runs for of in run.summaries for name in (*of.first, *of.final)}
+
+    @cached_property
     def kinds(self) -> bool:
         """Whether the task sorts decisions into kinds."""
         return any(of.kinds for of in self.first.summaries)
@@ -102,11 +137,11 @@ class Analysis(Comparison):
 
     @property
     def comparisons(self) -> list[tuple[Entry, Entry]]:
-        """The branches that the study is about against the start and each other, then every other entry against the
-        reinforced branch; each as (a, b) of a - b."""
+        """The branches that the study is about against the start and each other, then every other entry that is shown
+        against the reinforced branch; each as (a, b) of a - b."""
         start, supervised, reinforced = self.start, self.supervised, self.reinforced
         pairs = [(supervised, start), (reinforced, start), (reinforced, supervised)]
-        pairs += [(entry, reinforced or start) for entry in self.others]
+        pairs += [(entry, reinforced or start) for entry in self.others if entry in self.shown]
         return [(a, b) for a, b in pairs if a and b]
 
     def detected(self, a: Entry, b: Entry, split: str) -> float | None:
@@ -125,21 +160,23 @@ class Analysis(Comparison):
         if start is None:
             return []
         points = {entry: self.point(entry, split) for entry in self.entries}
+        front = _front(points.values())
         found = []
         for entry, point in points.items():
             away, home = (self.difference(entry, start, of, decoding, measure) for of in (split, self.home))
             if entry != start and away and home:
-                beaten = any(
-                    other != point and other[0] >= point[0] and other[1] >= point[1] for other in points.values()
-                )
-                found.append(Ranked(entry, away, home, point, not beaten))
+                found.append(Ranked(entry, away, home, point, point in front))
         return sorted(found, key=lambda ranked: -ranked.away.interval.value)
 
     def point(self, entry: Entry, split: str) -> tuple[float, float]:
         """The primary measure of a shifted split, at home and on that split."""
         decoding, measure, _ = self.primary(split)
-        home, away = (float(np.nanmean(self.answers(entry, of, decoding, measure))) for of in (self.home, split))
+        home, away = (self._mean(entry, of, decoding, measure) for of in (self.home, split))
         return home, away
+
+    def _mean(self, entry: Entry, split: str, decoding: str, measure: str) -> float:
+        answers = self.answers(entry, split, decoding, measure)
+        return float("nan") if np.isnan(answers).all() else float(np.nanmean(answers))
 
     @property
     def probes(self) -> list[Measure[Probed]]:
@@ -212,5 +249,17 @@ class Analysis(Comparison):
         if entry.branch == START:
             return 0.0
         spent = cube.compute[axis][cube.branches[entry.branch], cube.fractions[entry.fractions[0]]]
-        start = source(run, next(each for each in run.branches if each.name == entry.branch))
+        start = source(run, run.named[entry.branch])
         return float(np.nanmean(spent)) + (self.compute(start, axis) if start else 0.0)
+
+
+def _front(points: Iterable[tuple[float, float]]) -> set[tuple[float, float]]:
+    """The points to which no other one is at least equal in both numbers."""
+    front = set()
+    highest = -np.inf
+    # From right to left, each must be higher than all to its right. NaN is no point.
+    for x, y in sorted({(x, y) for x, y in points if not np.isnan(x + y)}, reverse=True):
+        if y > highest:
+            front.add((x, y))
+            highest = y
+    return front

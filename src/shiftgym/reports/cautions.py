@@ -8,6 +8,7 @@ from shiftgym.evaluation.measures import MEASURES
 from shiftgym.evaluation.summaries import Summary, pool
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.comparison import MANY
 
 NOTICEABLE = 0.05
 """From this share of answers on it is told that they were cut off, empty or too long, or what was wrong with them."""
@@ -34,6 +35,8 @@ def cautions(analysis: Analysis) -> list[str]:
         for run in analysis.runs
         for title, what in run.idle.items()
     ]
+    if len(idle) > MANY:
+        idle[LISTED:] = [f"{len(idle) - LISTED:,} more branches had nothing to learn from in many of their steps."]
     return [*([nothing] if nothing else []), *unanswered(places, first.max_new_tokens), *idle]
 
 

@@ -17,6 +17,9 @@ from shiftgym.evaluation.statistics import Floats, Interval, difference, estimat
 from shiftgym.reports.entries import Entry, find_entries
 from shiftgym.reports.runs import Run
 
+MANY = 16
+"""More branches than this, the start aside, have no room in a figure or a list of names."""
+
 Verdict = Literal["rose", "fell", "undecided"]
 
 

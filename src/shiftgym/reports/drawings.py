@@ -139,7 +139,7 @@ def _trajectory(analysis: Analysis, split: str, view: View) -> panels.Panel:
 def _course(analysis: Analysis, split: str, decoding: str, measure: str, title: str) -> panels.Panel:
     """A measure along compute, or where that of some branch is not known, at the end."""
     axis = next(iter(analysis.first.axes), None)
-    trained = [entry for entry in analysis.entries if entry != analysis.start]
+    trained = [entry for entry in analysis.shown if entry != analysis.start]
     if axis is None or not all(analysis.compute(entry, axis) for entry in trained):
         return panels.rates(analysis, split, decoding, measure, title)
     return panels.against_compute(analysis, split, decoding, measure, title, axis)

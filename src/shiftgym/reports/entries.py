@@ -55,7 +55,7 @@ def at_checkpoint(run: Run, branch: BranchInfo, fraction: float) -> Entry:
 
 def source(run: Run, branch: BranchInfo) -> Entry | None:
     """The checkpoint that a branch of a single run starts from; None if it is none, or was not evaluated yet."""
-    start = next((each for each in run.branches if each.name == branch.start), None)
+    start = run.named.get(branch.start)
     if start is None or branch.name == START:
         return None
     # Milestones that one step passed together share a checkpoint, named after the last of them.

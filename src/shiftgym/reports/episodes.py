@@ -2,11 +2,11 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shiftgym.messages import data_url
-from shiftgym.reports.runs import Run
+from shiftgym.reports.runs import BranchInfo, Run
 from shiftgym.tasks.base import Decision, Drawn
 from shiftgym.tasks.walk import decisions
 
@@ -14,8 +14,8 @@ MAX_CHARACTERS = 2_500_000
 """About as much JSON is embedded. Beyond that whole problems are left out, those of the last seeds first."""
 
 
-def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
-    """What the page's browser reads, and how many kept episodes were left out for size.
+def sampled_episodes(run: Run, branches: Sequence[BranchInfo]) -> tuple[dict[str, Any], int]:
+    """What the page's browser reads of some branches, and how many kept episodes were left out for size.
 
     Texts are stored once in `texts` and named by position, since most prompts and feedback occur many times.
     A task that draws its problems (`Drawn`) has each drawing once in `maps`, by `split problem`; its elements
@@ -28,7 +28,7 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
     maps: dict[str, str] = {}
     views: dict[str, list[list[int]]] = {}
     task = run.task
-    labels = {branch.name: branch.label for branch in run.branches}
+    labels = {branch.name: branch.label for branch in branches}
     size = left_out = 0
 
     def intern(text: str) -> int:
@@ -37,12 +37,9 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
             size += len(text)
         return texts.setdefault(text, len(texts))
 
-    def order(record: dict[str, Any]) -> tuple[int, int]:
-        return record["seed"], record["problem"]["index"]
-
-    for _, group in itertools.groupby(sorted(run.episodes(), key=order), key=order):
+    for group in _by_problem(run.episodes(branches)):
         if size > MAX_CHARACTERS:
-            left_out += len(list(group))
+            left_out += len(group)
             continue
         packed = []
         for record in group:
@@ -58,6 +55,17 @@ def sampled_episodes(run: Run) -> tuple[dict[str, Any], int]:
         size += len(json.dumps(packed))
         shown += packed
     return {"texts": list(texts), "episodes": shown, "maps": maps, "noun": run.noun}, left_out
+
+
+def _by_problem(episodes: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The episodes of each seed and problem, from episodes that come seed by seed: no more than one seed's are held."""
+
+    def index(record: dict[str, Any]) -> int:
+        return int(record["problem"]["index"])
+
+    for _, of_seed in itertools.groupby(episodes, key=lambda record: record["seed"]):
+        for _, group in itertools.groupby(sorted(of_seed, key=index), key=index):
+            yield list(group)
 
 
 def _shown(decision: Decision) -> list[str]:

@@ -21,7 +21,8 @@ def label_ends(axes: Axes, ends: Sequence[Mark]) -> None:
     """Names at the right ends of lines, pushed apart so that none covers another."""
     if not ends:
         return
-    gap = 8.5
+    # Many names stand closer together, as long as they can be read.
+    gap = min(8.5, max(100 / max(len(ends) - 1, 1), 5.8))
     ordered = sorted(ends, key=lambda end: end[1])
     heights: list[float] = []
     for _, y, *_ in ordered:

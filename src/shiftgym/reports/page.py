@@ -18,11 +18,13 @@ from shiftgym.layout import RunFolder
 from shiftgym.reports import judgement, panels, tables, words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions
+from shiftgym.reports.comparison import MANY
 from shiftgym.reports.drawings import all_figures
 from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.judgement import judge_all, judged_entries
 from shiftgym.reports.load import load_runs
+from shiftgym.reports.runs import ComparisonRun
 
 
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
@@ -37,7 +39,7 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     """
     runs = load_runs([run_folder, *others])
     pooled = Analysis(runs)
-    singles = [Analysis([run]) for run in runs]
+    singles = [Analysis([run]) for run in runs] if others else [pooled]
     layout = RunFolder(run_folder)
     folder = layout.figures
     folder.mkdir(exist_ok=True)
@@ -75,8 +77,9 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         }
         for b, single in enumerate(singles)
     ]
-    episodes, left_out = sampled_episodes(first)
-    judged = [(entry, judge_all(singles[0], entry)) for entry in judged_entries(first)]
+    episodes, left_out = sampled_episodes(first, pooled.drawn)
+    judges = isinstance(first, ComparisonRun)
+    judged = [(entry, judge_all(singles[0], entry)) for entry in judged_entries(first)] if judges else []
     return environment.get_template(first.template).render(
         run=first,
         pooled=pooled,
@@ -92,8 +95,9 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
         cautions=cautions(pooled),
         measures=MEASURES,
         probes=pooled.probes,
-        primary_rows=tables.primary_rows,
-        pair_rows=tables.pair_rows,
+        main_rows=tables.pair_rows if judges else tables.primary_rows,
+        other_rows=tables.primary_rows,
+        many=MANY,
         rate_rows=tables.rate_rows,
         change_rows=tables.change_rows,
         ranking_rows=tables.ranking_rows,

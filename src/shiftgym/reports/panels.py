@@ -47,20 +47,21 @@ class Panel:
 
 def colour_of(analysis: Analysis, branch: str) -> str:
     """Ink for the start, and a series colour for each branch in the order of the study file."""
-    names = [each.name for each in analysis.first.branches if each.name != START]
+    names = [each.name for each in analysis.drawn if each.name != START]
     return SERIES[names.index(branch) % len(SERIES)] if branch in names else INK
 
 
 def marker_of(analysis: Analysis, branch: str) -> str:
     """A marker that no other branch of the same colour has."""
-    names = [each.name for each in analysis.first.branches if each.name != START]
+    names = [each.name for each in analysis.drawn if each.name != START]
     index = names.index(branch)
     return MARKERS[(index + index // len(SERIES)) % len(MARKERS)]
 
 
 def is_solid(analysis: Analysis, branch: str) -> bool:
-    """Lines of controls are thin and dashed, all others are solid."""
-    return branch not in analysis.compare.controls
+    """Lines of controls are thin and dashed, and in a crowd all but those that the study is about; others are solid."""
+    part = analysis.compare.part(branch)
+    return part in ("supervised", "reinforced") if analysis.hidden else part != "control"
 
 
 class Side(NamedTuple):
@@ -73,7 +74,10 @@ class Side(NamedTuple):
 
 
 def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
-    """One measure (x) against another (y) of every branch through its checkpoints."""
+    """One measure (x) against another (y) of every branch through its checkpoints. In a crowd only the branches that
+    the study is about are named, since other names would stand far from their lines."""
+
+    named = [branch for branch in analysis.drawn if not analysis.hidden or is_solid(analysis, branch.name)]
 
     def point(entry: Entry) -> tuple[Interval, Interval] | None:
         x, y = (analysis.rate(entry, side.split, side.decoding, side.measure) for side in (across, up))
@@ -81,7 +85,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
 
     def draw(axes: Axes) -> None:
         drawn = []
-        for branch in analysis.first.branches:
+        for branch in analysis.drawn:
             entries = analysis.curve(branch)
             found = [at for entry in entries if (at := point(entry))]
             points = [(x.value, y.value) for x, y in found]
@@ -112,7 +116,8 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
                 axes.plot([xs[-1]] * 2, [100 * end_y.low, 100 * end_y.high], color=colour, lw=0.8, alpha=0.6)
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
-            drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
+            if branch in named:
+                drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
         early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
         if early and (at := point(early)):
             spot = 100 * at[0].value, 100 * at[1].value
@@ -138,7 +143,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
         )
         label_points(axes, drawn, PANEL[1])
 
-    return Panel(title, draw, right=WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(title, draw, right=WIDTH_OF_LETTER * max((len(branch.label) for branch in named), default=0))
 
 
 def _widen(axes: Axes) -> None:
@@ -150,25 +155,35 @@ def _widen(axes: Axes) -> None:
 
 def pareto(analysis: Analysis, split: str) -> Panel:
     """The primary measure at home (x) and on a shifted split (y) of every entry at its end, by its rank, and the front:
-    what nothing beats at both. Entries far below the others are only listed, so that the others can be told apart."""
+    what nothing beats at both. Entries far below the others are only listed, so that the others can be told apart, and
+    those for which there is no room are points without a rank."""
 
     ranking = analysis.rankings[split]
     points = 100 * np.array([ranked.point for ranked in ranking])
-    shown = (points > np.median(points, axis=0) - FAR_BELOW).all(axis=1)
+    near = (points > np.median(points, axis=0) - FAR_BELOW).all(axis=1)
+    hidden = set(analysis.hidden)
+    crowd = np.array([ranked.entry in hidden for ranked in ranking])
+    listed = [
+        (rank, ranked, x, y, is_near)
+        for rank, (ranked, (x, y), is_near) in enumerate(zip(ranking, points, near, strict=True), 1)
+        if ranked.entry not in hidden
+    ]
     names = [
-        f"{rank}  {ranked.entry.label}" + ("" if is_shown else f" (at {x:.0f}, {y:.0f})")
-        for rank, (ranked, (x, y), is_shown) in enumerate(zip(ranking, points, shown, strict=True), 1)
+        f"{rank}  {ranked.entry.label}" + ("" if is_near else f" (at {x:.0f}, {y:.0f})")
+        for rank, ranked, x, y, is_near in listed
     ]
 
     def draw(axes: Axes) -> None:
-        for rank, (ranked, name, (x, y)) in enumerate(zip(ranking, names, points, strict=True), 1):
+        if crowd.any():
+            axes.plot(*points[crowd & near].T, ".", ms=2.5, color=MUTED, alpha=0.5, zorder=1)
+        for line, (name, (rank, ranked, x, y, is_near)) in enumerate(zip(names, listed, strict=True)):
             colour = colour_of(analysis, ranked.entry.branch)
-            if shown[rank - 1]:
+            if is_near:
                 axes.plot(x, y, "o", ms=10, color=colour, zorder=4)
                 axes.annotate(f"{rank}", xy=(x, y), ha="center", va="center", color="white", fontsize=6.5, zorder=4)
             axes.annotate(
                 name,
-                xy=(1.05, 1 - (rank - 0.5) / max(len(ranking), 8)),
+                xy=(1.05, 1 - (line + 0.5) / max(len(listed), 8)),
                 xycoords="axes fraction",
                 va="center",
                 color=colour,
@@ -197,7 +212,7 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
 
     def draw(axes: Axes) -> None:
         ends = []
-        for entry in analysis.entries:
+        for entry in analysis.shown:
             points = [
                 (step, found)
                 for step, split in enumerate(rungs)
@@ -223,11 +238,12 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
-    """One measure of every branch against its training compute, with its interval as a band."""
+    """One measure of every branch against its training compute, with its interval as a band; in a crowd only those that
+    the study is about have bands."""
 
     def draw(axes: Axes) -> None:
         ends = []
-        for branch in analysis.first.branches:
+        for branch in analysis.drawn:
             points = [
                 (analysis.compute(entry, axis), found)
                 for entry in analysis.curve(branch)
@@ -240,7 +256,8 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
             values, lows, highs = (
                 [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
             )
-            axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if solid else 0.07, lw=0)
+            if solid or not analysis.hidden:
+                axes.fill_between(xs, lows, highs, color=colour, alpha=0.18 if solid else 0.07, lw=0)
             axes.plot(
                 xs,
                 values,
@@ -264,33 +281,32 @@ def rates(analysis: Analysis, split: str, decoding: str, measure: str, title: st
     """One measure of every entry with its interval, one row an entry."""
 
     def draw(axes: Axes) -> None:
-        for row, entry in enumerate(analysis.entries):
+        for row, entry in enumerate(analysis.shown):
             found = analysis.rate(entry, split, decoding, measure)
             if found is not None:
                 colour = colour_of(analysis, entry.branch)
                 axes.plot([100 * found.low, 100 * found.high], [row] * 2, color=colour, lw=1.4)
                 axes.plot(100 * found.value, row, "o", ms=6, color=colour)
-        axes.set_yticks(range(len(analysis.entries)), [entry.label for entry in analysis.entries])
+        axes.set_yticks(range(len(analysis.shown)), [entry.label for entry in analysis.shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.set_ylim(len(analysis.entries) - 0.5, -0.5)
+        axes.set_ylim(len(analysis.shown) - 0.5, -0.5)
         axes.set_xlim(-3, 103)
         axes.set_xlabel("%")
 
-    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries))
+    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown))
 
 
 def outcome_fills(analysis: Analysis) -> dict[str, str]:
     """The outcomes that occur, best first, each with its fill."""
     names = load_task(analysis.first.study["task"]["name"]).outcomes
-    occur = {name for run in analysis.runs for of in run.summaries for name in (*of.first, *of.final)}
-    return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in occur}
+    return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in analysis.outcomes}
 
 
 def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel:
     """Shares of outcomes of every entry as stacked bars; `share` is `first` or `final`."""
 
     def draw(axes: Axes) -> None:
-        entries = [entry for entry in analysis.entries if analysis.summaries(entry, split, decoding)]
+        entries = [entry for entry in analysis.shown if analysis.summaries(entry, split, decoding)]
         for row, entry in enumerate(entries):
             shares = pool(analysis.summaries(entry, split, decoding), share)
             left = 0.0
@@ -319,9 +335,9 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
     return Panel(
         f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}",
         draw,
-        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.entries),
+        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown),
     )
 
 
 def _longest(analysis: Analysis) -> int:
-    return max(len(branch.label) for branch in analysis.first.branches)
+    return max(len(branch.label) for branch in analysis.drawn)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +96,7 @@ class Run:
         """What everything is compared with, in a sentence."""
         return "the start"
 
-    @property
+    @cached_property
     def branches(self) -> list[BranchInfo]:
         """The start and then every branch, in the order of the study file."""
         declared = [
@@ -109,6 +109,11 @@ class Run:
             for name, table in self.study["branches"].items()
         ]
         return [BranchInfo(START, "start"), *declared]
+
+    @cached_property
+    def named(self) -> dict[str, BranchInfo]:
+        """Name -> branch."""
+        return {branch.name: branch for branch in self.branches}
 
     def checkpoint(self, branch: str, fraction: float) -> str:
         """What a checkpoint is called beside its episodes."""
@@ -202,12 +207,18 @@ class Run:
 
     def probes(self, branch: str, fraction: float, split: str) -> list[dict[str, Any]]:
         """The measures of memorisation and forgetting of one checkpoint, one a seed and problem; none if not taken."""
-        key = (branch, fraction, split)
-        return [row for row in self._probes if (row["branch"], row["fraction"], row["split"]) == key]
+        return self._probes_at.get((branch, fraction, split), [])
 
     @cached_property
-    def _probes(self) -> list[dict[str, Any]]:
-        return [row for folder in self._branch_folders for row in read_lines(folder.probes)]
+    def _probes_at(self) -> dict[tuple[str, float, str], list[dict[str, Any]]]:
+        found: dict[tuple[str, float, str], list[dict[str, Any]]] = defaultdict(list)
+        for row in self._probes():
+            found[row["branch"], row["fraction"], row["split"]].append(row)
+        return found
+
+    def _probes(self) -> Iterator[dict[str, Any]]:
+        for folder in self._branch_folders:
+            yield from read_lines(folder.probes)
 
     @property
     def _branch_folders(self) -> list[BranchFolder]:
@@ -235,10 +246,11 @@ class Run:
         path = backbone_folder(self.study["model"]) / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    def episodes(self) -> Iterator[dict[str, Any]]:
-        """The episodes that were kept to be read, branch by branch."""
-        for folder in self._branch_folders:
-            yield from read_lines(folder.evaluation_episodes)
+    def episodes(self, branches: Sequence[BranchInfo]) -> Iterator[dict[str, Any]]:
+        """The episodes of some branches that were kept to be read, seed by seed and branch by branch."""
+        run = RunFolder(self.folder)
+        for seed, branch in itertools.product(self.seeds, branches):
+            yield from read_lines(run.branch(branch_title(branch.name, seed)).evaluation_episodes)
 
 
 class ComparisonRun(Run):
@@ -259,7 +271,7 @@ class ComparisonRun(Run):
     def beginning(self) -> str:
         return self.backbone
 
-    @property
+    @cached_property
     def branches(self) -> list[BranchInfo]:
         return [BranchInfo(key, of["label"]) for key, of in self.study["candidates"].items()]
 
@@ -300,13 +312,13 @@ class ComparisonRun(Run):
     def unfinished(self) -> list[str]:
         return []
 
-    @property
-    def _probes(self) -> list[dict[str, Any]]:
-        return list(read_lines(RunFolder(self.folder).probes))
+    def _probes(self) -> Iterator[dict[str, Any]]:
+        return read_lines(RunFolder(self.folder).probes)
 
     @property
     def idle(self) -> dict[str, str]:
         return {}
 
-    def episodes(self) -> Iterator[dict[str, Any]]:
-        return read_lines(RunFolder(self.folder).episodes)
+    def episodes(self, branches: Sequence[BranchInfo]) -> Iterator[dict[str, Any]]:
+        names = {branch.name for branch in branches}
+        return (record for record in read_lines(RunFolder(self.folder).episodes) if record["branch"] in names)

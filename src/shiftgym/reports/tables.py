@@ -40,19 +40,18 @@ class Cell(NamedTuple):
     """The same in a word, where it is shown."""
 
 
-def primary_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the primary measure of a split, and its differences to the start and the reinforced branch."""
+def primary_rows(analysis: Analysis, split: str, entries: Sequence[Entry]) -> list[tuple[Entry, list[Cell]]]:
+    """Entries with the primary measure of a split, and their differences to the start and the reinforced branch."""
     heads = [entry for entry in (analysis.start, analysis.reinforced) if entry]
     # The start minus the reinforced branch would repeat what stands in that branch's row.
     return [
         (entry, _primary_cells(analysis, split, entry, heads, [] if entry == analysis.start else heads))
-        for entry in analysis.entries
+        for entry in entries
     ]
 
 
-def pair_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the primary measure of a split, and its difference to every entry above it."""
-    entries = analysis.entries
+def pair_rows(analysis: Analysis, split: str, entries: Sequence[Entry]) -> list[tuple[Entry, list[Cell]]]:
+    """Entries with the primary measure of a split, and the difference of each to every entry above it."""
     return [
         (entry, _primary_cells(analysis, split, entry, entries[:-1], entries[:at])) for at, entry in enumerate(entries)
     ]
@@ -72,7 +71,7 @@ def _primary_cells(
 
 
 def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its secondary measures of success, and then every other measure that applies, by decoding."""
+    """Every shown entry with its secondary measures of success, and every other measure that applies, by decoding."""
     seen = {view[:2] for view in analysis.asked(split)}
     asked = [(view.decoding, MEASURES[view.measure], view.label) for view in analysis.secondary(split)]
     asked += [
@@ -89,12 +88,13 @@ def rate_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
                 for decoding, measure, head in asked
             ],
         )
-        for entry in analysis.entries
+        for entry in analysis.shown
     ]
 
 
 def change_rows(analysis: Analysis, split: str) -> list[tuple[Entry, Entry, list[Cell]]]:
-    """Every comparison with its paired difference in each view, and in the use of the trained rule under a shift."""
+    """Every shown comparison with its paired difference in each view and, under a shift, in the use of the trained
+    rule."""
     asked = list(analysis.secondary(split))
     if split in analysis.shifted:
         label = MEASURES["perseverated"].label
@@ -127,20 +127,19 @@ def ranking_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]
 
 
 def gap_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry that learns from the trained split, with its success there minus that at home."""
+    """Every shown entry that learns from the trained split, with its success there minus that at home."""
     sides = (analysis.compare.train, analysis.home)
     return [
         (entry, _view_cells(analysis, entry, sides, partial(analysis.gap, entry)))
-        for entry in analysis.entries
+        for entry in analysis.shown
         if analysis.first.trains(entry.branch)
     ]
 
 
 def slope_rows(analysis: Analysis, rungs: Sequence[str]) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its change of success from rung to rung."""
+    """Every shown entry with its change of success from rung to rung."""
     return [
-        (entry, _view_cells(analysis, entry, rungs, partial(analysis.slope, entry, rungs)))
-        for entry in analysis.entries
+        (entry, _view_cells(analysis, entry, rungs, partial(analysis.slope, entry, rungs))) for entry in analysis.shown
     ]
 
 
@@ -159,9 +158,9 @@ def _view_cells(
 
 
 def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with its measures of memorisation and forgetting."""
+    """Every shown entry with its measures of memorisation and forgetting."""
     found = []
-    for entry in analysis.entries:
+    for entry in analysis.shown:
         cells = [
             _cell(column.measure, interval, column.head) for column, interval in analysis.probed(entry, split).items()
         ]
@@ -171,10 +170,10 @@ def probe_rows(analysis: Analysis, split: str) -> list[tuple[Entry, list[Cell]]]
 
 
 def compute_rows(analysis: Analysis) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry of a single run with what it has spent, counted in every way."""
+    """Every shown entry of a single run with what it has spent, counted in every way."""
     return [
         (entry, [Cell(_spent(analysis, entry, axis), name) for axis, name in analysis.first.axes.items()])
-        for entry in analysis.entries
+        for entry in analysis.shown
     ]
 
 
@@ -188,9 +187,9 @@ def _spent(analysis: Analysis, entry: Entry, axis: str) -> str:
 def share_rows(
     analysis: Analysis, split: str, decoding: str, share: str, success: str
 ) -> list[tuple[Entry, list[Cell]]]:
-    """Every entry with the share of each style of first answers (or kind of decision), and the success within it."""
+    """Every shown entry with the share of each style of first answers (or kind of decision), and its success."""
     shares = {
-        entry: (of, pool(of, share)) for entry in analysis.entries if (of := analysis.summaries(entry, split, decoding))
+        entry: (of, pool(of, share)) for entry in analysis.shown if (of := analysis.summaries(entry, split, decoding))
     }
     total: Counter[str] = Counter()
     for _, found in shares.values():
@@ -219,9 +218,7 @@ def _difference_cell(difference: Difference | None, head: str, *, coloured: bool
     found = difference.interval
     if difference.level:
         return Cell("0.0", head, [words.compared(difference)])
-    small = [words.limits(found)]
-    if len(found.each) > 1:
-        small.append(f"seeds {', '.join(words.signed(value) for value in found.each)}")
+    small = [words.limits(found), *words.seeds(found)]
     return Cell(words.signed(found.value), head, small, SIGNS[difference.verdict] if coloured else 0)
 
 

@@ -40,14 +40,18 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
     ]
     parts: list[Any] = [Text(f"{warning}\n") for warning in warnings if warning]
     parts += _comparison(analysis) if isinstance(analysis.first, ComparisonRun) else _study(analysis)
-    return Group(*parts, words.scope(analysis))
+    shown = words.shown(analysis)
+    return Group(*parts, *([Text(f"{shown}\n")] if shown else []), words.scope(analysis))
 
 
 def _study(analysis: Analysis) -> list[Any]:
     parts: list[Any] = [
         Text(f"{words.headline(analysis, split)}.\n{words.match(analysis, split)}\n") for split in analysis.shifted
     ]
-    parts += [_primary(analysis, split, tables.primary_rows(analysis, split)) for split in analysis.judged_first]
+    parts += [
+        _primary(analysis, split, tables.primary_rows(analysis, split, analysis.shown))
+        for split in analysis.judged_first
+    ]
     parts += ["Secondary measures, in percent. No verdict above depends on them:", ""]
     return parts + [_secondary(analysis, split) for split in analysis.judged_first]
 
@@ -93,7 +97,7 @@ def _pairs(analysis: Analysis, split: str) -> Table:
     table = _table(_primary_title(analysis, split), "model", "percent", "difference in points")
     for numbers in table.columns[1:]:
         numbers.no_wrap = True
-    for entry, (rate, *differences) in tables.pair_rows(analysis, split):
+    for entry, (rate, *differences) in tables.pair_rows(analysis, split, analysis.shown):
         table.add_row(Text(entry.label), "  ".join([rate.text, *rate.small]), "")
         for cell in differences:
             if cell.text:
@@ -105,11 +109,11 @@ def _pairs(analysis: Analysis, split: str) -> Table:
 def _secondary(analysis: Analysis, split: str) -> Table:
     views, decoding = analysis.secondary(split), analysis.compare.decoding
     heads = [view.label.replace(", ", "\n") for view in views]
-    used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.entries}
+    used = {entry: analysis.rate(entry, split, decoding, "perseverated") for entry in analysis.shown}
     told = split in analysis.shifted and any(used.values())
     heads += ["trained\nrule used"] if told else []
     table = _table(split, "branch", *heads)
-    for entry in analysis.entries:
+    for entry in analysis.shown:
         rates = [analysis.rate(entry, split, view.decoding, view.measure) for view in views]
         rates += [used[entry]] if told else []
         table.add_row(Text(entry.label), *[words.percent(rate.value if rate else None) for rate in rates])
@@ -123,7 +127,7 @@ def _understanding(analysis: Analysis, split: str) -> Table:
     gapped = analysis.gapped and split == analysis.home
     gap_head = f"{analysis.compare.train} - {analysis.home}, points"
     table = _table(split, "model", *asked, *([gap_head] if gapped else []))
-    for entry in analysis.entries:
+    for entry in analysis.shown:
         rates = [analysis.rate(entry, split, analysis.compare.decoding, measure) for measure in asked.values()]
         cells = [words.percent(rate.value if rate else None) for rate in rates]
         if gapped:
@@ -136,7 +140,7 @@ def _ladders(analysis: Analysis) -> Table:
     """How success changes with the distance from training."""
     ladders = analysis.first.ladders
     table = _table("Change of success from one split of a ladder to the next, in points", "model", *ladders)
-    for entry in analysis.entries:
+    for entry in analysis.shown:
         slopes = [analysis.slope(entry, rungs, analysis.primary(analysis.home)) for rungs in ladders.values()]
         table.add_row(Text(entry.label), *map(_points, slopes))
     return table
@@ -148,7 +152,7 @@ def _points(found: Interval | None) -> str:
 
 def _probes(analysis: Analysis, split: str) -> Table:
     """Memorisation and forgetting on one split, one measure a row."""
-    entries = analysis.entries
+    entries = analysis.shown
     table = _table(
         f"{split}: memorisation and forgetting, where the start is {analysis.first.beginning}",
         "",

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 from shiftgym.evaluation.measures import MEASURES, Measure
 from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
-from shiftgym.reports.comparison import Comparison, Condition, Difference, Effect, Level
+from shiftgym.reports.comparison import MANY, Comparison, Condition, Difference, Effect, Level
 from shiftgym.reports.entries import EARLY
 from shiftgym.reports.runs import ComparisonRun
 
 if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
+
+SEEDS = 10
+"""Of more seeds than this the values are not told one by one."""
+
+LISTED = 6
+"""Of things that are too many to be told one by one, so many are."""
 
 RIGHT = {"success_1": "first answer", "success": "answer", "whole": "whole problem"}
 """Measure -> what was never right where its value is always 0."""
@@ -54,6 +60,14 @@ def compared(difference: Difference) -> str:
     """A difference with its interval; where no answer differs, what all of them are: `both never right`"""
     level = difference.level
     return f"both {constant(MEASURES[level.measure], level.value)}" if level else change(difference.interval)
+
+
+def seeds(difference: Interval) -> list[str]:
+    """The difference of every seed, or of many seeds the least and the greatest; none of one seed."""
+    told = [signed(value) for value in sorted(difference.each)]
+    if len(told) > SEEDS:
+        return [f"{len(told)} seeds from {told[0]} to {told[-1]}"]
+    return [f"seeds {', '.join(signed(value) for value in difference.each)}"] if len(told) > 1 else []
 
 
 def limits(interval: Interval) -> str:
@@ -165,12 +179,18 @@ def match(analysis: Comparison, split: str) -> str:
         return "There is no reinforced branch to compare the others with."
     if not analysis.others:
         return f"There is no control or further branch to compare with {reinforced.label}."
+    rivals = analysis.rivals(split)
+    if not rivals:
+        return f"By this measure nothing else ties with or beats {reinforced.label} there, controls included."
+    left_out = len(rivals) - LISTED if len(rivals) > MANY else 0
+    if left_out:
+        rivals = sorted(rivals, key=lambda one: -one.interval.value)[:LISTED]
     named = [
         f"{one.a.label} ({'ties: ' + compared(one) if one.verdict == 'undecided' else _apart(one) + ' it'})"
-        for one in analysis.rivals(split)
+        for one in rivals
     ]
-    if not named:
-        return f"By this measure nothing else ties with or beats {reinforced.label} there, controls included."
+    if left_out:
+        named.append(f"and {left_out:,} more")
     return f"What ties with or beats {reinforced.label} there by this measure: {'; '.join(named)}."
 
 
@@ -200,10 +220,24 @@ def unfinished(analysis: Comparison) -> str | None:
     ]
     if not missing:
         return None
-    shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+    rest = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+    shown = ", ".join(missing[:LISTED]) + rest
     return (
         f"This run is unfinished. Not evaluated at the end of the budget: {shown}. "
         "Each branch is shown at the last checkpoint it has reached, so branches may differ in compute."
+    )
+
+
+def shown(analysis: "Analysis") -> str | None:
+    """Which branches have no room in figures and tables; None if all have."""
+    if not analysis.hidden:
+        return None
+    run, split = analysis.first, analysis.judged_first[0]
+    return (
+        f"There are {len(run.branches) - 1:,} {run.nouns} beside {run.beginning}. Figures, secondary tables and "
+        f"episodes show {len(analysis.drawn) - 1}: those that the study is about, then controls, then others, the best "
+        f"first by {primary(analysis, split)}, on {split}. These are chosen on the problems that they are reported on, "
+        "so a part of their lead is chance. results.jsonl has the rows of all."
     )
 
 

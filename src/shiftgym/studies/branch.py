@@ -4,13 +4,14 @@ The files that it writes are described in `layout.BranchFolder`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftgym.batching import needing_memory
-from shiftgym.errors import ConfigError, TrainingStopped
-from shiftgym.evaluation.evaluate import evaluate
+from shiftgym.errors import ConfigError, PeerLost, TrainingStopped
+from shiftgym.evaluation.evaluate import by_decoding
+from shiftgym.evaluation.over_ranks import evaluate_over, probe_over
 from shiftgym.files import read_lines, write_lines, write_text
 from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.studies.config import Study
@@ -26,63 +27,74 @@ if TYPE_CHECKING:
 
     from shiftgym.evaluation.probes import Probe, Subject
     from shiftgym.models.conversations.chat import ChatFormat
+    from shiftgym.models.parallel import Ranks
     from shiftgym.training.checkpoints import CheckpointInfo
 
 
 def run_branch(study: Study, branch: PlannedBranch, run: Path, folder: BranchFolder) -> None:
-    """Carry out `branch`, or what is left of it.
+    """Carry out `branch`, or what is left of it. Where the environment names a process group, this process is one of
+    its ranks, and the first of them writes what there is to write.
+
+    A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
 
     Args:
         run: the run folder, in which the branch that this one starts from is published.
         folder: what this process writes to, with what is done already.
 
-    A branch that TrainingStopped ends is finished: the same weights and seed would stop at the same step again.
+    Raises:
+        PeerLost: another rank is gone.
     """
     # torch is imported only here, in the branch's own process.
-    from shiftgym.models.generation.paths import share_path
+    from shiftgym.models.loading.devices import torch_device
+    from shiftgym.models.parallel import Ranks, lost_peer
+
+    ranks = Ranks.joined(torch_device(study.placement.device))
+    try:
+        _carry_out(study, branch, run, folder, ranks)
+        ranks.wait()
+    except Exception as error:
+        if not lost_peer(error):
+            raise
+        raise PeerLost(f"{branch.title}: another rank is gone ({error})") from error
+
+
+def _carry_out(study: Study, branch: PlannedBranch, run: Path, folder: BranchFolder, ranks: "Ranks") -> None:
+    """See `run_branch`."""
     from shiftgym.models.heap import hand_back
     from shiftgym.models.loading.load import load_policy
-    from shiftgym.models.lora import frozen_copy
-    from shiftgym.training.checkpoints import existing
-    from shiftgym.training.trainer import prepare_model, train
+    from shiftgym.training.trainer import loading_options, prepare_model, train
 
-    source = study.model
-    if branch.start is not None:
-        assert not isinstance(branch.table, Init)
-        at = branch.table.start_at
-        before = [found for found in existing(RunFolder(run).branch(branch.start).path) if found.fraction >= at]
-        if not before:
-            raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
-        source = str(before[0].path)
     settings = branch.table.settings
     model, chat_format = load_policy(
-        source,
-        **study.placement.options,
+        _source(study, branch, run),
+        **loading_options(study.placement, ranks),
         **study.chat_options,
         merged=settings.lora is None,
     )
-    prepare_model(model, settings, branch.seed)
+    prepare_model(model, settings, branch.seed, ranks)
     task = study.build_task()
-
-    probe = None
-    if study.probes is not None:
-        with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
-            kept = frozen_copy(model)
-        share_path(kept, model, chat_format)
-        start = make_subject(study, branch, kept, chat_format, task)
-        probe = make_probe(study, branch, start, task)
+    probe = _kept_start(study, branch, model, chat_format, task, ranks) if study.probes is not None else None
 
     def on_checkpoint(checkpoint: "CheckpointInfo", model: "PreTrainedModel") -> None:
-        if checkpoint.step in evaluated_steps(folder):
+        if ranks.agree(checkpoint.step in evaluated_steps(folder)):
             return
         origin = _origin(branch, checkpoint)
-        asked = study.evaluation.model_dump()
+        asked = study.evaluation
+        answering = by_decoding((model, chat_format), task, asked.temperature, asked.max_new_tokens, branch.seed)
         try:
             subject = make_subject(study, branch, model, chat_format, task)
-            probed = [] if probe is None else [{**origin, **row} for row in probe.measure(subject)]
-            found = evaluate((model, chat_format), task, **asked, seed=branch.seed, origin=origin)
+            probed = [] if probe is None else [{**origin, **row} for row in probe_over(ranks, probe, subject)]
+            found = evaluate_over(
+                ranks,
+                answering,
+                task,
+                **asked.model_dump(include={"splits", "problems", "samples", "decodings"}),
+                origin=origin,
+            )
         except TrainingStopped as stop:
             raise TrainingStopped(f"step {checkpoint.step}, evaluation: {stop}") from None
+        if not ranks.first:
+            return
         if probe is not None:
             _add(folder.probes, checkpoint.step, probed)
         # Results are written last: a checkpoint that has some counts as evaluated.
@@ -106,12 +118,50 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path, folder: BranchFol
             on_checkpoint=on_checkpoint,
             on_step=lambda _: hand_back(),
             placement=study.placement,
+            ranks=ranks,
         )
     except TrainingStopped as stop:
-        done = {"state": "stopped", "message": str(stop)}
+        # Where it will be read, the checkpoint that it names lies in the branch's own folder.
+        done = {"state": "stopped", "message": str(stop).replace(str(folder.path), str(branch.folder(run).path))}
+    if not ranks.first:
+        return
     if (idle := idleness(read_lines(folder.metrics))) is not None:
         print(f"{branch.title}: {idle}")
     write_text(folder.done, json.dumps(done))
+
+
+def _source(study: Study, branch: PlannedBranch, run: Path) -> str:
+    """What a branch starts from, as `load_policy` takes it."""
+    from shiftgym.training.checkpoints import existing
+
+    if branch.start is None:
+        return study.model
+    assert not isinstance(branch.table, Init)
+    at = branch.table.start_at
+    before = [found for found in existing(RunFolder(run).branch(branch.start).path) if found.fraction >= at]
+    if not before:
+        raise ConfigError(f"{branch.title}: {branch.start} stopped before it had a checkpoint to start from")
+    return str(before[0].path)
+
+
+def _kept_start(
+    study: Study,
+    branch: PlannedBranch,
+    model: "PreTrainedModel",
+    chat_format: "ChatFormat",
+    task: Task,
+    ranks: "Ranks",
+) -> "Probe":
+    """The probe of a branch on this rank's share of the problems, with a copy of what the branch starts from."""
+    from shiftgym.models.sharding import gathered
+    from shiftgym.models.spreading import kept_copy
+
+    with needing_memory("the start cannot be kept for probes; train an adapter (lora), or leave probes out"):
+        kept = kept_copy(model, chat_format, ranks)
+    assert study.probes is not None
+    share = ranks.share(range(study.probes.problems))
+    with gathered(kept):
+        return make_probe(study, branch, make_subject(study, branch, kept, chat_format, task), task, share)
 
 
 def make_subject(
@@ -124,8 +174,9 @@ def make_subject(
     return Subject.local(model, chat_format, task, seed=branch.seed, max_new_tokens=longest)
 
 
-def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task) -> "Probe":
-    """The probe of the checkpoints of a branch that starts from `start`. It holds on to that model."""
+def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task, problems: Sequence[int]) -> "Probe":
+    """The probe of the checkpoints of a branch that starts from `start`, on these problems. It holds on to that
+    model."""
     from shiftgym.evaluation.probes import Probe
 
     assert study.probes is not None
@@ -133,7 +184,7 @@ def make_probe(study: Study, branch: PlannedBranch, start: "Subject", task: Task
         start,
         task,
         splits=study.probes.splits,
-        problems=study.probes.problems,
+        problems=problems,
         samples=study.probes.samples,
         temperature=study.evaluation.temperature,
         learned=_learned(branch, task),

@@ -136,6 +136,10 @@ class Study(_Setup):
     """A sentence or two that the report shows beside its results."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of post-training; every branch runs once for each."""
+    ranks: int = Field(1, ge=1)
+    """Processes that carry out each branch together, with a GPU or a core each. Weights, gradients and the states of
+    the optimizer are sharded over them, so that a model is trained that one device has no room for. Results are the
+    same but for rounding."""
     compare: Compare = Compare()
     """What is compared. Keys that follow from the rest of the file may be left out."""
     engine: Literal["local", "ray"] = "local"
@@ -247,8 +251,11 @@ class Training(_Setup):
         _known_splits("recipe", self.recipe, self.splits)
 
 
-PLACED = ("device", "attention", "gradient_checkpointing", "engine", "restarts")
-"""Keys that say where and how a study is computed, but not what. Nor does `tokens_per_pass` of a recipe."""
+PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "engine", "restarts")
+"""Keys that say where and how a study is computed, but not what."""
+
+PLACED_BRANCH = ("ranks", "tokens_per_pass")
+"""Such keys of a table that says how a model is trained."""
 
 
 def what_is_computed(setup: "_Setup") -> dict[str, Any]:
@@ -256,8 +263,9 @@ def what_is_computed(setup: "_Setup") -> dict[str, Any]:
     with what another began."""
     kept = {key: value for key, value in setup.model_dump().items() if key not in PLACED}
     for table in (kept.get("init"), kept.get("recipe"), *(kept.get("branches") or {}).values()):
-        if table is not None:
-            table.pop("tokens_per_pass", None)
+        for key in PLACED_BRANCH:
+            if table is not None:
+                table.pop(key, None)
     return kept
 
 

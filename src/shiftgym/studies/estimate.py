@@ -19,7 +19,7 @@ from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
-from shiftgym.studies.memory import plan_memory, print_memory
+from shiftgym.studies.memory import MemoryPlan, plan_memory, print_memory
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.run import engine, in_own_process, placed
 from shiftgym.studies.tables import Init
@@ -43,6 +43,12 @@ PATIENCE = 15.0
 Answers then count as long, and attempts as many, as they may be: an upper bound."""
 
 
+SHARED = (
+    "Ranks are counted as if each did its part of the work and nothing else. They also wait for each other and "
+    "exchange weights and gradients, which is not counted."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Steps, time and compute of one branch, the evaluation of its checkpoints included."""
@@ -61,7 +67,7 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
     and time are measured, so they are left out where the device or the weights are not here, or a branch does not fit.
 
     Args:
-        device_memory: GB of a GPU for each branch, which is not here; by default what this machine has.
+        device_memory: GB of a GPU for each rank of a branch, which is not here; by default what this machine has.
 
     Returns:
         Whether every branch fits.
@@ -87,9 +93,7 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
     )
     memory = plan_memory(study, workers=workers, device_memory=device_memory)
     print_memory(study, memory, console)
-    if memory.too_large or not memory.weights or device_memory is not None:
-        why = "this is another machine" if memory.weights else f"{study.model} has no weights"
-        why = "a branch does not fit" if memory.too_large else why
+    if why := _unmeasured(study, memory, device_memory):
         console.print(f"\nSteps and times were not measured, since {why}.", highlight=False, soft_wrap=True)
         return not memory.too_large
     find_source(study.model)
@@ -106,11 +110,27 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
     console.print(table)
     total = makespan(estimates, workers)
     console.print(f"About {total / 60:.0f} minutes in all. An estimate: steps take different times.", highlight=False)
+    if any(one.branch.ranks > 1 for one in estimates):
+        console.print(SHARED, highlight=False)
     return True
 
 
+def _unmeasured(study: Study, memory: MemoryPlan, device_memory: float | None) -> str | None:
+    """Why steps and times cannot be measured, if they cannot."""
+    if memory.too_large:
+        return "a branch does not fit"
+    if not memory.weights:
+        return f"{study.model} has no weights"
+    if device_memory is not None:
+        return "this is another machine"
+    if any(one.over(1).least > memory.room.bytes for one in memory.footprints.values()):
+        return "a branch does not fit one device, and one is measured on"
+    return None
+
+
 def estimate(study: Study) -> list[Estimate]:
-    """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread."""
+    """Steps and seconds of every branch, extrapolated from two steps of each kind, one process with one thread. Ranks
+    share the work; what they lose by waiting for each other and by exchanging gradients is not counted."""
     where = engine(1, study.placement)
     measured = in_own_process(_measure, placed(study, where), where=where)
     estimates = []
@@ -125,17 +145,19 @@ def estimate(study: Study) -> list[Estimate]:
             steps = 1 + max(0, math.ceil((study.budget.flops - cost["first"][counted]) / cost["later"][counted]))
             evaluations = len(study.budget.checkpoints)
         total = {name: cost["first"][name] + (steps - 1) * later for name, later in cost["later"].items()}
-        seconds = measured["start"] + total["seconds"] + evaluations * measured["checkpoint"]
+        shared = total["seconds"] + evaluations * measured["checkpoint"]
+        seconds = measured["start"] + shared / branch.ranks
         estimates.append(Estimate(branch, steps, seconds, total["flops"], total["flops_paper"]))
     return estimates
 
 
 def makespan(estimates: list[Estimate], workers: int) -> float:
-    """Seconds until the last branch ends, when each free worker takes the next branch of the plan."""
+    """Seconds until the last branch ends, when free workers take the next branch of the plan, one for each rank."""
     free = [0.0] * workers
     for one in estimates:
-        first = free.index(min(free))
-        free[first] += one.seconds
+        taken = min(one.branch.ranks, workers)
+        *_, start = sorted(free)[:taken]
+        free = sorted(free)[taken:] + [start + one.seconds] * taken
     return max(free)
 
 
@@ -197,7 +219,7 @@ def _checkpoint_seconds(study: Study, policy: "tuple[PreTrainedModel, ChatFormat
         shorter = {"evaluation": evaluation.model_copy(update={"max_new_tokens": tokens})}
         small, of_start = study.model_copy(update=fewer | shorter), plan(study)[0]
         subject = make_subject(small, of_start, *policy, task)
-        make_probe(small, of_start, subject, task).measure(subject)
+        make_probe(small, of_start, subject, task, range(problems)).measure(subject)
 
     start, each = _costs(probed, evaluation.max_new_tokens)
     return seconds + start + each * probes.problems

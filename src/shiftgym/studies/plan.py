@@ -18,6 +18,8 @@ class PlannedBranch:
     name: str
     seed: int
     table: Init | BranchTable
+    ranks: int = 1
+    """Processes that carry it out together."""
 
     @property
     def title(self) -> str:
@@ -41,5 +43,9 @@ def plan(study: Study) -> list[PlannedBranch]:
     First the short SFT that others start from, then seed by seed, so that an interrupted study has complete seeds to
     compare.
     """
-    starts = [PlannedBranch(START, seed, study.init) for seed in study.seeds]
-    return starts + [PlannedBranch(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]
+
+    def planned(name: str, seed: int, table: Init | BranchTable) -> PlannedBranch:
+        return PlannedBranch(name, seed, table, table.ranks or study.ranks)
+
+    starts = [planned(START, seed, study.init) for seed in study.seeds]
+    return starts + [planned(name, seed, table) for seed in study.seeds for name, table in study.branches.items()]

@@ -116,22 +116,15 @@ class LogDisplay:
             if state == before != "running":
                 continue
             progress = self._progress[title]
-            if before == "running":
-                self._tell_news(title, progress)
-            elif state == "running":
-                progress.update()
+            if progress.tries.begun > self._told.get(title, 1):
                 self._told[title] = progress.tries.begun
+                self._say(f"{title}: started again: {progress.tries.lost}")
+            if progress.update() and before == "running":
+                success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
+                self._say(f"{title}: step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
             if state != before:
                 self._say(f"{title}: {state}")
         self._states = dict(states)
-
-    def _tell_news(self, title: str, progress: Progress) -> None:
-        if progress.update():
-            success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
-            self._say(f"{title}: step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
-        if progress.tries.begun > self._told[title]:
-            self._told[title] = progress.tries.begun
-            self._say(f"{title}: started again, for the last process is lost: {progress.tries.lost}")
 
     def _say(self, text: str) -> None:
         self._console.print(f"{_clock(time.monotonic() - self._began)} {text}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ The files of the folder are described in `layout.py`.
 
 import fcntl
 import json
+import math
 import platform
 import subprocess
 import tempfile
@@ -229,7 +230,9 @@ def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dic
         return Call(run_branch, (study, branch, run.absolute(), BranchFolder(folder.path.absolute())), folder.log)
 
     needs = None if branch.start in done else branch.start
-    return Job(branch.title, begin, needs, gpus=gpus, restarts=study.restarts)
+    # Ranks of a branch do not share a GPU.
+    share = gpus if branch.ranks == 1 else math.ceil(gpus)
+    return Job(branch.title, begin, needs, gpus=share, ranks=branch.ranks, restarts=study.restarts)
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:

@@ -42,7 +42,8 @@ def train_model(
     overrides: Sequence[str],
     out: Path,
 ) -> None:
-    """Train `model` into the folder `out`, or resume what is there if it was begun in the same way.
+    """Train `model` into the folder `out`, or resume what is there if it was begun in the same way. Processes that
+    torchrun started train it together.
 
     Raises:
         ConfigError: a setting cannot be carried out, or `out` holds another training.
@@ -64,19 +65,23 @@ def train_model(
 
     settings = training.recipe.settings
     settings.check_installed()
+    from shiftgym.models.loading.devices import torch_device
     from shiftgym.models.loading.load import load_policy
-    from shiftgym.training.trainer import prepare_model, train
+    from shiftgym.models.parallel import Ranks
+    from shiftgym.training.trainer import loading_options, prepare_model, train
 
+    ranks = Ranks.joined(torch_device(training.placement.device))
     policy = load_policy(
         training.model,
-        **training.placement.options,
+        **loading_options(training.placement, ranks),
         **training.chat_options,
         merged=settings.lora is None,
     )
     # Before anything is written, so that a setting that this model does not take leaves no folder behind.
-    prepare_model(policy[0], settings, training.seed)
-    write_text(record, training.to_toml())
-    console = Console()
+    prepare_model(policy[0], settings, training.seed, ranks)
+    if ranks.first:
+        write_text(record, training.to_toml())
+    console = Console(quiet=not ranks.first)
     result = train(
         policy,
         load_recipe(training.recipe.recipe),
@@ -87,6 +92,7 @@ def train_model(
         steps=training.steps,
         on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
         placement=training.placement,
+        ranks=ranks,
     )
     if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
         console.print(f"{idle}.", highlight=False, soft_wrap=True)

@@ -113,6 +113,8 @@ class Init(RecipeTable):
     """How the start is trained."""
     steps: int = Field(ge=1)
     """Optimizer steps."""
+    ranks: int | None = Field(default=None, ge=1)
+    """Processes that train and answer together, as `ranks` of the study; by default so many."""
 
 
 class BranchTable(RecipeTable):
@@ -125,3 +127,5 @@ class BranchTable(RecipeTable):
     is."""
     start_at: float = Field(default=1.0, gt=0, le=1)
     """The checkpoint of that branch, as a fraction of its budget."""
+    ranks: int | None = Field(default=None, ge=1)
+    """Processes that train and answer together, as `ranks` of the study; by default so many."""

@@ -16,6 +16,7 @@ from shiftgym.models.ledger import Ledger
 from shiftgym.models.lora import has_adapter, load_adapter, save_adapter
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.player import Player
+from shiftgym.models.sharding import load_weights, whole_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ def existing(folder: Path) -> list[CheckpointInfo]:
 
 
 def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fraction: float) -> CheckpointInfo:
-    """Write a checkpoint beside its path, then move it there in one operation."""
-    earlier = existing(folder)
-    path = BranchFolder(folder).checkpoint(step).path
+    """Write a checkpoint beside its path, then move it there in one operation. Of several ranks the first writes it,
+    whole, and the others wait for it."""
+    path, ranks = BranchFolder(folder).checkpoint(step).path, player.ranks
     state: dict[str, Any] = {
         "step": step,
         "fraction": fraction,
@@ -51,28 +52,34 @@ def save(folder: Path, player: Player, optimizer: Optimizer, *, step: int, fract
         "pass_limit": player.pass_limit.record(),
         "decision_limit": player.decision_limit.record(),
     }
-    with replacing(path) as unfinished:
-        if has_adapter(player.model):
-            save_adapter(player.model, unfinished)
-        else:
-            player.model.save_pretrained(unfinished)
-        player.chat_format.reader.save_pretrained(unfinished)
-        if player.value_head is not None:
-            player.value_head.save(unfinished)
-        torch.save(optimizer.state_dict(), CheckpointFolder(unfinished).optimizer)
-        CheckpointFolder(unfinished).state.write_text(json.dumps(state, indent=1))
-    for checkpoint in earlier:
-        CheckpointFolder(checkpoint.path).optimizer.unlink(missing_ok=True)
+    weights = None if has_adapter(player.model) else whole_state(player.model, ranks)
+    states = optimizer.state_dict()
+    if ranks.first:
+        earlier = existing(folder)
+        with replacing(path) as unfinished:
+            if has_adapter(player.model):
+                save_adapter(player.model, unfinished)
+            else:
+                player.model.save_pretrained(unfinished, state_dict=weights)
+            player.chat_format.reader.save_pretrained(unfinished)
+            if player.value_head is not None:
+                player.value_head.save(unfinished)
+            torch.save(states, CheckpointFolder(unfinished).optimizer)
+            CheckpointFolder(unfinished).state.write_text(json.dumps(state, indent=1))
+        for checkpoint in earlier:
+            CheckpointFolder(checkpoint.path).optimizer.unlink(missing_ok=True)
+    ranks.wait()
     return CheckpointInfo(step, fraction, Ledger.load(state["ledger"]), path)
 
 
 def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer: Optimizer) -> None:
-    """Put weights, optimizer and log files back to where they stood at `checkpoint`, the latest one."""
+    """Put weights, optimizer and log files back to where they stood at `checkpoint`, the latest one. It may have been
+    written by another number of ranks."""
     path, model = checkpoint.path, player.model
     if has_adapter(model):
         load_adapter(model, path)
     else:
-        model.load_state_dict(type(model).from_pretrained(path, dtype=model.dtype).state_dict())
+        load_weights(model, path)
     if player.value_head is not None:
         player.value_head.load(path)
     optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
@@ -80,7 +87,8 @@ def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer:
     # Passes as large as before it was resumed, so that it rounds, and charges padding, in the same way.
     player.pass_limit.lower(state["pass_limit"])
     player.decision_limit.lower(state["decision_limit"])
-    rewind(folder, state["lines"])
+    if player.ranks.first:
+        rewind(folder, state["lines"])
 
 
 def rewind(folder: Path, lines: dict[str, int]) -> None:

@@ -8,8 +8,9 @@ to metrics.jsonl as one that was not (same machine, same versions).
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from itertools import chain
+from operator import add
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,12 +21,13 @@ from torch import Tensor, nn
 from shiftgym import seeds
 from shiftgym.batching import needing_memory, within_memory
 from shiftgym.episodes import Episode
-from shiftgym.errors import TrainingStopped
+from shiftgym.errors import ConfigError, TrainingStopped
 from shiftgym.files import append_lines
 from shiftgym.layout import BranchFolder
 from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.generation.workspace import workspace
-from shiftgym.models.microbatches import Microbatch, Pass
+from shiftgym.models.gradient_sums import Dealt, clip_gradients, dealt, sum_gradients, weights_are_finite
+from shiftgym.models.microbatches import Microbatch
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
 from shiftgym.training import checkpoints
@@ -39,6 +41,9 @@ BEFORE = "is not finite, so training stopped before the update"
 
 SMALLER = "train an adapter (lora) or a smaller model"
 """What helps where memory is short, whatever takes it."""
+
+LOWER = "lower tokens_per_pass, or turn on gradient_checkpointing, and resume"
+"""What helps where several ranks have no room for a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Loop:
     def __init__(self, recipe: Recipe, folder: Path, limits: Limits) -> None:
         self.step = 0
         self._recipe, self._settings, self._player = recipe, recipe.settings, recipe.player
-        self._folder, self._limits = folder, limits
+        self._folder, self._limits, self._ranks = folder, limits, recipe.player.ranks
         self._modules: list[nn.Module] = [self._player.model]
         rates = [1.0]
         if self._player.value_head is not None and recipe.value_rate is not None:
@@ -70,6 +75,7 @@ class Loop:
             options.learning_rate,
             options.weight_decay,
             options.betas,
+            self._ranks,
         )
 
     @property
@@ -88,8 +94,7 @@ class Loop:
 
     def checkpoint(self, fraction: float, episodes: list[Episode]) -> CheckpointInfo:
         """Write a checkpoint, and the training episodes of the step that led to it."""
-        records = [{"step": self.step, **episode.record()} for episode in episodes]
-        append_lines(BranchFolder(self._folder).episodes, records)
+        self._log(BranchFolder(self._folder).episodes, [{"step": self.step, **each.record()} for each in episodes])
         return checkpoints.save(self._folder, self._player, self._optimizer, step=self.step, fraction=fraction)
 
     def advance(self) -> tuple[dict[str, Any], list[Episode]]:
@@ -97,11 +102,7 @@ class Loop:
         rate = self._settings.optimizer.rate(self.fraction)
         self._optimizer.set_learning_rate(rate)
         self.step += 1
-        weights = [each.detach() for module in self._modules for each in module.parameters()]
-        # Quantised weights are whole numbers, which are always finite.
-        weights = [each for each in weights if each.is_floating_point()]
-        # The largest weight is found in one pass over all, and waited for once.
-        if not math.isfinite(nn.utils.get_total_norm(weights, math.inf)):
+        if not weights_are_finite(self._modules, self._ranks):
             raise self._stopped(f"a weight {BEFORE}")
         started = time.perf_counter()
         try:
@@ -124,9 +125,14 @@ class Loop:
             **collection.metrics,
         }
         times = {"collect": collected - started, "learn": time.perf_counter() - collected}
-        append_lines(BranchFolder(self._folder).metrics, [metrics])
-        append_lines(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
+        self._log(BranchFolder(self._folder).metrics, [metrics])
+        self._log(BranchFolder(self._folder).timings, [{"step": self.step, **times}])
         return metrics, collection.episodes
+
+    def _log(self, path: Path, records: list[dict[str, Any]]) -> None:
+        """Add lines to a log, which the first rank writes."""
+        if self._ranks.first:
+            append_lines(path, records)
 
     def referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
         """The same conversations with the log-probabilities of the start, where the KL term is estimated from them."""
@@ -148,11 +154,13 @@ class Loop:
     def _update(self, minibatch: list[list[Conversation]]) -> dict[str, float]:
         """One optimizer step; nothing is changed unless loss and gradients are finite."""
         shares = self._gradients(list(chain(*minibatch)))
-        sums = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
+        own = {name: float(torch.stack([share[name] for share in shares]).sum()) for name in shares[0]}
+        of_ranks = self._ranks.exchanged(own)
+        sums = {name: reduce(add, [each[name] for each in of_ranks]) for name in own}
         # A value head reads detached states, so its gradient is separate from the model's, and each is clipped on its
         # own.
         limit = self._settings.optimizer.max_grad_norm
-        norms = [float(nn.utils.clip_grad_norm_(module.parameters(), limit)) for module in self._modules]
+        norms = [clip_gradients(module, limit) for module in self._modules]
         if not math.isfinite(sums["loss"]):
             raise self._stopped(f"the loss {BEFORE}")
         if not all(math.isfinite(norm) for norm in norms):
@@ -164,38 +172,45 @@ class Loop:
         return {**sums, "grad_norm": norms[0]}
 
     def _gradients(self, conversations: list[Conversation]) -> list[dict[str, Tensor]]:
-        """Compute the gradients of a minibatch; the loss and metrics of each pass, scalars.
+        """Compute the gradients of a minibatch; the loss and metrics of each pass of this rank, scalars.
 
         A pass that runs out of memory may have added to some of the gradients. So all passes are made again, half as
-        large, and only those that are learned from are charged.
+        large, and only those that are learned from are charged. Several ranks cannot do so, since the others wait for
+        the pass.
         """
-        player, ledger = self._player, self._player.ledger
+        player, ledger, ranks = self._player, self._player.ledger, self._ranks
         before = ledger.snapshot()
         while True:
             self._optimizer.zero_grad()
             shares: list[dict[str, Tensor]] = []
-            for rows in player.passes(conversations):
-                share = within_memory(partial(self._backward, rows, conversations))
+            for each in dealt(player.passes(conversations), ranks):
+                share = within_memory(partial(self._backward, each, conversations))
                 if share is None:
                     break
                 shares.append(share)
             else:
+                sum_gradients(self._modules, ranks)
+                ranks.add_up(ledger, before)
                 return shares
+            if not ranks.alone:
+                raise ConfigError(f"out of memory: {each.tokens} tokens do not fit; {LOWER}")
             self._optimizer.zero_grad()
             workspace(player.model).release()
             ledger.restore(before)
-            player.halve(rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
+            player.halve(each.rows, f"{SMALLER}, lower max_new_tokens, or turn on gradient_checkpointing")
 
-    def _backward(self, rows: Pass, conversations: list[Conversation]) -> dict[str, Tensor]:
+    def _backward(self, dealt: Dealt, conversations: list[Conversation]) -> dict[str, Tensor]:
         """Add the gradients of one pass; its loss and metrics, scalars."""
-        batch = self._player.collated(rows, conversations)
+        weight = dealt.weight
+        batch = self._player.collated(dealt.rows, conversations, dealt.width)
         scores, start = self.score(batch)
         loss, metrics = self.loss(batch, scores, start)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if start is not None:
-            self._recipe.start.charge(batch, head=start.head_tokens)
-        self._player.charge(batch, head=scores.head_tokens, backward=True)
-        return {"loss": loss.detach(), **{name: value.detach() for name, value in metrics.items()}}
+        (weight * loss).backward()  # type: ignore[no-untyped-call]
+        if weight:
+            if start is not None:
+                self._recipe.start.charge(batch, head=start.head_tokens)
+            self._player.charge(batch, head=scores.head_tokens, backward=True)
+        return {name: weight * value.detach() for name, value in {"loss": loss, **metrics}.items()}
 
     def score(self, batch: Microbatch) -> tuple[Scores, Scores | None]:
         """Scores of a microbatch, and those of the start where the KL term is exact; neither is charged."""

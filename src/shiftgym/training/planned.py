@@ -5,14 +5,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.conversations.conversation import ConversationSizes
-from shiftgym.models.footprint import Learned, ModelMemory
+from shiftgym.models.footprint import FLOAT, Learned, ModelMemory
 from shiftgym.models.lora import linear_sizes, targeted
-from shiftgym.models.optimizers import state_bytes
+from shiftgym.models.optimizers import Name, state_bytes
 from shiftgym.models.parts import freeze
 from shiftgym.models.precision import training_dtype
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.prefixes import decoder_config, decoder_layers
 from shiftgym.models.value import ValueHead
-from shiftgym.training.footprint import Footprint
+from shiftgym.training.footprint import Footprint, Held
 from shiftgym.training.settings import LoraSettings, TrainingSettings
 
 
@@ -44,13 +44,16 @@ def planned_footprint(
     """
     freeze(model, settings.frozen)
     trained: nn.Module = model if settings.lora is None else _adapter(model, settings.lora)
-    gradients = sum(weight.nbytes for weight in trained.parameters() if weight.requires_grad)
-    states, weights = state_bytes(trained, settings.optimizer.name), sum(each.nbytes for each in model.parameters())
-    of_critic = 0
+    learns = _held(trained, settings.optimizer.name, copies)
+    weights = sum(each.nbytes for each in model.parameters())
+    if settings.lora is None:
+        shared, own = learns, Held()
+    else:
+        shared, own = Held(weights=weights), learns
     if critic:
-        head = ValueHead(decoder_config(model).hidden_size, 0)
-        of_critic = sum(weight.nbytes for weight in head.parameters())
-        states += of_critic + state_bytes(head, settings.optimizer.name)
+        # It is a part of no copy, and counts as a state.
+        head = _held(ValueHead(decoder_config(model).hidden_size, 0), settings.optimizer.name, 0)
+        own += Held(gradients=head.gradients, optimizer=head.weights + head.optimizer)
     memory, precision = ModelMemory.of(model), training_dtype(settings.precision, torch.device(device))
     how: Learned = "weights" if settings.lora is None else "adapter"
     width = min(memory.width, precision.itemsize)
@@ -71,16 +74,42 @@ def planned_footprint(
     activations, logits = of_pass(settings.tokens_per_pass)
 
     return Footprint(
-        weights=weights + (gradients if settings.lora is not None else 0),
-        copies=copies * gradients,
-        gradients=gradients + of_critic,
-        optimizer=states,
+        shared=shared,
+        own=own,
+        layers=_gathered(model, with_gradients=settings.lora is None),
+        stepped=0 if settings.optimizer.name == "adamw" else learns.weights,
         activations=activations,
         logits=logits,
         one=sum(of_pass(1)),
         row=memory.row(answered),
         rows=rows,
     )
+
+
+def _held(module: nn.Module, optimizer: Name, copies: int) -> Held:
+    """Weights, gradients and states of a module, and copies of what of it is trained; the rest they share with it."""
+    trained = sum(weight.nbytes for weight in module.parameters() if weight.requires_grad)
+    return Held(
+        weights=sum(weight.nbytes for weight in module.parameters()),
+        copies=copies * trained,
+        gradients=trained,
+        optimizer=state_bytes(module, optimizer),
+    )
+
+
+def _gathered(model: PreTrainedModel, *, with_gradients: bool) -> int:
+    """Bytes that a pass over sharded weights has whole at the same time: of what lies outside the decoder's layers, of
+    the layer at work, and of the next one, which is fetched meanwhile. A gradient is there as it is found, and as the
+    float32 that is summed over ranks."""
+
+    def size(module: nn.Module) -> int:
+        weights = list(module.parameters())
+        trained = [weight for weight in weights if weight.requires_grad and with_gradients]
+        found = sum(weight.nbytes for weight in weights)
+        return found + sum(weight.nbytes + FLOAT * weight.numel() for weight in trained)
+
+    layers = sorted(map(size, decoder_layers(model)))
+    return size(model) - sum(layers) + sum(layers[-2:])
 
 
 def _adapter(model: PreTrainedModel, lora: LoraSettings) -> nn.Module:

@@ -6,13 +6,12 @@ need no special case. `Packed` puts the model's own placeholder back.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel, ProcessorMixin
 from transformers.models.mllama.processing_mllama import (
     convert_sparse_cross_attention_mask_to_dense,
@@ -21,6 +20,7 @@ from transformers.models.mllama.processing_mllama import (
 
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Picture
+from shiftgym.models.conversations.encoder_flops import EncoderFlops
 
 CACHE_BYTES = 256 * 2**20
 """Size of the encoder inputs that are kept. The least recently used are dropped and drawn again when needed."""
@@ -30,7 +30,7 @@ BY_TOKEN = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """The data kept for every picture that was shown."""
 
     before: str
@@ -45,6 +45,10 @@ class _Known:
     """(3, filled) positions of image tokens in time, height and width, relative to the first."""
     flops: int
     """FLOPs of one forward pass of the vision encoder over this picture, with what else is done once a picture."""
+
+    def numbered(self, number: int) -> "Known":
+        """The same of a picture with this number."""
+        return replace(self, ids=[-1 - number if token < 0 else token for token in self.ids])
 
 
 class Pictures:
@@ -81,10 +85,10 @@ class Pictures:
         self._type: tuple[str, int] | None = None
         self._numbers: dict[Picture, int] = {}
         self._shown: list[Picture] = []
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
         self._inputs: OrderedDict[int, dict[str, Tensor]] = OrderedDict()
         self._bytes = 0
-        self._flops_of: dict[object, int] = {}
+        self._encoder_flops = EncoderFlops(model, self.token if self.crosses else None)
 
     def around(self, picture: Picture) -> tuple[str, str]:
         """Text that the model's processor writes before a picture and behind it."""
@@ -145,7 +149,7 @@ class Pictures:
             return 0
         if all(trained):
             return 2 * self.flops(numbers)
-        return sum(self._encoder_flops(self._cached(number), tuple(trained)) for number in numbers)
+        return sum(self._encoder_flops.of(self._cached(number), tuple(trained)) for number in numbers)
 
     def order(self, ids: Sequence[int]) -> list[int]:
         """The pictures in a row of tokens, in order, each as often as it occurs."""
@@ -175,6 +179,29 @@ class Pictures:
             # What follows a picture continues after its largest position.
             here, at = here + int(offsets.max()) + 1, at + offsets.shape[1]
         return torch.cat(parts, dim=1)
+
+    def tell(self, numbers: Iterable[int]) -> list[tuple[Picture, Known]]:
+        """What another process needs to know of these pictures."""
+        return [(self._shown[number], self._known[number].numbered(0)) for number in numbers]
+
+    def learn(self, told: Iterable[tuple[Picture, Known]]) -> list[int]:
+        """The numbers that pictures have here of which another process has told. They are drawn once they are read."""
+        found = []
+        for picture, known in told:
+            if self._along is None:
+                self._number(picture)
+            number = self._numbers.setdefault(picture, len(self._shown))
+            if number == len(self._shown):
+                self._shown.append(picture)
+                self._known[number] = known.numbered(number)
+            found.append(number)
+        return found
+
+    def count_by(self, model: PreTrainedModel) -> None:
+        """From here on count FLOPs by another model that takes as many. The model may have moved."""
+        self._encoder_flops = EncoderFlops(model, self.token if self.crosses else None)
+        self._inputs.clear()
+        self._bytes = 0
 
     def _number(self, picture: Picture) -> int:
         """The number of a picture, which is read if it is new."""
@@ -229,13 +256,13 @@ class Pictures:
         if number not in self._known:
             before, ids, after = self._cut(prepared["input_ids"][0].tolist())
             filled = ids.count(self.token)
-            self._known[number] = _Known(
+            self._known[number] = Known(
                 before,
                 [-1 - number if token == self.token else token for token in ids],
                 after,
                 filled,
                 self._offsets(filled, inputs) if self.rotary else None,
-                self._encoder_flops(inputs),
+                self._encoder_flops.of(inputs),
             )
         self._inputs[number] = inputs
         self._bytes += _size(inputs)
@@ -301,30 +328,6 @@ class Pictures:
         )
         offsets: Tensor = positions[:, 0]
         return offsets
-
-    def _encoder_flops(self, inputs: dict[str, Tensor], trained: tuple[bool, ...] | None = None) -> int:
-        """FLOPs of one pass over these inputs (pictures or patches, ...), as torch counts them. A model of
-        cross-attention makes keys and values of them too.
-
-        Args:
-            trained: which weights are trained, for a backward pass; None for a forward pass.
-        """
-        key = (trained, *((name, tuple(value.shape)) for name, value in inputs.items()))
-        if key not in self._flops_of:
-            base: Any = self._model.base_model
-            learned = [weight for weight in base.parameters() if weight.requires_grad]
-            with torch.set_grad_enabled(trained is not None), FlopCounterMode(display=False) as counter:
-                if self.crosses:
-                    token = torch.tensor([[self.token]], device=self._model.device)
-                    features = [base(input_ids=token, use_cache=False, **inputs).last_hidden_state]
-                else:
-                    found = base.get_image_features(**inputs).pooler_output
-                    features = [found] if isinstance(found, Tensor) else list(found)
-                forward = counter.get_total_flops()
-                if sums := [each.sum() for each in features if each.requires_grad]:
-                    torch.autograd.grad(sums, learned, allow_unused=True)
-            self._flops_of[key] = counter.get_total_flops() - (0 if trained is None else forward)
-        return self._flops_of[key]
 
 
 def _padded_cat(values: Sequence[Tensor], along: int) -> Tensor:

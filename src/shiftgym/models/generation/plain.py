@@ -92,6 +92,8 @@ class PlainChat(TokenChat[PlainPolicy]):
             generation_config=_settings(max_new_tokens=room, do_sample=False, use_cache=policy.cached),
             logits_processor=LogitsProcessorList([sampler]),
             stopping_criteria=StoppingCriteriaList([_Ended(sampler)]),
+            # Ranks need not take the same number of steps, since each has all weights meanwhile.
+            synced_gpus=False,
         )
         answers = sampler.answers()
         if policy.ledger is not None:

@@ -8,6 +8,7 @@ from shiftgym.models.generation.cache import RaggedCache
 from shiftgym.models.generation.rows import Rows
 from shiftgym.models.prefixes import layer_kinds, sliding_window
 from shiftgym.models.score import logits
+from shiftgym.models.sharding import trunk
 
 
 class Reader:
@@ -39,9 +40,8 @@ class Reader:
             at: rows (N,) and columns (N,) among the new tokens.
         """
         cache.write_to(columns)
-        states = self.model.base_model(
-            **inputs, attention_mask=mask, past_key_values=cache, use_cache=True
-        ).last_hidden_state
+        run = trunk(self.model)
+        states = run(**inputs, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
         return logits(self.model, states[at])
 
     def append(self, cache: RaggedCache, ids: Tensor, positions: Tensor, columns: Tensor, offset: Tensor) -> Tensor:

@@ -1,0 +1,55 @@
+"""What the branches of a study ask of the machines they run on, from the model's configuration alone."""
+
+import math
+import sys
+from dataclasses import dataclass
+
+from shiftgym.studies.config import Study
+from shiftgym.studies.footprints import footprints
+from shiftgym.training.footprint import Footprint
+
+PROCESS = 600_000_000
+"""Bytes of main memory of a branch's process without its model: torch and transformers as they are imported take 390
+MB on a CPU; the rest is for the task, its problems and rows."""
+
+ON_GPU = 2_500_000_000
+"""The same of a process that uses a GPU: CUDA's context and libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one rank of a branch asks for."""
+
+    cpus: float
+    """Cores that it keeps busy."""
+    gpus: float
+    """GPUs, or a share of one."""
+    memory: int
+    """Bytes of main memory."""
+
+
+def branch_needs(study: Study, *, gpus: float) -> dict[str, Needs]:
+    """What one rank of each branch asks for, by the name of the branch. This takes seconds, in a process of its own.
+
+    Args:
+        gpus: what a branch gets of a GPU; 0 on a CPU. Ranks of a branch do not share a GPU.
+
+    Raises:
+        ConfigError: there is no such model, or a branch names parts that the model does not have.
+    """
+    device = "cuda" if gpus else "cpu"
+    found = footprints(study, device).footprints
+
+    def needs(one: Footprint) -> Needs:
+        return Needs(1.0, gpus if one.ranks == 1 else math.ceil(gpus), main_memory(one, device))
+
+    return {name: needs(one) for name, one in found.items()}
+
+
+def main_memory(of: Footprint, device: str) -> int:
+    """Bytes of main memory that a rank takes: on a CPU everything. Beside a GPU the model as it is loaded, and before
+    ranks divide it a copy of what they keep of the start."""
+    if device == "cpu":
+        return PROCESS + of.peak(sys.maxsize)
+    whole = of.over(1).parts
+    return ON_GPU + whole.weights + (of.shared.copies if of.ranks > 1 else 0)
