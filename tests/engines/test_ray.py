@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,11 +26,18 @@ SMALL = Node("1", "10.0.0.2", 4.0, 0, 16_000_000_000, "GPU")
 LARGE = Node("2", "10.0.0.3", 16.0, 2, 64_000_000_000, "H200")
 
 SUM = """
-import os, torch, torch.distributed as ranks
+import os, time
+from pathlib import Path
+print(os.environ["RANK"], os.environ["WORLD_SIZE"], os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+if not Path("AGAIN").exists():
+    time.sleep(60)
+import torch
+import torch.distributed as ranks
 ranks.init_process_group("gloo")
 value = torch.tensor(float(ranks.get_rank() + 1))
 ranks.all_reduce(value)
 print("sum", value.item())
+ranks.destroy_process_group()
 """
 
 DRIVER = """
@@ -143,29 +149,25 @@ def test_ranks_run_on_one_node_and_start_again_on_another_when_it_dies(
     large = RayEngine.connect(workers=None, imports=(), placement=Placement(), address=ray_cluster.address)
     assert (len(large.gpus), large.workers, gpu_share(large)) == (2, 2, 1.0)
     large.require(os.getpid)
-    (tmp_path / "sum.py").write_text(SUM)
-    tell = "echo $RANK of $WORLD_SIZE sees GPU $CUDA_VISIBLE_DEVICES"
-    work = f"{tell}; test -e {tmp_path}/again || sleep 60; {sys.executable} {tmp_path}/sum.py"
+    again = tmp_path / "again"
 
-    def kill() -> None:
-        while not all((tmp_path / "sum-1" / log).exists() for log in ("log.txt", "log-rank-1.txt")):
-            time.sleep(0.02)
-        (tmp_path / "again").touch()
-        ray_cluster.remove_node(nodes[0], allow_graceful=False)
-        # This one joins while the study runs, and is asked before it has a job.
-        nodes[0] = ray_cluster.add_node(num_cpus=2, num_gpus=2)
+    def kill(_: dict[str, State]) -> None:
+        logs = [tmp_path / "sum-1" / log for log in ("log.txt", "log-rank-1.txt")]
+        if not again.exists() and all(log.exists() and log.read_text() for log in logs):
+            again.touch()
+            ray_cluster.remove_node(nodes[0], allow_graceful=False)
+            # This one joins while the study runs, and is asked before it has a job.
+            nodes[0] = ray_cluster.add_node(num_cpus=2, num_gpus=2)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    states = large.run([job("sum", tmp_path, os.system, work, gpus=1.0, ranks=2, restarts=1)], watch=lambda _: None)
-    killer.join()
+    code = SUM.replace("AGAIN", str(again))
+    states = large.run([job("sum", tmp_path, exec, code, gpus=1.0, ranks=2, restarts=1)], watch=kill)
     ray_cluster.remove_node(nodes[0])
     assert states == {"sum": "done"}
     assert re.search("unavailable|died|dead", (tmp_path / "sum-1" / "log.txt").read_text())
     logs = [(tmp_path / "sum-2" / log).read_text().split("\n") for log in ("log.txt", "log-rank-1.txt")]
+    assert [lines[0][:3] for lines in logs] == ["0 2", "1 2"]
+    assert sorted(lines[0][-1] for lines in logs) == ["0", "1"], "each sees a GPU of its own"
     assert [lines[1] for lines in logs] == ["sum 3.0", "sum 3.0"]
-    assert [lines[0].split(" sees GPU ")[0] for lines in logs] == ["0 of 2", "1 of 2"]
-    assert sorted(lines[0][-1] for lines in logs) == ["0", "1"]
 
 
 @pytest.mark.slow
