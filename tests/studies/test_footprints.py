@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.evaluation.evaluate import BATCH
 from shiftgym.studies.config import load_study
-from shiftgym.studies.footprints import AROUND, _answered, _learned, _rows, footprints
+from shiftgym.studies.footprints import AROUND, _answered, _iteration, _learned, footprints
 from shiftgym.studies.plan import plan
 
 
@@ -34,12 +33,12 @@ def test_conversations_are_as_long_as_the_study_lets_them_be(tiny_file: Path) ->
     assert _answered(study, task, replace(ppo, table=wordy)).answer == longest + 5
 
 
-def test_decisions_at_the_same_time_are_those_of_an_iteration_or_of_a_batch(tiny_file: Path) -> None:
+def test_rollouts_answer_the_decisions_of_an_iteration(tiny_file: Path) -> None:
     study = load_study(tiny_file)
     task, branches = study.build_task(), {branch.name: branch for branch in plan(study)}
-    assert _rows(task, branches["sft"]) == _rows(task, branches["ppo"]) == BATCH
-    many = branches["ppo"].table.model_copy(update={"episodes_per_iteration": 3 * BATCH})
-    assert _rows(task, replace(branches["ppo"], table=many)) == 3 * BATCH
+    assert _iteration(task, branches["sft"]) == 0
+    many = branches["ppo"].table.model_copy(update={"episodes_per_iteration": 300})
+    assert _iteration(task, replace(branches["ppo"], table=many)) == 300
 
 
 def test_what_cannot_be_planned_is_one_line(tiny_file: Path, tmp_path: Path) -> None:

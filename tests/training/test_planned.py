@@ -33,8 +33,14 @@ SIZES = ConversationSizes(prompt=3, pictures=0, answer=3, attempts=3, feedback=3
 def planned(bench: Any, settings: Any, model: Any = None, **given: Any) -> Any:
     with torch.device("meta"):
         model = model or type(bench.model)(bench.model.config)
-    options: dict[str, Any] = {"gradient_checkpointing": False, "device": "cpu", "critic": False, "copies": 0}
-    return planned_footprint(model, settings, learned=SIZES, answered=SIZES, rows=4, **(options | given))
+    options: dict[str, Any] = {
+        "gradient_checkpointing": False,
+        "device": "cpu",
+        "critic": False,
+        "copies": 0,
+        "probed": False,
+    }
+    return planned_footprint(model, settings, learned=SIZES, answered=SIZES, iteration=4, batch=2, **(options | given))
 
 
 def states(loop: Loop) -> int:
@@ -92,7 +98,10 @@ def test_ranks_divide_the_model_and_have_adapter_and_critic_whole(bench: Any) ->
     assert full.own.optimizer == 3 * full.own.gradients > 0, "the critic and its two moments"
     light = planned(bench, PPO.Settings(lora=LoraSettings(rank=2)), critic=True, copies=1)
     assert light.shared == Held(weights=weights)
-    assert (full.stepped, planned(bench, PPO.Settings(optimizer={"name": "muon"})).stepped) == (0, weights)
+    muon = planned(bench, PPO.Settings(optimizer={"name": "muon"}), copies=2, probed=True)
+    assert (full.over_ranks.stepped, muon.over_ranks.stepped) == (0, weights)
+    assert (muon.over_ranks.copies, muon.over_ranks.whole) == (2 * weights, 2 * weights), "the start is probed too"
+    assert (light.over_ranks.copies, light.over_ranks.whole) == (weights, weights), "a copy has a base of its own"
     assert light.own.weights == light.own.copies == light.own.gradients - full.own.gradients > 0
 
 
@@ -102,7 +111,7 @@ def test_a_pass_over_ranks_gathers_all_but_the_layers_and_two_of_them(bench: Any
         config.num_hidden_layers, config.layer_types = layers, None
         with torch.device("meta"):
             model = type(bench.model)(config)
-        return planned(bench, SFT.Settings(**given), model=model).layers
+        return planned(bench, SFT.Settings(**given), model=model).over_ranks.layers
 
     assert gathered(5) == gathered(2) > gathered(1)
     assert gathered(5) == 3 * gathered(5, lora=LoraSettings(rank=2)), "weights, gradients, and sums of these in float32"
@@ -121,10 +130,8 @@ def hold(rank: int, folder: Path) -> None:
         for name, weight in adapter_weights(model).items():
             if ".lora_B." in name:
                 weight.data.fill_(0.01)  # else there is nothing to copy
-    start, critic = frozen_copy(model), ValueHead(model.config.hidden_size, 0)
-    own = {id(weight) for weight in model.parameters()}
-    copied = [weight for weight in start.parameters() if id(weight) not in own]
-    for each in (model, start) if not rank else (model,):
+    start, critic = frozen_copy(model, apart=True), ValueHead(model.config.hidden_size, 0)
+    for each in (model, start):
         shard(each, ranks)
     hidden = model(torch.tensor([[1, 2, 3]]), output_hidden_states=True)
     (hidden.logits.mean() + critic(hidden.hidden_states[-1].detach()).mean()).backward()
@@ -137,7 +144,7 @@ def hold(rank: int, folder: Path) -> None:
     states = [value for part in optimizer._parts for state in part._inner.state.values() for value in state.values()]
     held = (
         size(model.parameters()),
-        size(copied if rank else start.parameters()),
+        size(start.parameters()),
         size(weight.grad for each in (model, critic) for weight in each.parameters() if weight.grad is not None),
         size(value for value in states if value.ndim) + size(critic.parameters()),
     )
