@@ -32,6 +32,7 @@ class RayEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = True
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
         self._asked, self._imports, self._joined = workers, tuple(imports), joined
