@@ -66,8 +66,9 @@ class RayEngine:
         return answers
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        usable = self._usable()
         for job in jobs:
-            check_room(job, self._usable())
+            check_room(job, usable)
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         losses: Counter[str] = Counter()
         running: dict[str, Started] = {}
@@ -88,12 +89,14 @@ class RayEngine:
                 watch(states)
                 if time.monotonic() - looked > REFRESH:
                     room, looked = self._room(), time.monotonic()
+                taken = sum(one.job.ranks for one in running.values())
                 for job in jobs:
                     needed = states[job.needs] if job.needs is not None else "done"
                     if states[job.name] == "waiting" and needed in ("failed", "skipped"):
                         states[job.name] = "skipped"
                     ready = states[job.name] == "waiting" and needed == "done"
-                    if ready and self._has_room(job, running, room):
+                    if ready and self._has_room(job, running, taken, room):
+                        taken += job.ranks
                         running[job.name] = start(
                             job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
                         )
@@ -114,10 +117,10 @@ class RayEngine:
         """How many jobs of one rank have room at the same time."""
         return sum(node.gpus if self.gpus else int(node.cpus) for node in self._usable())
 
-    def _has_room(self, job: Job, running: dict[str, Started], room: int) -> bool:
+    def _has_room(self, job: Job, running: dict[str, Started], taken: int, room: int) -> bool:
         if self._asked is not None:
             return len(running) < self._asked
-        return not running or sum(one.job.ranks for one in running.values()) + job.ranks <= room
+        return not running or taken + job.ranks <= room
 
 
 def cluster_gpus(found: Sequence[Node], placement: Placement) -> list[Gpu]:
