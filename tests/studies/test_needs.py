@@ -11,6 +11,7 @@ ONE = Footprint(
     shared=Held(weights=20, copies=10, gradients=2, optimizer=4),
     own=Held(weights=1, copies=1, gradients=1, optimizer=1),
     layers=7,
+    stepped=0,
     activations=30,
     logits=5,
     one=6,
@@ -30,10 +31,10 @@ def test_beside_a_gpu_a_model_is_in_main_memory_while_it_loads() -> None:
 
 
 def test_every_branch_tells_what_a_rank_of_it_needs(faulty_file: Path) -> None:
-    study = load_study(faulty_file, ["branches.failing.train_on=train"])
+    study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
     needs = branch_needs(study, gpus=0.5)
     assert list(needs) == ["init", *study.branches]
-    for one in needs.values():
-        assert one == Needs(cpus=1.0, gpus=0.5, memory=one.memory)
+    for name, one in needs.items():
+        assert one == Needs(cpus=1.0, gpus=1 if name == "sft" else 0.5, memory=one.memory)
         assert ON_GPU < one.memory < ON_GPU + 10**6, "a tiny model"
     assert all(one.memory > PROCESS for one in branch_needs(study, gpus=0).values())

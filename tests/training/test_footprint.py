@@ -5,7 +5,7 @@ from dataclasses import replace
 from shiftgym.training.footprint import Footprint, Held
 
 HELD = Held(weights=20, copies=1, gradients=2, optimizer=4)
-ONE = Footprint(shared=HELD, own=Held(), layers=7, activations=30, logits=5, one=6, row=3, rows=10)
+ONE = Footprint(shared=HELD, own=Held(), layers=7, stepped=0, activations=30, logits=5, one=6, row=3, rows=10)
 
 
 def test_a_step_holds_the_pass_and_then_the_optimizers_own_copy() -> None:
@@ -31,6 +31,8 @@ def test_ranks_divide_what_is_shared_and_have_their_own_whole() -> None:
     assert four.held == 8 + 1 + 7
     assert four.learning == 16 + 4 + 35 + 7, "layers are gathered while a pass runs"
     assert replace(four, activations=0, logits=0, layers=0).learning == 16 + 4 + 4
+    assert replace(four, activations=0, logits=0, layers=0, stepped=20).learning == 16 + 4 + 4 + 5
+    assert replace(ONE, activations=0, logits=0, stepped=20).learning == 25 + 2 + 2, "one rank has all of it anyway"
 
 
 def test_a_rank_answers_its_part_with_the_whole_weights() -> None:

@@ -80,6 +80,7 @@ def test_ranks_divide_the_model_and_have_adapter_and_critic_whole(bench: Any) ->
     assert full.own.optimizer == 3 * full.own.gradients > 0, "the critic and its two moments"
     light = planned(bench, PPO.Settings(lora=LoraSettings(rank=2)), critic=True, copies=1)
     assert light.shared == Held(weights=weights)
+    assert (full.stepped, planned(bench, PPO.Settings(optimizer={"name": "muon"})).stepped) == (0, weights)
     assert light.own.weights == light.own.copies == light.own.gradients - full.own.gradients > 0
 
 
@@ -92,4 +93,4 @@ def test_a_pass_over_ranks_gathers_all_but_the_layers_and_two_of_them(bench: Any
         return planned(bench, SFT.Settings(**given), model=model).layers
 
     assert gathered(5) == gathered(2) > gathered(1)
-    assert gathered(5) == 2 * gathered(5, lora=LoraSettings(rank=2)), "an adapter has its own gradients"
+    assert gathered(5) == 3 * gathered(5, lora=LoraSettings(rank=2)), "weights, gradients, and sums of these in float32"

@@ -167,8 +167,8 @@ def put(whole: Tensor, into: Any) -> None:
 
 
 def whole_state(model: PreTrainedModel, ranks: Ranks) -> dict[str, Tensor] | None:
-    """All weights by name, on the CPU of the first rank; on the others without values. None where they are not cut up.
-    It is what `save_pretrained` wants as `state_dict`. All ranks must ask for it."""
+    """All weights (...,) by name, on the CPU of the first rank; on the others without values. None where they are not
+    cut up. It is what `save_pretrained` wants as `state_dict`. All ranks must ask for it."""
     if not is_sharded(model):
         return None
     known: dict[int, Tensor] = {}

@@ -1,5 +1,6 @@
 """What the branches of a study ask of the machines they run on, from the model's configuration alone."""
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -31,14 +32,18 @@ def branch_needs(study: Study, *, gpus: float) -> dict[str, Needs]:
     """What one rank of each branch asks for, by the name of the branch. This takes seconds, in a process of its own.
 
     Args:
-        gpus: what each rank gets of a GPU; 0 on a CPU.
+        gpus: what a branch gets of a GPU; 0 on a CPU. Ranks of a branch do not share a GPU.
 
     Raises:
         ConfigError: there is no such model, or a branch names parts that the model does not have.
     """
     device = "cuda" if gpus else "cpu"
     found = footprints(study, device).footprints
-    return {name: Needs(1.0, gpus, main_memory(one, device)) for name, one in found.items()}
+
+    def needs(one: Footprint) -> Needs:
+        return Needs(1.0, gpus if one.ranks == 1 else math.ceil(gpus), main_memory(one, device))
+
+    return {name: needs(one) for name, one in found.items()}
 
 
 def main_memory(of: Footprint, device: str) -> int:

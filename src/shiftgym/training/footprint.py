@@ -35,6 +35,9 @@ class Footprint:
     layers: int
     """What a training pass over several ranks gathers of the shared: embeddings and layers at work, their gradients
     with them."""
+    stepped: int
+    """The weights that an optimizer cannot step in parts, so that each of several ranks has its share of them whole
+    during the step."""
     activations: int
     """What the layers keep of a training pass of as many tokens as it may have."""
     logits: int
@@ -90,6 +93,6 @@ class Footprint:
 
     def _step(self, pass_: int) -> int:
         # When the pass is over, the optimizer's step takes about as much as the gradients once more.
-        gradients = self.parts.gradients
-        gathered = self.layers if self.ranks > 1 else 0
-        return self.held + gradients + max(pass_ + gathered, gradients)
+        gradients, several = self.parts.gradients, self.ranks > 1
+        gathered, stepped = (self.layers, -(-self.stepped // self.ranks)) if several else (0, 0)
+        return self.held + gradients + max(pass_ + gathered, gradients + stepped)
