@@ -52,6 +52,8 @@ class Case:
     lora: bool = False
     again: bool = False
     """Layers run again in the backward pass."""
+    scalar: bool = False
+    """One more weight, a number by which the last states are multiplied. It cannot be cut up."""
     dtype: str = "float32"
     updates: int = 2
 
@@ -59,7 +61,7 @@ class Case:
 CASES = {
     "sft, Muon": Case("points-0", optimizer="muon"),
     "sft, LoRA": Case("points-0", lora=True),
-    "ppo": Case("points-0", reinforced=True, again=True),
+    "ppo": Case("points-0", reinforced=True, again=True, scalar=True),
     "ppo, pictures": Case("points-vision-0", reinforced=True),
     "plain": Case("text:Bloom", reinforced=True, dtype="bfloat16", updates=1),
     "plain, whole": Case("text:Llama 4 (text)", reinforced=True, updates=1),
@@ -95,6 +97,9 @@ def player_of(case: Case, ranks: Ranks) -> tuple[Player, Player]:
     model, chat_format = loaded(case)
     if case.lora:
         adapt(model, rank=4, alpha=8, targets="all-linear", seed=0)
+    if case.scalar:
+        model.model.norm.factor = nn.Parameter(torch.tensor(1.1))
+        model.model.norm.register_forward_hook(lambda norm, _, states: states * norm.factor)
     model.eval()
     modality = "text" if chat_format.pictures is None else "vision"
     task = build_task("points", options={"limit": 2, "modality": modality})

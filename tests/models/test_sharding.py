@@ -150,7 +150,7 @@ def test_weights_are_cut_up_and_gathered(groups: Groups) -> None:
 
 def test_a_hollow_model_takes_no_memory_for_weights() -> None:
     model = player_of(Case("points-0"), ALONE)[0].model
-    found = hollow(model)
+    found = hollow(model, torch.device("cpu"))
     assert [weight.shape for weight in found.parameters()] == [weight.shape for weight in model.parameters()]
     assert all(weight.untyped_storage().nbytes() == weight.itemsize for weight in found.parameters())
     with torch.no_grad():
