@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 from transformers import MllamaConfig
 
-from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.estimate import print_plan
 from shiftgym.studies.memory import GB, MemoryPlan, plan_memory, print_memory
@@ -62,7 +61,7 @@ def test_all_of_it_does_not_fit_and_what_helps_is_told(llama: Path, capsys: pyte
     assert plan.too_large == ["init", "sft", "ppo", "sft-blind", "sft-mixed"]
     print_memory(study, plan, Console())
     told = printed(capsys)
-    assert "sft takes 106 GB at the least, and over 2 ranks it fits" in told and "75.0 GB may be used" in told
+    assert "sft takes 106 GB at the least, and over 4 ranks it fits" in told and "75.0 GB may be used" in told
     assert "What helps: gradient_checkpointing = true, branches.NAME.lora = { rank = 16 }" in told
     assert 'branches.NAME.optimizer.name = "adamw8bit", ranks = 4, or a smaller model' in told
     assert "Main memory beside a GPU: 23.8 GB while" in told
@@ -121,8 +120,3 @@ def test_branches_of_a_cpu_share_its_memory(faulty_file: Path) -> None:
     assert one.room.bytes // 4 == four.room.bytes
     assert isinstance(one, MemoryPlan) and one.weights and not one.too_large
     assert list(one.footprints) == ["init", *study.branches]
-
-
-def test_what_cannot_be_planned_is_one_line(tiny_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the study cannot start: .*config.json"):
-        plan_memory(load_study(tiny_file, [f"model={tmp_path}"]), workers=1)

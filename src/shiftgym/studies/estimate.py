@@ -44,8 +44,8 @@ Answers then count as long, and attempts as many, as they may be: an upper bound
 
 
 SHARED = (
-    "Ranks are counted as if each did its part of the work and nothing else. They also wait for each other and exchange "
-    "weights and gradients, which is not counted."
+    "Ranks are counted as if each did its part of the work and nothing else. They also wait for each other and "
+    "exchange weights and gradients, which is not counted."
 )
 
 
