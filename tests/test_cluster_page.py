@@ -1,4 +1,4 @@
-"""The commands of docs/cluster.md and of the compose file are such as the programs take, and the table of the page is
+"""The commands of docs/cluster.md, of the README and of the compose file are such as the programs take, and the table of the page is
 what a command prints."""
 
 import re
@@ -17,8 +17,9 @@ from shiftgym.studies.plan import plan
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE + README, re.MULTILINE | re.DOTALL)
 SHELL = [text for kind, text in BLOCKS if kind in ("sh", "bash")]
 COMMANDS = [
     line.removeprefix("srun ")
