@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from shiftgym.batching import needing_memory
 from shiftgym.models.lora import adapter_weights
 from shiftgym.models.parallel import Ranks
 from shiftgym.models.prefixes import decoder_layers
@@ -96,15 +97,20 @@ def trunk(model: PreTrainedModel) -> Callable[..., Any]:
 @contextmanager
 def gathered(model: nn.Module) -> Iterator[None]:
     """Within: every rank has all weights, and may run the model as often as it likes, without gradient. All ranks must
-    enter this. A model that is not cut up is left as it is."""
+    enter this. A model that is not cut up is left as it is.
+
+    Raises:
+        ConfigError: the weights do not fit on the device of this rank.
+    """
     if not is_sharded(model):
         yield
         return
     from torch.distributed.fsdp import FSDPModule
 
     parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
-    for part in parts:
-        part.unshard()
+    with needing_memory("the whole weights do not fit beside this rank's part of them; choose dtype bfloat16"):
+        for part in parts:
+            part.unshard()
     run, model_attributes = model.run_trunk, vars(model)
     del model_attributes["run_trunk"]
     hooks = [hook for part in parts for hook in _taken(part)]
