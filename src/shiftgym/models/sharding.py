@@ -6,7 +6,7 @@ while it runs: they are gathered before and given up after it, and its gradient 
 So all ranks must run the same number of passes. Where they should not have to, as in generation, all weights are
 gathered first (`gathered`), and the model is then an ordinary one.
 
-Some weights stay whole on every rank, and their gradients are summed by hand (`models/passes.py`): those of an adapter,
+Some weights stay whole on every rank, and their gradients are summed by hand (`models/gradient_sums.py`): those of an adapter,
 of a critic, of a format unlike the rest, and quantised ones.
 """
 
@@ -53,7 +53,7 @@ def shard(model: PreTrainedModel, ranks: Ranks) -> None:
         "mp_policy": MixedPrecisionPolicy(reduce_dtype=torch.float32),
         "ignored_params": whole,
     }
-    for layer in decoder_layers(model):
+    for layer in dict.fromkeys(decoder_layers(model)):
         fully_shard(layer, **options)
     # What belongs to no layer stays gathered until the backward pass is over: the output embeddings, and where they
     # are tied the input embeddings, are used behind the trunk. An encoder is among it, since not every pass shows
