@@ -6,8 +6,8 @@ while it runs: they are gathered before and given up after it, and its gradient 
 So all ranks must run the same number of passes. Where they should not have to, as in generation, all weights are
 gathered first (`gathered`), and the model is then an ordinary one.
 
-Some weights stay whole on every rank, and their gradients are summed by hand (`models/gradient_sums.py`): those of an adapter,
-of a critic, of a format unlike the rest, and quantised ones.
+Some weights stay whole on every rank, and their gradients are summed by hand (`models/gradient_sums.py`): those of an
+adapter, of a critic, of a format unlike the rest, and quantised ones.
 """
 
 import copy
@@ -77,6 +77,16 @@ def _left_whole(model: PreTrainedModel) -> set[nn.Parameter]:
         return id(weight) in adapter or unlike or weight.ndim == 0 or not weight.is_floating_point()
 
     return {weight for weight in model.parameters() if stays(weight)}
+
+
+def apart(model: PreTrainedModel) -> dict[int, Any]:
+    """Other parameters in the same memory, by the `id` of each weight of a model that is whole. A copy that has them
+    may be cut up, and takes no memory for the whole weights until then."""
+    whole = _left_whole(model)
+    return {
+        id(weight): nn.Parameter(weight.detach().clone() if weight in whole else weight.detach(), requires_grad=False)
+        for weight in model.parameters()
+    }
 
 
 def _run_base(model: PreTrainedModel, **inputs: Any) -> Any:
