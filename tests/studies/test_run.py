@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.machines import describe
-from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
+from shiftgym.studies.run import TOLD, Finished, _tell, engine, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -216,3 +217,13 @@ def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_
     assert study.branches["sft"].settings.tokens_per_pass == 512, "the run remembers it"
     with pytest.raises(ConfigError, match=r"this run was made with dtype = 'float32', not 'bfloat16'"):
         resume_study(folder, overrides=["dtype=bfloat16"])
+
+
+def test_of_very_many_branches_that_failed_some_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results.jsonl").touch()
+    failed = {f"b-seed{seed}": "why" for seed in range(TOLD + 5)}
+    _tell(Finished(tmp_path, stopped={}, failed=failed), Console())
+    *lines, more, again = capsys.readouterr().out.splitlines()
+    assert lines == [f"{title} failed: why" for title in list(failed)[:TOLD]]
+    assert more == "and 5 more branches failed"
+    assert again.startswith("Try again with")

@@ -4,6 +4,7 @@ The files of the folder are described in `layout.py`.
 """
 
 import fcntl
+import itertools
 import json
 import math
 import platform
@@ -36,6 +37,10 @@ from shiftgym.studies.tries import Publisher, Tries
 IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
 """Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
 all."""
+
+
+TOLD = 20
+"""Most branches that stopped, and that failed, whose reason is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,9 @@ def resume_study(
     run = RunFolder(folder)
     if not run.study.is_file():
         raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
-    study, given = load_study(run.study), load_study(source or run.study, overrides)
+    study = given = load_study(run.study)
+    if source or overrides:
+        given = load_study(source or run.study, overrides)
     recorded, asked = what_is_computed(study), what_is_computed(given)
     if asked != recorded:
         key, here, there = _first_difference(recorded, asked)
@@ -255,10 +262,11 @@ def _tell(finished: Finished, console: Console) -> None:
         report = build_report(finished.folder)
         console.print(result_table(finished.folder), highlight=False)
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-    for title, message in finished.stopped.items():
-        console.print(f"{title} stopped: {message}", highlight=False, soft_wrap=True)
-    for title, message in finished.failed.items():
-        console.print(f"{title} failed: {message}", highlight=False, soft_wrap=True)
+    for ended, branches in (("stopped", finished.stopped), ("failed", finished.failed)):
+        for title, message in itertools.islice(branches.items(), TOLD):
+            console.print(f"{title} {ended}: {message}", highlight=False, soft_wrap=True)
+        if len(branches) > TOLD:
+            console.print(f"and {len(branches) - TOLD} more branches {ended}", highlight=False)
     if finished.failed:
         console.print(f"Try again with: shiftgym study resume {finished.folder}", highlight=False, soft_wrap=True)
 
