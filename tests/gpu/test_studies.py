@@ -36,8 +36,8 @@ def test_a_study_finds_what_it_finds_on_the_cpu(tmp_path):
         environment = json.loads((finished.folder / "environment.json").read_text())
         assert environment["placement"]["device"] == device
         if device == "cuda":
-            assert torch.cuda.get_device_name() in environment["gpus"]["devices"]
-            assert environment["gpus"]["driver"]
+            assert torch.cuda.get_device_name() in environment["machines"][0]["gpus"]["devices"]
+            assert environment["machines"][0]["gpus"]["driver"]
         lines = (finished.folder / "results.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 

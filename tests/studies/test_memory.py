@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 from transformers import MllamaConfig
 
-from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.estimate import print_plan
 from shiftgym.studies.memory import GB, MemoryPlan, plan_memory, print_memory
@@ -121,8 +120,3 @@ def test_branches_of_a_cpu_share_its_memory(faulty_file: Path) -> None:
     assert one.room.bytes // 4 == four.room.bytes
     assert isinstance(one, MemoryPlan) and one.weights and not one.too_large
     assert list(one.footprints) == ["init", *study.branches]
-
-
-def test_what_cannot_be_planned_is_one_line(tiny_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the study cannot start: .*config.json"):
-        plan_memory(load_study(tiny_file, [f"model={tmp_path}"]), workers=1)

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from shiftgym.studies.config import load_study
 from shiftgym.studies.needs import ON_GPU, PROCESS, Needs, branch_needs, main_memory
-from shiftgym.training.footprint import Footprint, Held
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 
 ONE = Footprint(
     shared=Held(weights=20, copies=10, gradients=2, optimizer=4),
     own=Held(weights=1, copies=1, gradients=1, optimizer=1),
-    layers=7,
-    stepped=0,
+    over_ranks=OverRanks(copies=40, whole=20, layers=7, stepped=0),
     activations=30,
     logits=5,
     one=6,
     row=30,
-    rows=10,
+    iteration=10,
+    batch=1,
 )
 
 
@@ -27,7 +27,9 @@ def test_on_a_cpu_a_branch_takes_all_of_it_from_main_memory() -> None:
 
 def test_beside_a_gpu_a_model_is_in_main_memory_while_it_loads() -> None:
     assert main_memory(ONE, "cuda") == ON_GPU + 21
-    assert main_memory(ONE.over(4), "cuda") == ON_GPU + 21 + 10, "a start that is kept is copied before it is divided"
+    assert main_memory(ONE.over(4), "cuda") == ON_GPU + 21 + 20, "one copy at a time, before it is divided"
+    alone = replace(ONE, over_ranks=replace(ONE.over_ranks, copies=0))
+    assert main_memory(alone.over(4), "cuda") == ON_GPU + 21
 
 
 def test_every_branch_tells_what_a_rank_of_it_needs(faulty_file: Path) -> None:

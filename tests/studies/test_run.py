@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
+from shiftgym.studies.machines import describe
 from shiftgym.studies.run import TOLD, Finished, _tell, engine, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
@@ -66,7 +68,8 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert environment["placement"] == {
         "device": "cpu", "dtype": "float32", "attention": "auto", "gradient_checkpointing": False
     }  # fmt: skip
-    assert "gpus" not in environment
+    assert [machine["host"] for machine in environment["machines"]] == [socket.gethostname()]
+    assert "gpus" not in environment["machines"][0]
     assert (whole.folder / "report.html").is_file()
     drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
@@ -180,12 +183,13 @@ def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: 
 def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
     nvidia_smi(2)
     placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
-    found = environment(engine(3, placement), placement)
+    found = environment(engine(3, placement), placement, [describe()])
     assert found["placement"]["device"] == "cuda"
     assert found["placement"]["dtype"] == "bfloat16"
-    assert found["gpus"]["devices"] == ["NVIDIA H200"]
-    assert found["gpus"]["memory_mib"] == [143771]
-    assert found["gpus"]["driver"] == "570.1"
+    gpus = found["machines"][0]["gpus"]
+    assert gpus["devices"] == ["NVIDIA H200"] * 2
+    assert gpus["memory_mib"] == [143771] * 2
+    assert gpus["driver"] == "570.1"
     assert found["workers"] == 3
 
 

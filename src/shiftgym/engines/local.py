@@ -5,12 +5,13 @@ Two processes with one thread each do the work of one process with two threads, 
 
 import multiprocessing
 import os
+import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Self
+from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.group import ended, gather_logs, loss_in_words, places, rank_log, tell_loss
@@ -52,6 +53,15 @@ class LocalEngine:
         if address is not None:
             raise ConfigError(f"address {address!r}: the engine local has no cluster; choose ray with it")
         return cls(workers=workers, imports=imports, gpus=placement.gpus())
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return [(socket.gethostname(), question(*args))]
+
+    def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return self.ask(question, *args)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         for job in jobs:

@@ -161,6 +161,15 @@ def part_of(whole: Tensor, like: Any) -> Tensor:
     return whole[rows * mesh.get_local_rank() :][:rows]
 
 
+def joined(part: Tensor, like: Any) -> Tensor:
+    """(...,) the whole of which each rank holds a part (...,), cut up as `like`, on every rank. All ranks must ask."""
+    from torch.distributed.tensor import DTensor
+
+    mesh, placements = like.device_mesh, like.placements
+    cut = DTensor.from_local(part, mesh, placements, run_check=False, shape=like.shape, stride=like.stride())
+    return whole_tensor(cut)
+
+
 def put(whole: Tensor, into: Any) -> None:
     """Write the whole of a weight (...,) into what this rank holds of it."""
     local_tensor(into).copy_(part_of(whole, into))
@@ -196,13 +205,15 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
             put(saved[name], value)
 
 
-def hollow(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy on the CPU whose weights take no memory, all zero: what it computes is nothing, but it takes as many
-    operations as the model."""
+def hollow(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """A copy on a device whose weights take no memory, all zero: what it computes is nothing, but it takes as many
+    operations as the model, which must be whole still."""
     weights: dict[int, Any] = {}
     for weight in model.parameters():
-        nothing = torch.zeros((), dtype=weight.dtype).expand(weight.shape)
+        nothing = torch.zeros((), dtype=weight.dtype, device=device).expand(weight.shape)
         weights[id(weight)] = nn.Parameter(nothing, requires_grad=weight.requires_grad)
     found = copy.deepcopy(model, weights)
-    # What is left are buffers.
-    return found.cpu()
+    for name, buffer in list(found.named_buffers()):
+        owner, _, last = name.rpartition(".")
+        found.get_submodule(owner)._buffers[last] = buffer.to(device)
+    return found

@@ -18,7 +18,7 @@ def deal_out(model: PreTrainedModel, chat_format: ChatFormat, ranks: Ranks) -> N
         return
     if chat_format.pictures is not None:
         # An encoder that is cut up cannot be run by one rank to count its FLOPs.
-        chat_format.pictures.count_by(hollow(model))
+        chat_format.pictures.count_by(hollow(model, ranks.device))
     shard(model, ranks)
     with gathered(model):
         reading_path(model, chat_format)

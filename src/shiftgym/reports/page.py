@@ -143,9 +143,11 @@ def _alternative_text(_: Any, tokens: Sequence[Token], index: int, *__: Any) -> 
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of nested tables as dotted names with their values."""
+    """The leaves of nested tables as dotted names with their values. Tables of a list are numbered from 1."""
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            yield from _flat({str(number): one for number, one in enumerate(value, 1)}, f"{prefix}{key}.")
+        elif isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

@@ -47,9 +47,9 @@ def branch_needs(study: Study, *, gpus: float) -> dict[str, Needs]:
 
 
 def main_memory(of: Footprint, device: str) -> int:
-    """Bytes of main memory that a rank takes: on a CPU everything. Beside a GPU the model as it is loaded, and before
-    ranks divide it a copy of what they keep of the start."""
+    """Bytes of main memory that a rank takes: on a CPU everything. Beside a GPU the model while it is loaded; each of
+    several ranks then also has a copy to keep, before they divide both."""
     if device == "cpu":
         return PROCESS + of.peak(sys.maxsize)
-    whole = of.over(1).parts
-    return ON_GPU + whole.weights + (of.shared.copies if of.ranks > 1 else 0)
+    loaded = of.shared.weights + of.own.weights
+    return ON_GPU + loaded + (of.shared.weights if of.ranks > 1 and of.over_ranks.copies else 0)

@@ -7,36 +7,32 @@ import fcntl
 import itertools
 import json
 import math
-import os
 import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from shiftgym.engines.base import Call, Engine, Job, State, gpu_share, load_engine
+from shiftgym.engines.base import ENGINES, Call, Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, replacing, write_text
-from shiftgym.gpus import gpu_environment, in_words
-from shiftgym.layout import RunFolder
+from shiftgym.gpus import in_words
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
 from shiftgym.studies.logs import cause, last_words
+from shiftgym.studies.machines import get_ready, versions
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 from shiftgym.studies.tries import Publisher, Tries
-
-RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
-"""Packages whose version may change a result."""
 
 IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
 """Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
@@ -58,21 +54,33 @@ class Finished:
     """Branches without a result, with the error and the path of the log."""
 
 
-def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bool = False) -> Finished:
+def run_study(
+    study: Study,
+    *,
+    runs: Path,
+    workers: int | None = None,
+    plain: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
+) -> Finished:
     """Carry out `study` in a new folder under `runs`, with progress on stdout and the result at the end.
 
     Args:
         workers: processes side by side, one thread each; by default one a GPU, or one a core on the CPU. More than
             there are GPUs share them.
         plain: a log instead of a live table; always so where stdout is not a terminal.
+        engine: `local`, for this machine, or `ray`; by default what the study says.
+        address: of a Ray cluster, as `HOST:PORT` or `auto`; by default what RAY_ADDRESS says, else a cluster that this
+            machine belongs to, else a Ray on this machine alone.
 
     Raises:
-        ConfigError: this machine has no such device, a package is missing, or the model is not to be had.
+        ConfigError: there is no such device or cluster, a package is missing, or the model is not to be had.
     """
-    where = engine(workers, study.placement)
-    _check_installed(study)
-    find_source(study.model)
-    return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
+    study = on_engine(study, engine)
+    with closing(connect(study, workers, address)) as where:
+        _check_installed(study)
+        find_source(study.model)
+        return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
 
 
 def prepare(folder: Path, study: Study) -> None:
@@ -87,12 +95,15 @@ def resume_study(
     overrides: Sequence[str] = (),
     workers: int | None = None,
     plain: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
 ) -> Finished:
     """Resume the run in `folder`. Finished branches are not touched.
 
     Args:
         source, overrides: the study that the caller expects, if any. It may differ in what changes no results: where
             branches run, the attention kernel, gradient checkpointing, tokens a pass. The run then goes on with that.
+        engine, address: as for `run_study`; a run may go on with another engine than it began with.
 
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given, or this
@@ -108,10 +119,30 @@ def resume_study(
     if asked != recorded:
         key, here, there = _first_difference(recorded, asked)
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    given = on_engine(given, engine)
     _check_installed(given)
-    if any(branch.start is None and not _done(branch, folder) for branch in plan(given)):
+    if _loads([branch for branch in plan(given) if not _done(branch, folder)]):
         find_source(given.model)
-    return _carry_out(given, run, engine(workers, given.placement), plain)
+    with closing(connect(given, workers, address)) as where:
+        return _carry_out(given, run, where, plain)
+
+
+def on_engine(study: Study, name: str | None) -> Study:
+    """The study with another engine, if one is named.
+
+    Raises:
+        ConfigError: there is no such engine.
+    """
+    if name is None:
+        return study
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r}: there is none of this name; known are {', '.join(ENGINES)}")
+    return study.model_copy(update={"engine": name})
+
+
+def _loads(todo: Sequence[PlannedBranch]) -> bool:
+    """Whether any of these branches starts from the study's model."""
+    return any(branch.start is None for branch in todo)
 
 
 def _check_installed(study: Study) -> None:
@@ -120,8 +151,17 @@ def _check_installed(study: Study) -> None:
         table.settings.check_installed()
 
 
+def connect(study: Study, workers: int | None, address: str | None) -> Engine:
+    """Where the branches of a study run, to be closed at the end.
+
+    Raises:
+        ConfigError: there is no such device or cluster.
+    """
+    return load_engine(study.engine, workers=workers, imports=IMPORTED, placement=study.placement, address=address)
+
+
 def engine(workers: int | None, placement: Placement) -> Engine:
-    """Where the branches of every study run; by default with as many side by side as it has room for.
+    """This machine, for what is measured here; by default with as many jobs side by side as it has room for.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -155,15 +195,14 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     branches = plan(study)
     with only_one(run):
         prepare(folder, study)
-        write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         tries = {branch.title: Tries(branch.folder(folder)) for branch in branches}
         for title in done:
             tries[title].put_away()
         todo = [branch for branch in branches if branch.title not in done]
-        jobs = [
-            _job(placed(study, where), branch, folder, tries[branch.title], done, gpu_share(where)) for branch in todo
-        ]
+        ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
+        write_text(run.environment, json.dumps(environment(where, study.placement, machines), indent=1))
+        jobs = [_job(ready, branch, folder, tries[branch.title], done, gpu_share(where)) for branch in todo]
         publisher = Publisher(tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
@@ -194,7 +233,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
 def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], gpus: float) -> Job:
     def begin() -> Call:
         folder = tries.begin()
-        return Call(run_branch, (study, branch, run, folder), folder.log)
+        # Absolute, since another machine may have another working directory.
+        return Call(run_branch, (study, branch, run.absolute(), BranchFolder(folder.path.absolute())), folder.log)
 
     needs = None if branch.start in done else branch.start
     # Ranks of a branch do not share a GPU.
@@ -256,26 +296,20 @@ def only_one(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def environment(where: Engine, placement: Placement) -> dict[str, Any]:
-    """Versions and machine, and on what models run there, as `environment.json` records them."""
+def environment(where: Engine, placement: Placement, machines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Versions and machines, and on what models run there, as `environment.json` records them."""
     git = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in RECORDED},
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
-        },
+        "packages": versions(),
         "placement": placement.model_dump() | {"device": "cuda" if where.gpus else "cpu"},
-        **({"gpus": gpu_environment(where.gpus)} if where.gpus else {}),
         "git_commit": git.stdout.strip() or None,
         "workers": where.workers,
         "threads_a_worker": where.threads,
         "started": datetime.now().isoformat(timespec="seconds"),
+        "machines": machines,
     }
 
 
