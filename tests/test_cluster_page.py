@@ -1,5 +1,5 @@
-"""The commands of docs/cluster.md and of the compose file are such as the programs take, and the table of the page is
-what a command prints."""
+"""The commands of docs/cluster.md, of the README's part about clusters and of the compose file are such as the programs
+take, and the table of the page is what a command prints."""
 
 import re
 import shlex
@@ -17,13 +17,16 @@ from shiftgym.studies.plan import plan
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = FENCED.findall(PAGE)
 SHELL = [text for kind, text in BLOCKS if kind in ("sh", "bash")]
+SHELL += [text for kind, text in FENCED.findall(README) if kind == "bash"]  # `sh` is run by test_readme.py
 COMMANDS = [
     line.removeprefix("srun ")
     for block in SHELL
-    for line in re.sub(r"\\\n\s*", "", block).splitlines()
+    for line in re.sub(r"\\\n\s*|  +#.*", "", block).splitlines()
     if "shiftgym study" in line or line.startswith(("ray ", "python scripts"))
 ]
 
