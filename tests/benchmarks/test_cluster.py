@@ -19,12 +19,12 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.slow
-def test_every_part_runs_at_toy_size(cluster: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_it_runs_at_toy_size(cluster: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    assert cluster.main(["--toy", "--folder", str(tmp_path)]) == 0
+    # The part that is left out does what `overhead` does, with other branches.
+    assert cluster.main(["--toy", "--folder", str(tmp_path), "--part", "overhead", "ranks", "jobs"]) == 0
     printed = capsys.readouterr().out
     for told in (
-        "efficiency of two cores",
         "ray: start-up and the shared start",
         "Ray over local, without start-up",
         "efficiency of two ranks",
@@ -37,6 +37,11 @@ def test_every_part_runs_at_toy_size(cluster: ModuleType, capsys: pytest.Capture
     assert max(map(len, printed.splitlines())) <= 80
     (report,) = tmp_path.glob("*/report.html")
     assert len(load_run(report.parent).summaries) == 4 * 4 + 3 * 4 * 2 * 4  # seeds, names, checkpoints, places
+
+
+def test_two_branches_are_equal_but_for_their_seed(cluster: ModuleType) -> None:
+    planned = plan(cluster.quick(cluster.Bench(cluster.Size(), Path()), *cluster.PAIR))
+    assert [branch.title for branch in planned] == ["init-seed0", "init-seed1", "sft-seed0", "sft-seed1"]
 
 
 def test_a_light_branch_is_a_branch_to_readers(cluster: ModuleType, tmp_path: Path) -> None:

@@ -175,7 +175,9 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
         write_text(run.environment, json.dumps(environment(where, study.placement, machines), indent=1))
         asked = _needs(ready, where)
-        jobs = [_job(ready, branch, folder, tries[branch.title], done, asked[branch.name]) for branch in todo]
+        # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
+        sent = ready.model_copy(update={"branches": {}})
+        jobs = [_job(sent, branch, folder, tries[branch.title], done, asked[branch.name]) for branch in todo]
         publisher = Publisher(tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:

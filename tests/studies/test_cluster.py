@@ -1,0 +1,143 @@
+"""A study on a Ray cluster of two nodes: what it writes, and what becomes of it when one of them dies."""
+
+import json
+import shutil
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.studies.conftest import TINY
+
+from shiftgym.studies.config import load_study
+from shiftgym.studies.run import Finished, resume_study, run_study
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_report")]
+
+SOUND = ("init-seed0", "sft-seed0", "ppo-seed0")
+
+FAILING = """
+[compare]
+controls = ["failing"]
+
+[branches.failing]
+label = "SFT on nothing"
+recipe = "sft"
+train_on = "impossible"
+"""
+
+
+@pytest.fixture(scope="module")
+def study_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sound branches and one that fails."""
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(TINY.replace("MODEL", str(tiny_points)) + FAILING)
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The study on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        return run_study(load_study(study_file), runs=tmp_path_factory.mktemp("alone"), workers=2, plain=True)
+
+
+@pytest.fixture(scope="module")
+def together(study_file: Path, ray_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The study on the cluster; relative paths are those of the folder that it is started in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        patch.chdir(tmp_path_factory.mktemp("together"))
+        study = load_study(study_file)
+        done = run_study(study, runs=Path("runs"), plain=True, engine="ray", address=ray_cluster.address)
+        return Finished(done.folder.absolute(), done.stopped, done.failed)
+
+
+def test_a_cluster_writes_what_one_machine_writes(alone: Finished, together: Finished) -> None:
+    _same_bytes(together.folder, alone.folder)
+    assert together.stopped == alone.stopped
+    assert together.failed.keys() == alone.failed.keys()
+    environment = json.loads((together.folder / "environment.json").read_text())
+    assert environment["workers"] == 2
+    assert environment["placement"]["device"] == "cpu"
+    for machine in environment["machines"]:
+        assert machine["address"] == environment["machines"][0]["address"]
+        assert machine["packages"] == environment["packages"]
+        assert {"host", "cores", "memory_mib", "python"} <= machine.keys()
+    assert len(environment["machines"]) == 2
+
+
+def test_an_exception_of_a_branch_is_not_tried_again(together: Finished) -> None:
+    assert "splits.impossible: no solvable hand" in together.failed["failing-seed0"]
+    log = (together.folder / "branches" / "failing-seed0" / "log.txt").read_text()
+    assert log.count("Traceback") == 1
+    assert not list(together.folder.glob("branches/*/try-*/done.json"))
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_either_engine_goes_on_with_what_the_other_began(
+    alone: Finished, together: Finished, ray_cluster: Any, tmp_path: Path, engine: str
+) -> None:
+    begun = together if engine == "local" else alone
+    folder = tmp_path / "run"
+    shutil.copytree(begun.folder, folder)
+    (folder / "results.jsonl").unlink()
+    shutil.rmtree(folder / "branches" / "sft-seed0")
+    # As if it had been killed after its first checkpoint.
+    branch = folder / "branches" / "ppo-seed0"
+    last = sorted((branch / "checkpoints").glob("step-*"))[-1]
+    shutil.rmtree(last)
+    (branch / "done.json").unlink()
+    (branch / "results.jsonl").unlink()
+    address = ray_cluster.address if engine == "ray" else None
+    finished = resume_study(folder, plain=True, engine=engine, address=address)
+    assert finished.failed.keys() == alone.failed.keys()
+    _same_bytes(folder, alone.folder)
+    assert load_study(folder / "study.toml").engine == engine
+
+
+def test_a_node_that_dies_in_the_middle_of_a_branch_changes_nothing(
+    alone: Finished, study_file: Path, ray_cluster: Any, tmp_path: Path
+) -> None:
+    def kill() -> None:
+        while not (
+            logs := [log for log in tmp_path.glob("*/branches/ppo-seed0/try-1/metrics.jsonl") if log.stat().st_size]
+        ):
+            time.sleep(0.01)
+        ray_cluster.remove_node(_node_of(logs[0].with_name("log.txt"), ray_cluster), allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    study = load_study(study_file)
+    finished = run_study(study, runs=tmp_path, plain=True, engine="ray", address=ray_cluster.address)
+    killer.join()
+    ray_cluster.add_node(num_cpus=1)
+    assert finished.failed.keys() == alone.failed.keys()
+    _same_bytes(finished.folder, alone.folder)
+    assert "the node" in (finished.folder / "branches" / "ppo-seed0" / "log.txt").read_text()
+    assert not list(finished.folder.glob("branches/*/try-*"))
+
+
+def _node_of(log: Path, cluster: Any) -> Any:
+    """The node whose process prints to that log."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(file.path == str(log) for file in process.open_files()):
+                above = {parent.pid for parent in process.parents()}
+                found = [node for node in cluster.worker_nodes if above & {one.pid for one in _raylets(node)}]
+                if found:
+                    return found[0]
+    raise AssertionError(f"nobody prints to {log}")
+
+
+def _raylets(node: Any) -> list[Any]:
+    return [info.process for info in node.all_processes["raylet"]]
+
+
+def _same_bytes(one: Path, other: Path) -> None:
+    for file in ["results.jsonl", *(f"branches/{name}/metrics.jsonl" for name in SOUND)]:
+        assert (one / file).read_bytes() == (other / file).read_bytes(), file
