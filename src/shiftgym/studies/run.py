@@ -195,6 +195,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
                     out.write(path.read_bytes())
+    for note in where.notes:
+        console.print(note, highlight=False, soft_wrap=True)
     ended = {branch.title: _done(branch, folder) for branch in branches}
     finished = Finished(
         folder,
