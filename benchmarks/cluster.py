@@ -35,9 +35,10 @@ from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LogDisplay
-from shiftgym.studies.run import IMPORTED, prepare
+from shiftgym.studies.run import prepare
 from shiftgym.studies.tries import Publisher, Tries
 
 
@@ -89,8 +90,7 @@ class Bench:
 
 def branches(bench: Bench) -> None:
     """Two branches on one core and on two."""
-    only = "branches={sft = {label = 'SFT', recipe = 'sft', precision = 'auto'}}"
-    study = quick(bench, "seeds=[0, 1]", only, "compare={supervised = 'sft'}")
+    study = quick(bench, *PAIR)
     seconds = {}
     for workers in (1, 2):
         with cluster([2]) as address, connected("ray", workers, address) as where:
@@ -98,6 +98,14 @@ def branches(bench: Bench) -> None:
     bench.tell("two branches under Ray, one core", seconds[1], "s")
     bench.tell("two branches under Ray, two cores", seconds[2], "s")
     bench.tell("efficiency of two cores", seconds[1] / seconds[2] / 2, least=0.9)
+
+
+PAIR = (
+    "seeds=[0, 1]",
+    "branches={sft = {label = 'SFT', recipe = 'sft', precision = 'auto'}}",
+    "compare={supervised = 'sft'}",
+)
+"""What makes two equal branches of points-text-quick."""
 
 
 def overhead(bench: Bench) -> None:

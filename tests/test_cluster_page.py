@@ -1,5 +1,5 @@
-"""The commands of docs/cluster.md and of the compose file are such as the programs take, and the table of the page is
-what a command prints."""
+"""The commands of docs/cluster.md, of the README's part about clusters and of the compose file are such as the programs
+take, and the table of the page is what a command prints."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from scripts.memory_table import rows
+from scripts.memory_table import CONFIGS, WAYS, row
 
 from shiftgym.cli.main import app
 from shiftgym.studies.config import load_study
@@ -17,13 +17,16 @@ from shiftgym.studies.plan import plan
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = FENCED.findall(PAGE)
 SHELL = [text for kind, text in BLOCKS if kind in ("sh", "bash")]
+SHELL += [text for kind, text in FENCED.findall(README) if kind == "bash"]  # `sh` is run by test_readme.py
 COMMANDS = [
     line.removeprefix("srun ")
     for block in SHELL
-    for line in re.sub(r"\\\n\s*", "", block).splitlines()
+    for line in re.sub(r"\\\n\s*|  +#.*", "", block).splitlines()
     if "shiftgym study" in line or line.startswith(("ray ", "python scripts"))
 ]
 
@@ -96,7 +99,9 @@ def test_a_compose_file_makes_a_cluster_with_one_folder() -> None:
             taken(line.partition(" exec head ")[2])
 
 
-@pytest.mark.slow
 def test_the_table_is_what_the_command_prints(tmp_path: Path) -> None:
     _, table, _ = PAGE.split("<!-- memory -->")
-    assert list(rows(tmp_path, 80)) == table.strip().splitlines()
+    lines = table.strip().splitlines()
+    assert len(lines) == 2 + len(CONFIGS) * len(WAYS)
+    for name, way in (("8B", "full, bfloat16"), ("11B", "LoRA, bfloat16")):
+        assert row(name, way, tmp_path, 80) in lines

@@ -22,7 +22,7 @@ from shiftgym.studies.estimate import (
 )
 from shiftgym.studies.memory import MemoryPlan, Room
 from shiftgym.studies.plan import plan
-from shiftgym.training.footprint import Footprint, Held
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 
 
 def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:
@@ -54,8 +54,9 @@ def test_ranks_share_the_work(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_cannot_be_measured_is_told(tiny_file: Path) -> None:
-    study, sizes = load_study(tiny_file), dict.fromkeys(("layers", "stepped", "activations", "logits", "one"), 0)
-    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), row=1, rows=1, **sizes)
+    study, nothing = load_study(tiny_file), OverRanks(copies=0, whole=0, layers=0, stepped=0)
+    sizes = dict.fromkeys(("activations", "logits", "one", "iteration"), 0)
+    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), over_ranks=nothing, row=1, batch=1, **sizes)
     room = Room("cuda", "a device", 18)
     found = MemoryPlan({"sft": one.over(2)}, True, room)
     assert "does not fit one device" in str(_unmeasured(study, found, None)), "over its ranks it does"

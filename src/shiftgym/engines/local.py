@@ -39,6 +39,7 @@ class LocalEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = False
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu] = ()) -> None:
         self.gpus = gpus

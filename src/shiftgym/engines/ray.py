@@ -32,6 +32,7 @@ class RayEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = True
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
         self._asked, self._imports, self._joined = workers, tuple(imports), joined
@@ -68,9 +69,9 @@ class RayEngine:
         return answers
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
-        found = self._usable()
+        usable = self._usable()
         for job in jobs:
-            check_room(job, found)
+            check_room(job, usable)
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         losses: Counter[str] = Counter()
         running: dict[str, Started] = {}
@@ -88,6 +89,7 @@ class RayEngine:
                 if time.monotonic() - looked > REFRESH:
                     room, looked = self._room(), time.monotonic()
                 held_back = False
+                taken = sum(one.job.ranks for one in running.values())
                 for job in jobs:
                     if states[job.name] != "waiting":
                         continue
@@ -95,7 +97,8 @@ class RayEngine:
                     if needed in ("failed", "skipped"):
                         states[job.name] = "skipped"
                     elif needed == "done" and not held_back:
-                        if self._has_room(job, running, room):
+                        if not running or taken + job.ranks <= (self._asked or room):
+                            taken += job.ranks
                             running[job.name] = start(
                                 job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
                             )
@@ -134,11 +137,6 @@ class RayEngine:
     def _room(self) -> int:
         """How many ranks have room at the same time."""
         return sum(node.gpus if self.gpus else int(node.cpus) for node in self._usable())
-
-    def _has_room(self, job: Job, running: Mapping[str, Started], room: int) -> bool:
-        """Whether all ranks of a job have room; one with more ranks than there are workers runs alone."""
-        taken = sum(one.job.ranks for one in running.values())
-        return not running or taken + job.ranks <= (self._asked or room)
 
 
 def cluster_gpus(found: Sequence[Node], placement: Placement) -> list[Gpu]:

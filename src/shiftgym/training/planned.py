@@ -12,7 +12,7 @@ from shiftgym.models.parts import freeze
 from shiftgym.models.precision import training_dtype
 from shiftgym.models.prefixes import decoder_config, decoder_layers
 from shiftgym.models.value import ValueHead
-from shiftgym.training.footprint import Footprint, Held
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 from shiftgym.training.settings import LoraSettings, TrainingSettings
 
 
@@ -26,7 +26,9 @@ def planned_footprint(
     device: str,
     critic: bool,
     copies: int,
-    rows: int,
+    probed: bool,
+    iteration: int,
+    batch: int,
 ) -> Footprint:
     """What a branch with these settings takes.
 
@@ -37,7 +39,9 @@ def planned_footprint(
         device: type of the device that training is for.
         critic: whether there is a value head.
         copies: further models beside it.
-        rows: decisions that are to be answered at the same time.
+        probed: whether one of them is probed together with the model.
+        iteration: decisions that are to be answered at the same time in rollouts.
+        batch: the same in the evaluation.
 
     Raises:
         ConfigError: the model has no layers or parts that the settings name.
@@ -76,13 +80,18 @@ def planned_footprint(
     return Footprint(
         shared=shared,
         own=own,
-        layers=_gathered(model, with_gradients=settings.lora is None),
-        stepped=0 if settings.optimizer.name == "adamw" else learns.weights,
+        over_ranks=OverRanks(
+            copies=copies * weights,
+            whole=weights * (1 + probed),
+            layers=_gathered(model, with_gradients=settings.lora is None),
+            stepped=0 if settings.optimizer.name == "adamw" else learns.weights,
+        ),
         activations=activations,
         logits=logits,
         one=sum(of_pass(1)),
         row=memory.row(answered),
-        rows=rows,
+        iteration=iteration,
+        batch=batch,
     )
 
 
