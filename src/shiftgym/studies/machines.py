@@ -83,7 +83,9 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
     names = {study.task.name: "task", **{t.recipe: "recipe" for t in (study.init, *study.branches.values())}}
     expected = {"Python": platform.python_version(), **{name: _version(name) for name in ALIKE}}
     machines = []
-    for address, told in where.require(check_machine, path, token, expected, names, study.model if loads else None):
+    for address, told in where.require(
+        check_machine, path, token, expected, names, study.model if loads else None, study.device
+    ):
         seen = path / told.pop("seen")
         if not _appears(seen, token):
             raise ConfigError(f"node {address}: what it writes to {path} is not seen here; {SHARED}")
@@ -93,7 +95,7 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
 
 
 def check_machine(
-    run: Path, token: str, expected: Mapping[str, str | None], names: Mapping[str, str], model: str | None
+    run: Path, token: str, expected: Mapping[str, str | None], names: Mapping[str, str], model: str | None, device: str
 ) -> dict[str, Any]:
     """What this machine is, and the name of a file that it has written into the run folder.
 
@@ -103,6 +105,7 @@ def check_machine(
         expected: package or `Python` -> its version where the study was started; None: it is not installed.
         names: task or recipe by its name -> which of them it is.
         model: a model that it must find.
+        device: what models run on, `cpu` or `cuda`.
 
     Raises:
         ConfigError: it cannot carry out branches of this run.
@@ -117,6 +120,10 @@ def check_machine(
     ]
     if differ:
         raise ConfigError(f"it has {', '.join(differ)}, as where the study was started; install the same versions")
+    if device == "cuda" and not visible_gpus():
+        raise ConfigError(
+            "it is to run models on a GPU, and no GPU is found there, or its torch was built without CUDA"
+        )
     for name, what in names.items():
         (load_task if what == "task" else load_recipe)(name)
     if model is not None:
