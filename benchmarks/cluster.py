@@ -45,8 +45,8 @@ from shiftgym.studies.tries import Publisher, Tries
 class Size:
     """How large everything is."""
 
-    flops: float = 4e11
-    """Budget of a branch; that of points-text-quick is ten times as large."""
+    flops: float = 3e11
+    """Budget of a branch; that of points-text-quick is thirteen times as large."""
     problems: int = 32
     rounds: int = 2
     """How often the study runs under each engine."""
