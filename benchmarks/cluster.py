@@ -35,9 +35,10 @@ from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LogDisplay
-from shiftgym.studies.run import IMPORTED, prepare
+from shiftgym.studies.run import prepare
 from shiftgym.studies.tries import Publisher, Tries
 
 

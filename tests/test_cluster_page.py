@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from scripts.memory_table import rows
+from scripts.memory_table import CONFIGS, WAYS, row
 
 from shiftgym.cli.main import app
 from shiftgym.studies.config import load_study
@@ -99,7 +99,9 @@ def test_a_compose_file_makes_a_cluster_with_one_folder() -> None:
             taken(line.partition(" exec head ")[2])
 
 
-@pytest.mark.slow
 def test_the_table_is_what_the_command_prints(tmp_path: Path) -> None:
     _, table, _ = PAGE.split("<!-- memory -->")
-    assert list(rows(tmp_path, 80)) == table.strip().splitlines()
+    lines = table.strip().splitlines()
+    assert len(lines) == 2 + len(CONFIGS) * len(WAYS)
+    for name, way in (("8B", "full, bfloat16"), ("11B", "LoRA, bfloat16")):
+        assert row(name, way, tmp_path, 80) in lines

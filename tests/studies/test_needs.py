@@ -34,9 +34,15 @@ def test_beside_a_gpu_a_model_is_in_main_memory_while_it_loads() -> None:
 
 def test_every_branch_tells_what_a_rank_of_it_needs(faulty_file: Path) -> None:
     study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
-    needs = branch_needs(study, gpus=0.5)
+    needs = branch_needs(study, gpus=0.5, memory=True)
     assert list(needs) == ["init", *study.branches]
     for name, one in needs.items():
-        assert one == Needs(cpus=1.0, gpus=1 if name == "sft" else 0.5, memory=one.memory)
+        assert one == Needs(cpus=1.0, gpus=1 if name == "sft" else 0.5, memory=one.memory), "ranks share no GPU"
         assert ON_GPU < one.memory < ON_GPU + 10**6, "a tiny model"
-    assert all(one.memory > PROCESS for one in branch_needs(study, gpus=0).values())
+    assert all(one.memory > PROCESS for one in branch_needs(study, gpus=0, memory=True).values())
+
+
+def test_without_a_plan_nothing_is_known_of_memory(tiny_file: Path) -> None:
+    study = load_study(tiny_file, ["ranks=2"])
+    assert set(branch_needs(study, gpus=0, memory=False).values()) == {Needs(1.0, 0, 0)}
+    assert set(branch_needs(study, gpus=0.5, memory=False).values()) == {Needs(1.0, 1, 0)}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
 from shiftgym.studies.machines import describe
-from shiftgym.studies.run import TOLD, Finished, _tell, engine, environment, placed, resume_study, run_study
+from shiftgym.studies.own_process import engine
+from shiftgym.studies.plan import plan
+from shiftgym.studies.run import TOLD, Finished, _tell, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -178,6 +183,30 @@ def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: 
     # A branch sees one GPU only, whichever of the machine it is.
     assert on("cuda:2") == ("cuda", ["2"], 1)
     assert on("cpu") == ("cpu", [], cores)
+
+
+def test_branches_ask_for_memory_where_an_engine_places_them_by_it(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Job] = []
+
+    class Recorded(LocalEngine):
+        def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+            if jobs[0].name == "measure":
+                return super().run(jobs, watch)
+            asked.extend(jobs)
+            return {job.name: "failed" for job in jobs}
+
+    monkeypatch.setattr("shiftgym.engines.local.LocalEngine", Recorded)
+    study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
+    run_study(study, runs=tmp_path)
+    assert {job.memory for job in asked} == {0}
+    assert [job.ranks for job in asked if job.name.startswith("sft-")] == [2]
+    asked.clear()
+    monkeypatch.setattr(Recorded, "by_memory", True)
+    [folder] = tmp_path.iterdir()
+    resume_study(folder)
+    assert len(asked) == len(plan(study)) and all(job.memory > 10**8 for job in asked)
 
 
 def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:

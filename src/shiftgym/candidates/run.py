@@ -27,7 +27,8 @@ from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_en
 from shiftgym.studies.config import load_study
 from shiftgym.studies.logs import last_words
 from shiftgym.studies.machines import describe
-from shiftgym.studies.run import engine, environment, only_one, placed
+from shiftgym.studies.own_process import engine
+from shiftgym.studies.run import environment, only_one, placed
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike

@@ -71,6 +71,10 @@ class Engine(Protocol):
     """Threads of each job."""
     gpus: Sequence[Gpu]
     """The GPUs that jobs may be given; none where all jobs run on the CPU."""
+    by_memory: bool
+    """Whether jobs are placed by the main memory that they ask for."""
+    notes: list[str]
+    """What the user is to know at the end, a line each."""
 
     @classmethod
     def connect(cls, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None) -> Self:

@@ -39,9 +39,11 @@ class LocalEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = False
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu] = ()) -> None:
         self.gpus = gpus
+        self.notes: list[str] = []
         self.workers = workers or len(gpus) or len(os.sched_getaffinity(0))
         # Processes are forked, so that modules that take seconds to import are imported once. They are forked from a
         # server that does nothing else, since a fork copies the locks of its parent's threads.

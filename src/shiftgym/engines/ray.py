@@ -32,12 +32,14 @@ class RayEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = True
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
         self._asked, self._imports, self._joined = workers, tuple(imports), joined
         self._place = Place.here()
         self._guard: Guard | None = None
         self._refused: dict[str, Refused] = {}
+        self.notes: list[str] = []
         self.gpus = cluster_gpus(nodes(), placement)
         self.workers = workers or self._room()
 
@@ -119,6 +121,8 @@ class RayEngine:
             gather_logs(one.call.log, one.codes)
             return "failed"
         if one.refused is not None:
+            if one.refused.node not in self._refused:
+                self.notes.append(f"node {one.refused.address} joined later and was not used: {one.refused.why}")
             self._refused[one.refused.node] = one.refused
             return "waiting"
         again = losses <= one.job.restarts

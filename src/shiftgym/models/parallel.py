@@ -85,7 +85,8 @@ class Ranks:
             torch.cuda.set_device(place)
         # Objects and flags go by gloo, also beside GPUs.
         backend = "gloo" if place.type == "cpu" else f"cpu:gloo,{place.type}:nccl"
-        dist.init_process_group(backend, timeout=patience)
+        if not dist.is_initialized():
+            dist.init_process_group(backend, timeout=patience)
         return cls(dist.get_rank(), dist.get_world_size(), place)
 
     @property

@@ -31,7 +31,7 @@ class ByParts:
     def __init__(self, make: Make, groups: Groups, ranks: Ranks) -> None:
         self._ranks = ranks
         self._weights: list[nn.Parameter] = [weight for group in groups for weight in group["params"]]
-        # They share their memory with the weights, and are plain tensors, which the kernels of optimizers are made for.
+        # In the memory of the weights, but plain tensors, which the kernels of optimizers are made for.
         self._parts = [nn.Parameter(local_tensor(weight)) for weight in self._weights]
         parts = iter(self._parts)
         self._inner = make([{**group, "params": [next(parts) for _ in group["params"]]} for group in groups])
@@ -42,6 +42,7 @@ class ByParts:
 
     def step(self) -> None:
         for part, weight in zip(self._parts, self._weights, strict=True):
+            part.data = local_tensor(weight)
             part.grad = None if weight.grad is None else local_tensor(weight.grad)
         self._inner.step()
 

@@ -14,8 +14,8 @@ from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
+from shiftgym.studies.own_process import engine, in_own_process
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine, in_own_process
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.footprint import Footprint

@@ -126,10 +126,10 @@ def check_machine(
     return {**describe(), "seen": seen}
 
 
-def missing_model(name: str) -> str:
-    """Why this machine does not find a model; empty if it does."""
+def missing_model(name: str, weights: bool = True) -> str:
+    """Why this machine does not find a model, or its configuration if it needs no weights; empty if it does."""
     try:
-        find_source(name)
+        find_source(name, weights=weights)
     except ConfigError as error:
         return str(error)
     return ""

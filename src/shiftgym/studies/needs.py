@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shiftgym.studies.config import Study
 from shiftgym.studies.footprints import footprints
+from shiftgym.studies.plan import plan
 from shiftgym.training.footprint import Footprint
 
 PROCESS = 600_000_000
@@ -25,25 +26,26 @@ class Needs:
     gpus: float
     """GPUs, or a share of one."""
     memory: int
-    """Bytes of main memory."""
+    """Bytes of main memory; 0 where nobody knows."""
 
 
-def branch_needs(study: Study, *, gpus: float) -> dict[str, Needs]:
-    """What one rank of each branch asks for, by the name of the branch. This takes seconds, in a process of its own.
+def branch_needs(study: Study, *, gpus: float, memory: bool) -> dict[str, Needs]:
+    """What one rank of each branch asks for, by the name of the branch.
 
     Args:
         gpus: what a branch gets of a GPU; 0 on a CPU. Ranks of a branch do not share a GPU.
+        memory: whether it is planned how much memory they take. This takes seconds, in a process of its own.
 
     Raises:
         ConfigError: there is no such model, or a branch names parts that the model does not have.
     """
     device = "cuda" if gpus else "cpu"
-    found = footprints(study, device).footprints
-
-    def needs(one: Footprint) -> Needs:
-        return Needs(1.0, gpus if one.ranks == 1 else math.ceil(gpus), main_memory(one, device))
-
-    return {name: needs(one) for name, one in found.items()}
+    planned = footprints(study, device).footprints if memory else {}
+    sizes = {name: main_memory(one, device) for name, one in planned.items()}
+    return {
+        branch.name: Needs(1.0, gpus if branch.ranks == 1 else math.ceil(gpus), sizes.get(branch.name, 0))
+        for branch in plan(study)
+    }
 
 
 def main_memory(of: Footprint, device: str) -> int:

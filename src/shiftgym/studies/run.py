@@ -6,11 +6,9 @@ The files of the folder are described in `layout.py`.
 import fcntl
 import itertools
 import json
-import math
 import platform
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,16 +26,13 @@ from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
-from shiftgym.studies.logs import cause, last_words
-from shiftgym.studies.machines import get_ready, versions
+from shiftgym.studies.logs import last_words
+from shiftgym.studies.machines import get_ready, missing_model, versions
+from shiftgym.studies.needs import Needs, branch_needs
+from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 from shiftgym.studies.tries import Publisher, Tries
-
-IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
-"""Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
-all."""
-
 
 TOLD = 20
 """Most branches that stopped, and that failed, whose reason is printed."""
@@ -160,29 +155,6 @@ def connect(study: Study, workers: int | None, address: str | None) -> Engine:
     return load_engine(study.engine, workers=workers, imports=IMPORTED, placement=study.placement, address=address)
 
 
-def engine(workers: int | None, placement: Placement) -> Engine:
-    """This machine, for what is measured here; by default with as many jobs side by side as it has room for.
-
-    Raises:
-        ConfigError: this machine has no such device.
-    """
-    return load_engine("local", workers=workers, imports=IMPORTED, placement=placement)
-
-
-def in_own_process(work: Callable[..., None], *args: Any, where: Engine) -> Any:
-    """What `work` writes as JSON to the file that is its last argument. torch is not imported here for it.
-
-    Raises:
-        ConfigError: it failed.
-    """
-    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
-        out, log = Path(scratch) / "found.json", Path(scratch) / "printed.txt"
-        job = Job("measure", lambda: Call(work, (*args, out), log), gpus=gpu_share(where))
-        if where.run([job], watch=lambda _: None)[job.name] != "done":
-            raise ConfigError(f"the study cannot start: {cause(log)}")
-        return read_json(out)
-
-
 def placed(study: Study, where: Engine) -> Study:
     """The study as the jobs of this engine see it: each has the CPU, or one GPU."""
     return study.model_copy(update={"device": "cuda" if where.gpus else "cpu"})
@@ -202,9 +174,10 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         todo = [branch for branch in branches if branch.title not in done]
         ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
         write_text(run.environment, json.dumps(environment(where, study.placement, machines), indent=1))
+        asked = _needs(ready, where)
         # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
         sent = ready.model_copy(update={"branches": {}})
-        jobs = [_job(sent, branch, folder, tries[branch.title], done, gpu_share(where)) for branch in todo]
+        jobs = [_job(sent, branch, folder, tries[branch.title], done, asked[branch.name]) for branch in todo]
         publisher = Publisher(tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
@@ -222,6 +195,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
                     out.write(path.read_bytes())
+    for note in where.notes:
+        console.print(note, highlight=False, soft_wrap=True)
     ended = {branch.title: _done(branch, folder) for branch in branches}
     finished = Finished(
         folder,
@@ -232,16 +207,29 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     return finished
 
 
-def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], gpus: float) -> Job:
+def _needs(study: Study, where: Engine) -> dict[str, Needs]:
+    """What a rank of each branch asks for, by the name of the branch."""
+    # A run whose starts are done goes on without the model. Then nobody knows what memory it takes.
+    known = where.by_memory and not missing_model(study.model, weights=False)
+    return branch_needs(study, gpus=gpu_share(where), memory=known)
+
+
+def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], asked: Needs) -> Job:
     def begin() -> Call:
         folder = tries.begin()
         # Absolute, since another machine may have another working directory.
         return Call(run_branch, (study, branch, run.absolute(), BranchFolder(folder.path.absolute())), folder.log)
 
-    needs = None if branch.start in done else branch.start
-    # Ranks of a branch do not share a GPU.
-    share = gpus if branch.ranks == 1 else math.ceil(gpus)
-    return Job(branch.title, begin, needs, gpus=share, ranks=branch.ranks, restarts=study.restarts)
+    return Job(
+        branch.title,
+        begin,
+        None if branch.start in done else branch.start,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        memory=asked.memory,
+        ranks=branch.ranks,
+        restarts=study.restarts,
+    )
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
