@@ -46,9 +46,11 @@ from shiftgym.studies.tries import Publisher, Tries
 class Size:
     """How large everything is."""
 
-    flops: float = 4e11
-    """Budget of a branch; that of points-text-quick is ten times as large."""
+    flops: float = 3e11
+    """Budget of a branch; that of points-text-quick is thirteen times as large."""
     problems: int = 32
+    shortened: tuple[str, ...] = ()
+    """Other settings of points-text-quick."""
     rounds: int = 2
     """How often the study runs under each engine."""
     hidden: int = 384
@@ -62,7 +64,13 @@ class Size:
     seeds: int = 100
 
 
-TOY = Size(flops=1e8, problems=2, rounds=1, hidden=32, layers=2, steps=3, batch=4, nodes=2, cpus=2, names=3, seeds=4)
+TOY = Size(
+    flops=1e8, problems=2, rounds=1, hidden=32, layers=2, steps=3, batch=4, nodes=2, cpus=2, names=3, seeds=4,
+    shortened=(
+        "budget.checkpoints=[1.0]", "evaluation.decodings=['sampled']", "evaluation.splits=['id', 'rule_ood']",
+        "branches.ppo.episodes_per_iteration=8", "branches.ppo.minibatch=8",
+    ),
+)  # fmt: skip
 
 
 @dataclass
@@ -206,7 +214,7 @@ def connected(
 def quick(bench: Bench, *overrides: str) -> Study:
     """points-text-quick with a smaller budget."""
     small = (f"budget.flops={bench.size.flops}", f"evaluation.problems={bench.size.problems}", "device='cpu'")
-    return load_study("points-text-quick", [*small, *overrides])
+    return load_study("points-text-quick", [*small, *bench.size.shortened, *overrides])
 
 
 def sweep(bench: Bench) -> Study:

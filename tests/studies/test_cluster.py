@@ -42,7 +42,7 @@ def study_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def alone(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The study on this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        patch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
         return run_study(load_study(study_file), runs=tmp_path_factory.mktemp("alone"), workers=2, plain=True)
 
 
@@ -50,7 +50,7 @@ def alone(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finishe
 def together(study_file: Path, ray_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The study on the cluster; relative paths are those of the folder that it is started in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        patch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
         patch.chdir(tmp_path_factory.mktemp("together"))
         study = load_study(study_file)
         done = run_study(study, runs=Path("runs"), plain=True, engine="ray", address=ray_cluster.address)

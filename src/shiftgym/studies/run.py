@@ -245,12 +245,16 @@ def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
 
 def _tell(finished: Finished, console: Console) -> None:
     """Print the results, the path of the report, and every branch that was stopped or failed."""
-    from shiftgym.reports.page import build_report
-    from shiftgym.reports.terminal import result_table
+    from shiftgym.reports.analysis import Analysis
+    from shiftgym.reports.load import load_runs
+    from shiftgym.reports.page import write_report
+    from shiftgym.reports.terminal import summary
 
     if RunFolder(finished.folder).results.stat().st_size:
-        report = build_report(finished.folder)
-        console.print(result_table(finished.folder), highlight=False)
+        # Read once: the rows of thousands of branches take a while.
+        analysis = Analysis(load_runs([finished.folder]))
+        report = write_report(analysis)
+        console.print(summary(analysis), highlight=False)
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     for ended, branches in (("stopped", finished.stopped), ("failed", finished.failed)):
         for title, message in itertools.islice(branches.items(), TOLD):
