@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.studies.conftest import TINY
 from shiftgym.studies.config import load_study
 from shiftgym.studies.run import Finished, resume_study, run_study
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_report")]
+pytestmark = pytest.mark.slow
 
 SOUND = ("init-seed0", "sft-seed0", "ppo-seed0")
 
@@ -24,37 +25,47 @@ FAILING = """
 controls = ["failing"]
 
 [branches.failing]
-label = "SFT on nothing"
-recipe = "sft"
-train_on = "impossible"
+label = "A recipe with a bug"
+recipe = "recipe_of_theirs:Broken"
+batch = 2
+"""
+
+RECIPE = """
+from shiftgym import Recipe, SupervisedSettings
+
+class Broken(Recipe):
+    name, Settings, family = "broken", SupervisedSettings, "supervised"
+
+    def collect(self, step):
+        raise RuntimeError("broken on purpose")
 """
 
 
 @pytest.fixture(scope="module")
-def study_file(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sound branches and one that fails."""
-    path = tmp_path_factory.mktemp("study") / "tiny.toml"
-    path.write_text(TINY.replace("MODEL", str(tiny_points)) + FAILING)
-    return path
+def home(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder from which everything is started: a study of two sound branches and one that fails, whose recipe is a
+    file there."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.toml").write_text(TINY.replace("MODEL", str(tiny_points)) + FAILING)
+    (folder / "recipe_of_theirs.py").write_text(RECIPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        patch.chdir(folder)
+        yield folder
 
 
 @pytest.fixture(scope="module")
-def alone(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def alone(home: Path) -> Finished:
     """The study on this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
-        return run_study(load_study(study_file), runs=tmp_path_factory.mktemp("alone"), workers=2, plain=True)
+    return run_study(load_study(home / "tiny.toml"), runs=home / "alone", workers=2, plain=True)
 
 
 @pytest.fixture(scope="module")
-def together(study_file: Path, ray_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The study on the cluster; relative paths are those of the folder that it is started in."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
-        patch.chdir(tmp_path_factory.mktemp("together"))
-        study = load_study(study_file)
-        done = run_study(study, runs=Path("runs"), plain=True, engine="ray", address=ray_cluster.address)
-        return Finished(done.folder.absolute(), done.stopped, done.failed)
+def together(home: Path, ray_cluster: Any) -> Finished:
+    """The study on the cluster. Its relative path is one of the folder that it is started in."""
+    study = load_study(home / "tiny.toml")
+    done = run_study(study, runs=Path("together"), plain=True, engine="ray", address=ray_cluster.address)
+    return Finished(done.folder.absolute(), done.stopped, done.failed)
 
 
 def test_a_cluster_writes_what_one_machine_writes(alone: Finished, together: Finished) -> None:
@@ -72,7 +83,7 @@ def test_a_cluster_writes_what_one_machine_writes(alone: Finished, together: Fin
 
 
 def test_an_exception_of_a_branch_is_not_tried_again(together: Finished) -> None:
-    assert "splits.impossible: no solvable hand" in together.failed["failing-seed0"]
+    assert "RuntimeError: broken on purpose" in together.failed["failing-seed0"]
     log = (together.folder / "branches" / "failing-seed0" / "log.txt").read_text()
     assert log.count("Traceback") == 1
     assert not list(together.folder.glob("branches/*/try-*/done.json"))
@@ -101,7 +112,7 @@ def test_either_engine_goes_on_with_what_the_other_began(
 
 
 def test_a_node_that_dies_in_the_middle_of_a_branch_changes_nothing(
-    alone: Finished, study_file: Path, ray_cluster: Any, tmp_path: Path
+    alone: Finished, home: Path, ray_cluster: Any, tmp_path: Path
 ) -> None:
     def kill() -> None:
         while not (
@@ -112,14 +123,14 @@ def test_a_node_that_dies_in_the_middle_of_a_branch_changes_nothing(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    study = load_study(study_file)
+    study = load_study(home / "tiny.toml")
     finished = run_study(study, runs=tmp_path, plain=True, engine="ray", address=ray_cluster.address)
     killer.join()
     ray_cluster.add_node(num_cpus=1)
     assert finished.failed.keys() == alone.failed.keys()
     _same_bytes(finished.folder, alone.folder)
     assert "the node" in (finished.folder / "branches" / "ppo-seed0" / "log.txt").read_text()
-    assert not list(finished.folder.glob("branches/*/try-*"))
+    assert not list(finished.folder.glob("branches/ppo-seed0/try-*"))
 
 
 def _node_of(log: Path, cluster: Any) -> Any:

@@ -60,13 +60,13 @@ class RayEngine:
             leave()
 
     def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
-        return _ask(Question.of(question, args), self._usable())
+        return [(node.address, answer) for node, answer in _ask(Question.of(question, args), self._usable())]
 
     def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
-        asked, found = Question.of(question, args), self._usable()
-        answers = _ask(asked, found)
-        self._guard = Guard(asked, frozenset(node.id for node in found))
-        return answers
+        asked = Question.of(question, args)
+        answers = _ask(asked, self._usable())
+        self._guard = Guard(asked, frozenset(node.id for node, _ in answers))
+        return [(node.address, answer) for node, answer in answers]
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         usable = self._usable()
@@ -189,8 +189,8 @@ def _look(running: Mapping[str, Started]) -> None:
             one.look(all_ready)
 
 
-def _ask(question: Question, found: Sequence[Node]) -> list[tuple[str, Any]]:
-    """The answer of each of these nodes, with its address."""
+def _ask(question: Question, found: Sequence[Node]) -> list[tuple[Node, Any]]:
+    """The answer of each of these nodes. One that died in the meantime has none."""
     import ray
     from ray import exceptions
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -201,15 +201,17 @@ def _ask(question: Question, found: Sequence[Node]) -> list[tuple[str, Any]]:
         asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(question)
         for node in found
     ]
-    answers = []
+    answers, lost = [], "it has none"
     for node, ref in zip(found, refs, strict=True):
         try:
-            answers.append((node.address, ray.get(ref, timeout=ANSWERING)))
+            answers.append((node, ray.get(ref, timeout=ANSWERING)))
         except exceptions.GetTimeoutError:
             raise ConfigError(f"node {node.address}: no answer within {ANSWERING:g} seconds") from None
         except exceptions.RayTaskError as error:
             why = str(error.cause) if isinstance(error.cause, ShiftgymError) else str(error).strip().splitlines()[-1]
             raise ConfigError(f"node {node.address}: {why}") from None
         except exceptions.RayError as error:
-            raise ConfigError(f"node {node.address}: {str(error).strip().splitlines()[0]}") from None
+            lost = str(error).strip().splitlines()[0]
+    if not answers:
+        raise ConfigError(f"no node of the cluster answers: {lost}")
     return answers
