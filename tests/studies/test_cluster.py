@@ -49,7 +49,7 @@ def home(tiny_points: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (folder / "tiny.toml").write_text(TINY.replace("MODEL", str(tiny_points)) + FAILING)
     (folder / "recipe_of_theirs.py").write_text(RECIPE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+        patch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
         patch.chdir(folder)
         yield folder
 
@@ -114,12 +114,16 @@ def test_either_engine_goes_on_with_what_the_other_began(
 def test_a_node_that_dies_in_the_middle_of_a_branch_changes_nothing(
     alone: Finished, home: Path, ray_cluster: Any, tmp_path: Path
 ) -> None:
+    stopped: list[psutil.Process] = []
+
     def kill() -> None:
-        while not (
-            logs := [log for log in tmp_path.glob("*/branches/ppo-seed0/try-1/metrics.jsonl") if log.stat().st_size]
-        ):
+        while not (found := list(tmp_path.glob("*/branches/ppo-seed0/try-1/metrics.jsonl"))):
             time.sleep(0.01)
-        ray_cluster.remove_node(_node_of(logs[0].with_name("log.txt"), ray_cluster), allow_graceful=False)
+        process = _printing_to(found[0].with_name("log.txt"))
+        # It stands still from here on, so that it cannot end before its node does.
+        process.suspend()
+        stopped.append(process)
+        ray_cluster.remove_node(_node_of(process, ray_cluster), allow_graceful=False)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -127,22 +131,26 @@ def test_a_node_that_dies_in_the_middle_of_a_branch_changes_nothing(
     finished = run_study(study, runs=tmp_path, plain=True, engine="ray", address=ray_cluster.address)
     killer.join()
     ray_cluster.add_node(num_cpus=1)
+    stopped[0].resume()
     assert finished.failed.keys() == alone.failed.keys()
     _same_bytes(finished.folder, alone.folder)
     assert "the node" in (finished.folder / "branches" / "ppo-seed0" / "log.txt").read_text()
     assert not list(finished.folder.glob("branches/ppo-seed0/try-*"))
 
 
-def _node_of(log: Path, cluster: Any) -> Any:
-    """The node whose process prints to that log."""
+def _printing_to(log: Path) -> psutil.Process:
+    """The process whose log this is."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if any(file.path == str(log) for file in process.open_files()):
-                above = {parent.pid for parent in process.parents()}
-                found = [node for node in cluster.worker_nodes if above & {one.pid for one in _raylets(node)}]
-                if found:
-                    return found[0]
+                return process
     raise AssertionError(f"nobody prints to {log}")
+
+
+def _node_of(process: psutil.Process, cluster: Any) -> Any:
+    """The node on which a process runs."""
+    above = {parent.pid for parent in process.parents()}
+    return next(node for node in cluster.worker_nodes if above & {one.pid for one in _raylets(node)})
 
 
 def _raylets(node: Any) -> list[Any]:
