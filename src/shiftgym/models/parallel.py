@@ -89,6 +89,12 @@ class Ranks:
             dist.init_process_group(backend, timeout=patience)
         return cls(dist.get_rank(), dist.get_world_size(), place)
 
+    def leave(self) -> None:
+        """End the process group, when all ranks are done."""
+        if not self.alone:
+            self.wait()
+            dist.destroy_process_group()
+
     @property
     def first(self) -> bool:
         """Whether this is the rank that writes files."""

@@ -51,7 +51,7 @@ def run_branch(study: Study, branch: PlannedBranch, run: Path, folder: BranchFol
     ranks = Ranks.joined(torch_device(study.placement.device))
     try:
         _carry_out(study, branch, run, folder, ranks)
-        ranks.wait()
+        ranks.leave()
     except Exception as error:
         if not lost_peer(error):
             raise

@@ -94,6 +94,7 @@ def train_model(
         placement=training.placement,
         ranks=ranks,
     )
+    ranks.leave()
     if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
         console.print(f"{idle}.", highlight=False, soft_wrap=True)
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
