@@ -167,7 +167,9 @@ LOST_PEER = "time.sleep(0.2); raise PeerLost('rank 1 is gone')"
 )
 def test_the_loss_of_a_rank_starts_all_again(tmp_path: Path, first_time: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shiftgym.engines.group.GRACE", 1.0)
-    code = f"if begun == 1:\n    {first_time}\nprint('rank', rank, 'of', os.environ['WORLD_SIZE'])"
+    # Both have begun before one is lost, or the other would take its second start for its first.
+    both = "while not all((out.parent / f'pair-{each}').exists() for each in (0, 1)): time.sleep(0.01)"
+    code = f"{both}\nif begun == 1:\n    {first_time}\nprint('rank', rank, 'of', os.environ['WORLD_SIZE'])"
     together = python("pair", code, tmp_path, ranks=2, restarts=1)
     assert LocalEngine(workers=2, imports=()).run([together], watch=lambda _: None) == {"pair": "done"}
     assert begun(tmp_path, "pair", 0) == begun(tmp_path, "pair", 1) == 2

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +26,15 @@ from shiftgym.models.optimizers import Name, Optimizer
 from shiftgym.models.parallel import Ranks
 from shiftgym.models.player import Player
 from shiftgym.models.score import Scores
-from shiftgym.models.sharding import whole_tensor
+from shiftgym.models.sharding import (
+    gathered,
+    is_part,
+    is_sharded,
+    load_weights,
+    local_tensor,
+    whole_state,
+    whole_tensor,
+)
 from shiftgym.models.spreading import deal_out
 from shiftgym.tasks.registry import build_task
 from shiftgym.training.losses import clipped_policy_loss, value_loss
@@ -43,24 +52,27 @@ class Case:
     lora: bool = False
     again: bool = False
     """Layers run again in the backward pass."""
+    scalar: bool = False
+    """One more weight, a number by which the last states are multiplied. It cannot be cut up."""
     dtype: str = "float32"
     updates: int = 2
 
 
 CASES = {
-    "sft": Case("points-0"),
     "sft, Muon": Case("points-0", optimizer="muon"),
-    "sft, 8 bits": Case("points-0", optimizer="adamw8bit"),
     "sft, LoRA": Case("points-0", lora=True),
-    "sft, bfloat16": Case("points-0", dtype="bfloat16", updates=1),
-    "ppo": Case("points-0", reinforced=True, again=True),
-    "ppo, LoRA": Case("points-0", reinforced=True, lora=True),
+    "ppo": Case("points-0", reinforced=True, again=True, scalar=True),
     "ppo, pictures": Case("points-vision-0", reinforced=True),
-    "plain": Case("text:Bloom", reinforced=True, updates=1),
+    "plain": Case("text:Bloom", reinforced=True, dtype="bfloat16", updates=1),
     "plain, whole": Case("text:Llama 4 (text)", reinforced=True, updates=1),
     "plain, pictures": Case("seeing:mllama", reinforced=True, updates=1),
     "positions of pictures": Case("seeing:qwen2_5_vl", reinforced=True, updates=1),
 }
+FEW = ("sft, Muon", "sft, LoRA", "ppo", "ppo, pictures")
+"""Those that are tried on more than two ranks."""
+
+SAVED: tuple[Name, ...] = ("muon", "adamw8bit")
+"""Optimizers whose states go from one number of ranks to another. With Muon goes AdamW."""
 
 
 def loaded(case: Case) -> tuple[Any, ChatFormat]:
@@ -70,13 +82,14 @@ def loaded(case: Case) -> tuple[Any, ChatFormat]:
 
         model = make_text_model(name)
         model.set_attn_implementation("eager")
+        model.to(getattr(torch, case.dtype))
         return model, ChatFormat(tokenizer(), model.generation_config)
     if kind == "seeing":
         from tests.models.seeing_families import make_seeing
 
         model, reader = make_seeing(name)
         return model, ChatFormat.of(model, reader)
-    return load_policy(case.model, dtype=case.dtype)
+    return load_policy(case.model)
 
 
 def player_of(case: Case, ranks: Ranks) -> tuple[Player, Player]:
@@ -84,6 +97,9 @@ def player_of(case: Case, ranks: Ranks) -> tuple[Player, Player]:
     model, chat_format = loaded(case)
     if case.lora:
         adapt(model, rank=4, alpha=8, targets="all-linear", seed=0)
+    if case.scalar:
+        model.model.norm.factor = nn.Parameter(torch.tensor(1.1))
+        model.model.norm.register_forward_hook(lambda norm, _, states: states * norm.factor)
     model.eval()
     modality = "text" if chat_format.pictures is None else "vision"
     task = build_task("points", options={"limit": 2, "modality": modality})
@@ -125,14 +141,14 @@ def loss_of(case: Case, player: Player, scores: Scores, start: Scores | None, ba
 def update(case: Case, player: Player, start: Player, conversations: list[Conversation]) -> None:
     """Compute the gradients of a minibatch and charge them."""
     ranks, before = player.ranks, player.ledger.snapshot()
-    for rows, weight in dealt(player.passes(conversations), ranks):
-        batch = player.collated(rows, conversations)
+    for each in dealt(player.passes(conversations), ranks):
+        batch = player.collated(each.rows, conversations, each.width)
         scores, others = player.score(batch), None
         if case.reinforced:
             with torch.no_grad():
                 others = start.score(batch)
-        (weight * loss_of(case, player, scores, others, batch)).backward()
-        if weight:
+        (each.weight * loss_of(case, player, scores, others, batch)).backward()
+        if each.weight:
             player.charge(batch, head=scores.head_tokens, backward=True)
     sum_gradients(modules_of(player), ranks)
     ranks.add_up(player.ledger, before)
@@ -180,12 +196,67 @@ def learned(name: str, ranks: Ranks) -> dict[str, Any]:
     return found
 
 
-def learn_all(folder: Path) -> None:
-    """All cases on the ranks of this group; the first writes what they come to, and the last too."""
+def go_on(optimizer: Name, ranks: Ranks, start: Path | None, end: Path) -> None:
+    """Make one update from what was saved in `start`, if anything was, and save what it comes to in `end`."""
+    case = Case("points-0", optimizer=optimizer)
+    player, kept = player_of(case, ranks)
+    made = Optimizer([(each, 1.0) for each in modules_of(player)], optimizer, 1e-3, ranks=ranks)
+    if start is not None:
+        load_weights(player.model, start)
+        made.load_state_dict(torch.load(start / "optimizer.pt"))
+    update(case, player, kept, conversations_of(case, player))
+    made.step()
+    save(player, end)
+    states = made.state_dict()
+    if ranks.first:
+        torch.save(states, end / "optimizer.pt")
+
+
+def save(player: Player, folder: Path) -> None:
+    weights = whole_state(player.model, player.ranks)
+    if player.ranks.first:
+        player.model.save_pretrained(folder, state_dict=weights)
+    player.ranks.wait()
+
+
+def places(ranks: Ranks) -> dict[str, Any]:
+    """Where the weights of a model are, before, within and after `gathered`."""
+    player, _ = player_of(Case("points-0"), ranks)
+    model, found = player.model, []
+
+    def look() -> None:
+        parts = sum(is_part(weight) for weight in model.parameters())
+        kept = (each for module in model.modules() for each in (module._forward_pre_hooks, module._forward_hooks))
+        hooks = sum("fsdp" in hook.__module__ for each in kept for hook in each.values())
+        found.append((parts, hooks, is_sharded(model)))
+
+    look()
+    with gathered(model):
+        look()
+        with gathered(model):
+            look()
+        look()
+    look()
+    with pytest.raises(ZeroDivisionError), gathered(model):
+        raise ZeroDivisionError
+    look()
+    bytes_held = sum(local_tensor(weight).nbytes for weight in model.parameters())
+    if ranks.rank == ranks.count - 1:
+        local_tensor(next(model.parameters()))[0, 0] = torch.nan
+    return {"seen": found, "bytes": bytes_held, "finite": weights_are_finite([model], ranks)}
+
+
+def learn_all(folder: Path, names: tuple[str, ...], start: Path | None) -> None:
+    """Some cases on the ranks of this group, and an update of each optimizer from what is in `start`."""
     warnings.simplefilter("error")
     ranks = Ranks.joined("cpu")
-    found = {name: learned(name, ranks) for name in CASES}
+    found = {name: learned(name, ranks) for name in names}
+    found["places"] = places(ranks)
+    for name in SAVED:
+        go_on(name, ranks, start and start / name, folder / name)
+    if start is None:
+        save(player_of(Case("points-0"), ranks)[0], folder / "saved")
     if ranks.rank in (0, ranks.count - 1):
-        torch.save(found, folder / f"rank-{ranks.rank}.pt")
+        torch.save(found, folder / ("first.pt" if ranks.first else "last.pt"))
     ranks.wait()
     torch.distributed.destroy_process_group()

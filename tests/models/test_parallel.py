@@ -1,10 +1,12 @@
 """Ranks share work, give everything to all, and raise an error of one on all."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
-from tests.models.ranked import on_ranks
+from tests.groups import Group
 
 from shiftgym.errors import ConfigError, ShiftgymError, TrainingStopped
 from shiftgym.models.parallel import ALONE, Ranks, lost_peer
@@ -36,8 +38,9 @@ class Worse(ConfigError):
         super().__init__(f"{where}: {why}")
 
 
-def shared_work(ranks):
-    """What two ranks find, and what they raise."""
+def shared_work(folder):
+    """What two ranks find, what they raise, and what the first meets once the second is gone."""
+    ranks = Ranks.joined("cpu")
     meter, seen = Count(), []
     meter.done = 100
 
@@ -58,11 +61,11 @@ def shared_work(ranks):
 
         with pytest.raises(ShiftgymError) as raised:
             ranks.spread(range(5), fails)
-        told.append((type(raised.value), str(raised.value)))
+        told.append((type(raised.value).__name__, str(raised.value)))
     before = meter.snapshot()
     meter.done += 1 + ranks.rank
     ranks.add_up(meter, before)
-    return {
+    known = {
         "found": found,
         "none": none,
         "seen": seen,
@@ -73,20 +76,32 @@ def shared_work(ranks):
         "exchanged": ranks.exchanged(("rank", ranks.rank)),
         "joined": (ranks.rank, ranks.count, ranks.first, ranks.alone),
     }
+    ranks.wait()
+    if ranks.first:
+        try:
+            ranks.spread(range(3), list)
+        except RuntimeError as error:
+            known["lost"] = lost_peer(error)
+    (folder / f"{ranks.rank}.json").write_text(json.dumps(known))
+    os._exit(0)
 
 
+@pytest.mark.slow
 def test_ranks_share_work_and_errors(tmp_path: Path) -> None:
-    found = on_ranks(2, "tests.models.test_parallel:shared_work", folder=tmp_path)
-    for rank, each in enumerate(found):
-        assert each["found"] == [0, 1, 4, 9, 16]
-        assert each["none"] == []
-        assert each["seen"] == [0, 2, 4][rank and 3 :] + [1, 3] * rank
-        assert each["counted"] == 100 + 10 + 3
-        assert each["told"] == [(TrainingStopped, "a NaN"), (ConfigError, "here: wrong")]
-        assert each["agreed"] == [True, False]
-        assert each["sum"] == [2.0, 1.0]
-        assert each["exchanged"] == [("rank", 0), ("rank", 1)]
-        assert each["joined"] == (rank, 2, rank == 0, False)
+    with Group(2, shared_work, tmp_path, folder=tmp_path / "logs") as group:
+        assert group.codes() == [0, 0], group.printed(0) + group.printed(1)
+    for rank in range(2):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert found["found"] == [0, 1, 4, 9, 16]
+        assert found["none"] == []
+        assert found["seen"] == ([1, 3] if rank else [0, 2, 4])
+        assert found["counted"] == 100 + 10 + 3
+        assert found["told"] == [["TrainingStopped", "a NaN"], ["ConfigError", "here: wrong"]]
+        assert found["agreed"] == [True, False]
+        assert found["sum"] == [2.0, 1.0]
+        assert found["exchanged"] == [["rank", 0], ["rank", 1]]
+        assert found["joined"] == [rank, 2, rank == 0, False]
+        assert found.get("lost") is (None if rank else True)
 
 
 def test_a_process_without_others_does_all_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:

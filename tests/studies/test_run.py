@@ -6,11 +6,12 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,17 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
+from shiftgym.studies.machines import describe
+from shiftgym.studies.own_process import engine
+from shiftgym.studies.plan import plan
+from shiftgym.studies.run import TOLD, Finished, _tell, environment, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -69,7 +76,8 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert environment["placement"] == {
         "device": "cpu", "dtype": "float32", "attention": "auto", "gradient_checkpointing": False
     }  # fmt: skip
-    assert "gpus" not in environment
+    assert [machine["host"] for machine in environment["machines"]] == [socket.gethostname()]
+    assert "gpus" not in environment["machines"][0]
     assert (whole.folder / "report.html").is_file()
     drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
@@ -209,15 +217,40 @@ def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: 
     assert on("cpu") == ("cpu", [], cores)
 
 
+def test_branches_ask_for_memory_where_an_engine_places_them_by_it(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Job] = []
+
+    class Recorded(LocalEngine):
+        def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+            if jobs[0].name == "measure":
+                return super().run(jobs, watch)
+            asked.extend(jobs)
+            return {job.name: "failed" for job in jobs}
+
+    monkeypatch.setattr("shiftgym.engines.local.LocalEngine", Recorded)
+    study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
+    run_study(study, runs=tmp_path)
+    assert {job.memory for job in asked} == {0}
+    assert [job.ranks for job in asked if job.name.startswith("sft-")] == [2]
+    asked.clear()
+    monkeypatch.setattr(Recorded, "by_memory", True)
+    [folder] = tmp_path.iterdir()
+    resume_study(folder)
+    assert len(asked) == len(plan(study)) and all(job.memory > 10**8 for job in asked)
+
+
 def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
     nvidia_smi(2)
     placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
-    found = environment(engine(3, placement), placement)
+    found = environment(engine(3, placement), placement, [describe()])
     assert found["placement"]["device"] == "cuda"
     assert found["placement"]["dtype"] == "bfloat16"
-    assert found["gpus"]["devices"] == ["NVIDIA H200"]
-    assert found["gpus"]["memory_mib"] == [143771]
-    assert found["gpus"]["driver"] == "570.1"
+    gpus = found["machines"][0]["gpus"]
+    assert gpus["devices"] == ["NVIDIA H200"] * 2
+    assert gpus["memory_mib"] == [143771] * 2
+    assert gpus["driver"] == "570.1"
     assert found["workers"] == 3
 
 
@@ -252,3 +285,13 @@ def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_
     assert study.branches["sft"].settings.tokens_per_pass == 512, "the run remembers it"
     with pytest.raises(ConfigError, match=r"this run was made with dtype = 'float32', not 'bfloat16'"):
         resume_study(folder, overrides=["dtype=bfloat16"])
+
+
+def test_of_very_many_branches_that_failed_some_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results.jsonl").touch()
+    failed = {f"b-seed{seed}": "why" for seed in range(TOLD + 5)}
+    _tell(Finished(tmp_path, stopped={}, failed=failed), Console())
+    *lines, more, again = capsys.readouterr().out.splitlines()
+    assert lines == [f"{title} failed: why" for title in list(failed)[:TOLD]]
+    assert more == "and 5 more branches failed"
+    assert again.startswith("Try again with")

@@ -50,7 +50,7 @@ def test_a_users_suite_is_resumed_without_its_file(
     assert f"shiftgym study run {file} --scale smaller --set seeds=[3]" in first
     assert "no data" not in first
     assert (folder / re.findall(r"\]\((.*?)\)", first)[0]).is_file()
-    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")  # is there
+    monkeypatch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")  # is there
     page.unlink()
     file.unlink()
     study.unlink()

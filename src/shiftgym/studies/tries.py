@@ -96,6 +96,8 @@ class Tries:
             _see_anew(last)
             self.publish()
         self.current = None
+        # Of thousands of branches that have ended this would fill the memory.
+        self._versions = {}
         if self.published.done.is_file():
             self.put_away()
             return
