@@ -1,5 +1,6 @@
 """A whole study, with branches that stop and fail; and the same one killed at a random moment and resumed."""
 
+import hashlib
 import json
 import os
 import random
@@ -10,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from rich.console import Console
@@ -109,18 +112,47 @@ def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> Non
 @pytest.mark.usefixtures("no_report")
 def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:
     lines = random.SystemRandom().randrange(10)
-    command = [sys.executable, "-c", STARTED, "study", "run", str(faulty_file), "--runs", str(tmp_path), "--workers=2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and _metrics_lines(tmp_path) <= lines:
-            time.sleep(0.01)
+    with _started(faulty_file, tmp_path, lines) as process:
         os.kill(process.pid, signal.SIGKILL)
     (folder,) = tmp_path.iterdir()
     finished = resume_study(folder, workers=2, plain=True)
     assert finished.stopped.keys() == whole.stopped.keys()
-    for name in ("sft-seed0", "ppo-seed0"):
-        same = f"branches/{name}/metrics.jsonl"
-        assert (folder / same).read_bytes() == (whole.folder / same).read_bytes(), f"killed after {lines} lines"
-    assert (folder / "results.jsonl").read_bytes() == (whole.folder / "results.jsonl").read_bytes()
+    assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
+
+
+@pytest.mark.slow
+def test_a_branch_whose_process_is_killed_goes_on_as_if_nothing_had_been(
+    whole: Finished, faulty_file: Path, tmp_path: Path
+) -> None:
+    lines = random.SystemRandom().randrange(10)
+    with _started(faulty_file, tmp_path, lines) as process:
+        branches = [each for server in psutil.Process(process.pid).children() for each in server.children()]
+        random.SystemRandom().choice(branches).kill()
+        out, _ = process.communicate()
+    assert "started again: the process was killed by SIGKILL" in out
+    (folder,) = tmp_path.iterdir()
+    assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
+
+
+@contextmanager
+def _started(file: Path, runs: Path, lines: int) -> Iterator["subprocess.Popen[str]"]:
+    """A study in a process of its own, when its branches have written more than so many lines."""
+    command = [sys.executable, "-c", STARTED, "study", "run", str(file), "--runs", str(runs), "--workers=2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and _metrics_lines(runs) <= lines:
+            time.sleep(0.01)
+        yield process
+
+
+def _results(folder: Path) -> dict[str, str]:
+    """What is the same whenever a study is carried out: rows, metrics, and checkpoints."""
+    sure = [folder / "branches" / name for name in ("init-seed0", "sft-seed0", "ppo-seed0", "still-seed0")]
+    paths = [path for branch in sure for path in branch.rglob("*") if path.is_file()]
+    paths = [path for path in paths if path.name not in ("timings.jsonl", "log.txt")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (folder / "results.jsonl", *paths)
+    }
 
 
 @pytest.mark.usefixtures("no_report")
@@ -230,7 +262,14 @@ def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) 
 
 
 def _metrics_lines(runs: Path) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
+    return sum(_lines(path) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
+
+
+def _lines(log: Path) -> int:
+    try:
+        return len(log.read_bytes().splitlines())
+    except FileNotFoundError:  # Its branch has just ended.
+        return 0
 
 
 @pytest.mark.usefixtures("no_report")
@@ -238,7 +277,7 @@ def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_
     """What changes no results may be changed, so that what did not fit can be tried again."""
     folder = tmp_path / "run"
     shutil.copytree(whole.folder, folder)
-    changed = ["device=cpu", "gradient_checkpointing=true", "branches.sft.tokens_per_pass=512"]
+    changed = ["device=cpu", "gradient_checkpointing=true", "branches.sft.tokens_per_pass=512", "restarts=0"]
     again = resume_study(folder, overrides=changed, workers=1, plain=True)
     assert again.stopped == whole.stopped
     study = load_study(folder / "study.toml")

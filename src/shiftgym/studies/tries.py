@@ -7,7 +7,6 @@ try, or a resumed study, has to understand.
 """
 
 import errno
-import json
 import os
 import shutil
 import time
@@ -127,9 +126,9 @@ class Tries:
         versions: dict[Path, Version] = {}
         there = set(folder.path.iterdir())
         with ExitStack() as published:
-            if folder.done in there:
-                target = published.enter_context(replacing(self.published.done))
-                target.write_text(json.dumps(self._ended(folder)))
+            if folder.done in there and folder.done not in self._versions:
+                versions[folder.done] = _version(folder.done.stat())
+                link_file(folder.done, published.enter_context(replacing(self.published.done)))
             new = [each for each in folder.checkpoints() if each.path not in self._versions]
             for checkpoint in reversed(new):
                 versions[checkpoint.path] = _version(checkpoint.path.stat())
@@ -150,7 +149,6 @@ class Tries:
     def _publish_log(self, log: Path) -> None:
         """Add the new whole lines of a log to the published one. If it was cut back to a checkpoint, which makes
         another file of it, the published one is replaced."""
-        published = self._out(log)
         # A file is never found older than it is by one who opens it, while its name may be, on a network file system.
         with log.open("rb") as file:
             inode, size = _version(os.fstat(file.fileno()))
@@ -160,7 +158,7 @@ class Tries:
             goes_on = inode == before and size > done
             file.seek(done if goes_on else 0)
             text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
+        whole, published = text[: text.rfind(b"\n") + 1], self._out(log)
         if goes_on:
             with published.open("ab") as out:
                 out.write(whole)
@@ -187,13 +185,6 @@ class Tries:
         """The state of the optimizer is kept for one checkpoint only."""
         for checkpoint in self._resumable()[:-1]:
             checkpoint.optimizer.unlink(missing_ok=True)
-
-    def _ended(self, folder: BranchFolder) -> dict[str, str]:
-        """How the branch ended; a path in it leads to what is published."""
-        return {
-            key: value.replace(str(folder.path), str(self.published.path))
-            for key, value in read_json(folder.done).items()
-        }
 
     def _keep_log(self, folder: BranchFolder) -> None:
         """Add what a process printed to the log of its branch."""
