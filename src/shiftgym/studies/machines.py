@@ -22,7 +22,7 @@ from shiftgym.studies.config import Study
 from shiftgym.tasks.registry import load_task
 from shiftgym.training.registry import load_recipe
 
-RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
+RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "peft", "bitsandbytes")
 """Packages whose version may change a result."""
 
 ALIKE = ("shiftgym", "torch", "transformers")
