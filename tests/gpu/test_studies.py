@@ -62,8 +62,6 @@ def test_no_parent_initialises_cuda(tmp_path):
 import os, sys
 from pathlib import Path
 from shiftgym import load_study, run_study
-from shiftgym.studies import own_process
-run.RECORDED = ("torch",)
 run_study(load_study("points-text-quick", {SMALL!r} + ["device=cuda"]), runs=Path({str(tmp_path)!r}), plain=True)
 import torch
 print("initialised:", torch.cuda.is_initialized())
