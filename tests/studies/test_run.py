@@ -29,7 +29,7 @@ from shiftgym.studies.config import load_study
 from shiftgym.studies.machines import describe
 from shiftgym.studies.own_process import engine
 from shiftgym.studies.plan import plan
-from shiftgym.studies.run import TOLD, Finished, _tell, environment, placed, resume_study, run_study
+from shiftgym.studies.run import TOLD, Finished, _tell, environment, new_folder, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -295,3 +295,10 @@ def test_of_very_many_branches_that_failed_some_are_told(tmp_path: Path, capsys:
     assert lines == [f"{title} failed: why" for title in list(failed)[:TOLD]]
     assert more == "and 5 more branches failed"
     assert again.startswith("Try again with")
+
+
+def test_a_folder_for_runs_that_cannot_be_made_is_one_line(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ConfigError, match=f"{file}: no run folder can be made there: Not a directory"):
+        new_folder(file, "study")

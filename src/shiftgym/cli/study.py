@@ -141,7 +141,8 @@ def resume_run(
     folder
         The run folder.
     overrides
-        Change device, attention, gradient_checkpointing, or tokens_per_pass as branches.NAME.tokens_per_pass=2048.
+        Change device, attention, gradient_checkpointing, ranks, or tokens_per_pass of a branch, as
+        branches.NAME.tokens_per_pass=2048.
     workers
         Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain

@@ -266,7 +266,11 @@ def _tell(finished: Finished, console: Console) -> None:
 
 
 def new_folder(runs: Path, name: str) -> Path:
-    """Make a new folder named after `name` and the present second."""
+    """Make a new folder named after `name` and the present second.
+
+    Raises:
+        ConfigError: `runs` is no folder that may be written.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = runs / f"{name}-{stamp}{suffix}"
@@ -274,6 +278,8 @@ def new_folder(runs: Path, name: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise ConfigError(f"{runs}: no run folder can be made there: {error.strerror}") from None
         return folder
     raise ConfigError(f"{runs}: a hundred runs of {name} were started in this second")
 
