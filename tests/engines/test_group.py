@@ -77,7 +77,10 @@ def test_a_loss_is_told_in_words(tmp_path: Path) -> None:
     log = tmp_path / "new" / "log.txt"
     tell_loss(log, "why", 1, again=True)
     tell_loss(log, "why again", 2, again=False)
-    assert log.read_text().splitlines() == ["why", "why again; it was lost 2 times and is not started again"]
+    assert log.read_text().splitlines() == [
+        "why; it is started again",
+        "why again; it was lost 2 times and is not started again",
+    ]
 
 
 def test_the_error_of_a_rank_comes_to_the_log_of_the_job(tmp_path: Path) -> None:

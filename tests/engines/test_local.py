@@ -135,7 +135,7 @@ def test_what_was_killed_is_started_again_and_what_failed_is_not(tmp_path: Path)
         2,
         1,
     )
-    memory = "the process was killed by SIGKILL (the system does that when main memory runs out)"
+    memory = "the process was killed by SIGKILL (the system does that when main memory runs out); it is started again"
     assert (tmp_path / "log.txt").read_text().splitlines() == [memory, memory]
     assert (tmp_path / "always" / "log.txt").read_text().splitlines()[1] == (
         "the process was killed by SIGTERM; it was lost 2 times and is not started again"

@@ -131,7 +131,7 @@ def test_a_log_tells_that_a_branch_was_started_again_and_what_was_done_before(st
     assert [line.split(maxsplit=1)[1] for line in out.getvalue().splitlines()[1:]] == [
         "1 of 2 branches are done already",
         "sft-seed0: running",
-        "sft-seed0: started again: the process was killed by SIGKILL",
+        "sft-seed0: lost: the process was killed by SIGKILL",
         "sft-seed0: step 1, 50% of its compute: train 0.50  rule_ood 0.25",
     ]
 

@@ -129,7 +129,7 @@ def test_a_branch_whose_process_is_killed_goes_on_as_if_nothing_had_been(
         branches = [each for server in psutil.Process(process.pid).children() for each in server.children()]
         random.SystemRandom().choice(branches).kill()
         out, _ = process.communicate()
-    assert "started again: the process was killed by SIGKILL" in out
+    assert "lost: the process was killed by SIGKILL" in out
     (folder,) = tmp_path.iterdir()
     assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
 

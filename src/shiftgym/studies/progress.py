@@ -119,7 +119,7 @@ class LogDisplay:
             progress = self._progress[title]
             if progress.tries.begun > self._told.get(title, 1):
                 self._told[title] = progress.tries.begun
-                self._say(f"{title}: started again: {progress.tries.lost}")
+                self._say(f"{title}: lost: {progress.tries.lost}")
             if progress.update() and before == "running":
                 success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
                 self._say(f"{title}: step {progress.step}, {progress.fraction:.0%} of its compute: {success}")

@@ -173,7 +173,10 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
             tries[title].put_away()
         todo = [branch for branch in branches if branch.title not in done]
         ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
-        write_text(run.environment, json.dumps(environment(where, study.placement, machines), indent=1))
+        write_text(
+            run.environment,
+            json.dumps({"engine": study.engine} | environment(where, study.placement, machines), indent=1),
+        )
         asked = _needs(ready, where)
         # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
         sent = ready.model_copy(update={"branches": {}})
@@ -191,6 +194,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         except KeyboardInterrupt:
             console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
+        finally:
+            run.token.unlink(missing_ok=True)
         with replacing(run.results) as results, results.open("wb") as out:
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
