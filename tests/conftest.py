@@ -15,6 +15,11 @@ from tests.hub_server import serving, use
 from shiftgym.seeds import derive
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture(scope="session")
 def tiny_points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a random Llama of 8 dimensions with a tokenizer for GeneralPoints."""

@@ -21,12 +21,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.slow
 def test_it_runs_at_toy_size(cluster: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    # The part that is left out does what `overhead` does, with other branches.
-    assert cluster.main(["--toy", "--folder", str(tmp_path), "--part", "overhead", "ranks", "jobs"]) == 0
+    # The parts that are left out run whole studies under Ray, as tests/studies/test_cluster.py does.
+    assert cluster.main(["--toy", "--folder", str(tmp_path), "--part", "ranks", "jobs"]) == 0
     printed = capsys.readouterr().out
     for told in (
-        "ray: start-up and the shared start",
-        "Ray over local, without start-up",
         "efficiency of two ranks",
         "16 light jobs on 2 nodes of 2 CPUs",
         "the driver's processor, a job",

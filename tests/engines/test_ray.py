@@ -41,12 +41,14 @@ ranks.destroy_process_group()
 """
 
 DRIVER = """
+import signal
 import time
 from pathlib import Path
 from shiftgym.engines.base import Call, Job
 from shiftgym.engines.ray import RayEngine
 from shiftgym.placement import Placement
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell ignores
     engine = RayEngine.connect(workers=None, imports=(), placement=Placement(), address="ADDRESS")
     jobs = [Job("sleep", lambda: Call(time.sleep, (321.5,), Path("log.txt")))]
     try:

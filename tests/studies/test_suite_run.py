@@ -64,6 +64,7 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
         resume_suite(tmp_path)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_the_whole_paper_runs_at_toy_size(tmp_path: Path) -> None:
     suite = load_suite("paper")

@@ -17,7 +17,7 @@ from shiftgym.models.loading.skeleton import skeleton
 from shiftgym.models.lora import adapt, adapter_weights, frozen_copy
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.parallel import Ranks
-from shiftgym.models.sharding import local_tensor, shard
+from shiftgym.models.sharding import apart, local_tensor, shard
 from shiftgym.models.value import ValueHead
 from shiftgym.training.footprint import Held
 from shiftgym.training.loop import Limits, Loop
@@ -130,7 +130,7 @@ def hold(rank: int, folder: Path) -> None:
         for name, weight in adapter_weights(model).items():
             if ".lora_B." in name:
                 weight.data.fill_(0.01)  # else there is nothing to copy
-    start, critic = frozen_copy(model, apart=True), ValueHead(model.config.hidden_size, 0)
+    start, critic = frozen_copy(model, apart(model)), ValueHead(model.config.hidden_size, 0)
     for each in (model, start):
         shard(each, ranks)
     hidden = model(torch.tensor([[1, 2, 3]]), output_hidden_states=True)
