@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,3 +48,17 @@ def test_an_address_where_nothing_answers_is_refused(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(ConfigError, match="no Ray cluster answers"):
             join(None, None)
+
+
+def test_a_cluster_that_is_connected_has_several_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite connects for each of its studies."""
+    import ray
+    from ray._private import services
+
+    here = services.canonicalize_bootstrap_address("localhost:6379")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address=here))
+    for address in (None, "auto", here, "127.0.0.1:6379", "localhost:6379"):
+        assert not join(address, None)
+    with pytest.raises(ConfigError, match=f"address '127.0.0.1:6380': this process is connected to .* {here} already"):
+        join("127.0.0.1:6380", None)

@@ -77,9 +77,11 @@ def test_a_loss_is_told_in_words(tmp_path: Path) -> None:
     log = tmp_path / "new" / "log.txt"
     tell_loss(log, "why", 1, again=True)
     tell_loss(log, "why again", 2, again=False)
+    tell_loss(log, "why", 1, again=False)
     assert log.read_text().splitlines() == [
         "why; it is started again",
         "why again; it was lost 2 times and is not started again",
+        "why; it was lost once and is not started again",
     ]
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from shiftgym.engines.base import Call, Job, State, gpu_share
-from shiftgym.engines.local import FORKED, ONE_THREAD, LocalEngine
+from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
 from shiftgym.gpus import Gpu
 from shiftgym.placement import Placement
@@ -61,15 +61,6 @@ def test_a_job_runs_with_one_thread_and_prints_to_its_log(tmp_path: Path) -> Non
     echo = job("echo", os.system, ("echo threads $OMP_NUM_THREADS",), log)
     assert LocalEngine(workers=1, imports=()).run([echo], watch=lambda _: None) == {"echo": "done"}
     assert log.read_text() == "threads 1\n"
-
-
-def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = list(ONE_THREAD | FORKED)
-    monkeypatch.setenv(names[0], "7")
-    monkeypatch.delenv(names[1], raising=False)
-    LocalEngine(workers=1, imports=()).run([job("nothing", print, (), tmp_path / "log.txt")], watch=lambda _: None)
-    assert os.environ[names[0]] == "7"
-    assert names[1] not in os.environ
 
 
 def test_a_failure_takes_along_only_what_needs_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What nodes are asked."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,8 @@ def test_a_question_is_answered_from_the_folder_of_the_study(tmp_path: Path, mon
 def test_a_node_that_cannot_answer_may_have_no_jobs() -> None:
     assert _refusal(Question.of(refuse, ("it has torch 2.9.0",))) == "it has torch 2.9.0"
     assert _refusal(Question.of(os.getcwd, ())) == ""
+
+
+def test_what_else_is_wrong_with_a_node_fails_no_branch(tmp_path: Path) -> None:
+    why = _refusal(Question.of(shutil.copyfile, (tmp_path / "none", tmp_path / "copy")))
+    assert why.startswith("FileNotFoundError: ")

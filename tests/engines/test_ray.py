@@ -182,6 +182,8 @@ def test_a_node_that_joins_later_and_refuses_gets_no_jobs(ray_cluster: Any, engi
     states = many.run([job(f"{number}", tmp_path, time.sleep, 0.3) for number in range(8)], watch=lambda _: None)
     ray_cluster.remove_node(late)
     assert set(states.values()) == {"done"}
+    logs = [log.read_text() for log in tmp_path.glob("*-1/log.txt")]
+    assert any(re.search("node .* is not used: .* is no backbone.*; it is started again", log) for log in logs)
     (note,) = many.notes
     assert re.match(rf"node [\d.]+ joined later and was not used: model '{tmp_path}/model' is no backbone", note)
 

@@ -3,11 +3,11 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shiftgym.engines.environment import environment
 from shiftgym.errors import ConfigError
 from shiftgym.gpus import visible_gpus
 
@@ -78,7 +78,7 @@ def join(address: str | None, workers: int | None) -> bool:
         raise ConfigError("engine 'ray' needs ray, which is not installed: pip install 'shiftgym[ray]'") from None
     if ray.is_initialized():
         there = ray.get_runtime_context().gcs_address
-        if address not in (None, "auto", there):
+        if address not in (None, "auto") and _found(address) != there:
             raise ConfigError(f"address {address!r}: this process is connected to the Ray cluster {there} already")
         return False
     asked = address or os.environ.get("RAY_ADDRESS") or None
@@ -86,7 +86,7 @@ def join(address: str | None, workers: int | None) -> bool:
     if asked is None and cluster is not None and not _answers(cluster):
         cluster = None  # What is left of a cluster that has ended.
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _environment(PRIVATE):
+    with environment(PRIVATE):
         if cluster is None:
             ray.init(
                 address="local",
@@ -146,17 +146,3 @@ def _answers(cluster: str) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -89,6 +89,7 @@ def gather_logs(log: Path, codes: Sequence[int | None]) -> None:
 def tell_loss(log: Path, reason: str, losses: int, again: bool) -> None:
     """Write into the log of a job that it was lost, and whether it is started again."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    more = "; it is started again" if again else f"; it was lost {losses} times and is not started again"
+    often = "once" if losses == 1 else f"{losses} times"
+    more = "; it is started again" if again else f"; it was lost {often} and is not started again"
     with log.open("a", encoding="utf-8") as out:
         out.write(f"{reason}{more}\n")

@@ -7,15 +7,16 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.environment import environment
 from shiftgym.engines.group import ended, gather_logs, loss_in_words, places, rank_log, tell_loss
 from shiftgym.engines.process import carry_out
+from shiftgym.engines.ready import start_ready
 from shiftgym.errors import ConfigError
 from shiftgym.gpus import VISIBLE, Gpu
 from shiftgym.placement import Placement
@@ -71,8 +72,16 @@ class LocalEngine:
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         running: dict[str, _Group] = {}
         slots = _Slots(self.gpus)
+
+        def start(job: Job) -> bool:
+            if not (self._has_room(job, running) and slots.take(job)):
+                return False
+            running[job.name] = _Group(job, self._context, slots.held.get(job.name))
+            running[job.name].start()
+            return True
+
         try:
-            with _child_environment():
+            with environment(ONE_THREAD | FORKED):
                 while True:
                     for name, group in list(running.items()):
                         states[name] = group.look()
@@ -80,21 +89,7 @@ class LocalEngine:
                             del running[name]
                             slots.give_back(name)
                     watch(states)
-                    held_back = False
-                    for job in jobs:
-                        needed = states[job.needs] if job.needs is not None else "done"
-                        if states[job.name] != "waiting":
-                            continue
-                        if needed in ("failed", "skipped"):
-                            states[job.name] = "skipped"
-                        elif needed == "done" and not held_back:
-                            if self._has_room(job, running) and slots.take(job):
-                                running[job.name] = _Group(job, self._context, slots.held.get(job.name))
-                                running[job.name].start()
-                                states[job.name] = "running"
-                            else:
-                                # Otherwise single processes would take every place that becomes free.
-                                held_back = job.ranks > 1
+                    start_ready(jobs, states, start)
                     watch(states)
                     if not running and "waiting" not in states.values():
                         return states
@@ -200,18 +195,3 @@ class _Slots:
             share = self._shares.pop(name)
             for gpu in self.held.pop(name):
                 self._free[gpu] += share
-
-
-@contextmanager
-def _child_environment() -> Iterator[None]:
-    wanted = ONE_THREAD | FORKED
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

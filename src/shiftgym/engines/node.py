@@ -112,4 +112,7 @@ def _refusal(question: Question) -> str:
         answer(question)
     except ShiftgymError as error:
         return str(error)
+    except (ImportError, OSError) as error:
+        # Otherwise every branch that comes here would fail for what is wrong with the node.
+        return f"{type(error).__name__}: {error}"
     return ""

@@ -12,6 +12,7 @@ from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.cluster import Node, join, leave, nodes
 from shiftgym.engines.group import gather_logs, tell_loss
 from shiftgym.engines.node import Guard, Question, Refused, answer
+from shiftgym.engines.ready import start_ready
 from shiftgym.engines.started import Started, needs, start, stop
 from shiftgym.engines.station import Place
 from shiftgym.errors import ConfigError, ShiftgymError
@@ -75,37 +76,32 @@ class RayEngine:
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         losses: Counter[str] = Counter()
         running: dict[str, Started] = {}
-        room, looked = self._room(), time.monotonic()
+        room, looked, taken = self._room(), time.monotonic(), 0
+
+        def begin(job: Job) -> bool:
+            nonlocal taken
+            if running and taken + job.ranks > (self._asked or room):
+                return False
+            running[job.name] = start(
+                job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
+            )
+            taken += job.ranks
+            return True
+
         try:
             while True:
                 for name, one in list(running.items()):
                     if (end := one.end()) is None:
                         continue
                     del running[name]
+                    taken -= one.job.ranks
                     stop([one])
                     losses[name] += end == "lost"
                     states[name] = self._settled(one, end, losses[name])
                 watch(states)
                 if time.monotonic() - looked > REFRESH:
                     room, looked = self._room(), time.monotonic()
-                held_back = False
-                taken = sum(one.job.ranks for one in running.values())
-                for job in jobs:
-                    if states[job.name] != "waiting":
-                        continue
-                    needed = states[job.needs] if job.needs is not None else "done"
-                    if needed in ("failed", "skipped"):
-                        states[job.name] = "skipped"
-                    elif needed == "done" and not held_back:
-                        if not running or taken + job.ranks <= (self._asked or room):
-                            taken += job.ranks
-                            running[job.name] = start(
-                                job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
-                            )
-                            states[job.name] = "running"
-                        else:
-                            # Otherwise single processes would take every place that becomes free.
-                            held_back = job.ranks > 1
+                start_ready(jobs, states, begin)
                 watch(states)
                 if not running and "waiting" not in states.values():
                     return states
@@ -124,6 +120,7 @@ class RayEngine:
             if one.refused.node not in self._refused:
                 self.notes.append(f"node {one.refused.address} joined later and was not used: {one.refused.why}")
             self._refused[one.refused.node] = one.refused
+            tell_loss(one.call.log, f"node {one.refused.address} is not used: {one.refused.why}", losses, again=True)
             return "waiting"
         again = losses <= one.job.restarts
         tell_loss(one.call.log, one.loss, losses, again)
