@@ -1,5 +1,6 @@
 """How the ranks of a job find one another, and what their exit codes mean."""
 
+import signal
 import socket
 from pathlib import Path
 
@@ -92,3 +93,9 @@ def test_the_error_of_a_rank_comes_to_the_log_of_the_job(tmp_path: Path) -> None
     assert rank_log(log, 2).name == "log-rank-2.txt"
     gather_logs(log, [LOST, 1, LOST, None])
     assert log.read_text() == "0\nRank 1:\n1\n"
+
+
+def test_an_abort_may_follow_from_the_error_of_another_rank() -> None:
+    assert ended([1, -signal.SIGABRT], 10.0) == "failed"
+    assert ended([LOST, -signal.SIGABRT], 10.0) == "lost"
+    assert ended([1, -signal.SIGKILL], 10.0) == "lost"
