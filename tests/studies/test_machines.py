@@ -14,7 +14,7 @@ from shiftgym.layout import RunFolder
 from shiftgym.models.loading.source import find_source
 from shiftgym.studies import machines
 from shiftgym.studies.config import load_study
-from shiftgym.studies.machines import ALIKE, check_machine, describe, get_ready, missing_model, versions
+from shiftgym.studies.machines import ALIKE, check_machine, describe, forget_answers, get_ready, missing_model, versions
 
 HERE = {"Python": platform.python_version(), **{name: versions()[name] for name in ALIKE}}
 KNOWN = {"points": "task", "sft": "recipe"}
@@ -52,6 +52,9 @@ def test_a_machine_shows_that_it_sees_the_run_folder(run: RunFolder) -> None:
     told = check_machine(run.path, "a token", HERE, KNOWN, "points-0", "cpu")
     assert (run.path / told["seen"]).read_text() == "a token"
     assert told["host"] == socket.gethostname()
+    # One that joined late, which nobody waited for.
+    forget_answers(run)
+    assert not list(run.path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A whole study, with branches that stop and fail; and the same one killed at a random moment and resumed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -25,11 +26,22 @@ from safetensors.torch import load_file
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
+from shiftgym.layout import RunFolder
 from shiftgym.studies.config import load_study
 from shiftgym.studies.machines import describe
 from shiftgym.studies.own_process import engine
 from shiftgym.studies.plan import plan
-from shiftgym.studies.run import TOLD, Finished, _tell, environment, new_folder, placed, resume_study, run_study
+from shiftgym.studies.run import (
+    TOLD,
+    Finished,
+    _tell,
+    environment,
+    new_folder,
+    only_one,
+    placed,
+    resume_study,
+    run_study,
+)
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -302,3 +314,19 @@ def test_a_folder_for_runs_that_cannot_be_made_is_one_line(tmp_path):
     file.write_text("")
     with pytest.raises(ConfigError, match=f"{file}: no run folder can be made there: Not a directory"):
         new_folder(file, "study")
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    run = RunFolder(tmp_path)
+    with only_one(run):
+        with pytest.raises(ConfigError, match="another process is working on this run"), only_one(run):
+            pass
+        monkeypatch.setattr("fcntl.flock", refuse)
+        with (
+            pytest.raises(ConfigError, match=r"\.lock: its file system gives no lock"),
+            only_one(run),
+        ):
+            pass

@@ -75,8 +75,7 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
     """
     if loads and any(missing for _, missing in where.ask(missing_model, study.model)):
         study = study.model_copy(update={"model": str(_brought(study.model, run))})
-    for old in run.path.glob(f"{SEEN}*"):
-        old.unlink()
+    forget_answers(run)
     token = uuid.uuid4().hex
     write_text(run.token, token)
     path = run.path.absolute()
@@ -92,6 +91,13 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
         seen.unlink()
         machines.append({"address": address, **told})
     return study, machines
+
+
+def forget_answers(run: RunFolder) -> None:
+    """Remove what the run folder holds only for machines to show that they see it. A machine that joins late leaves
+    something there too."""
+    for file in (run.token, *run.path.glob(f"{SEEN}*")):
+        file.unlink(missing_ok=True)
 
 
 def check_machine(

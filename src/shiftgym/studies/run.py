@@ -27,7 +27,7 @@ from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
 from shiftgym.studies.logs import last_words
-from shiftgym.studies.machines import get_ready, missing_model, versions
+from shiftgym.studies.machines import forget_answers, get_ready, missing_model, versions
 from shiftgym.studies.needs import Needs, branch_needs
 from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
@@ -195,7 +195,7 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
             console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
         finally:
-            run.token.unlink(missing_ok=True)
+            forget_answers(run)
         with replacing(run.results) as results, results.open("wb") as out:
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
@@ -292,12 +292,21 @@ def new_folder(runs: Path, name: str) -> Path:
 @contextmanager
 def only_one(run: RunFolder) -> Iterator[None]:
     """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that
-    ends."""
+    ends.
+
+    Raises:
+        ConfigError: another process holds it, or the file system has no locks.
+    """
     with run.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(f"{run.path}: another process is working on this run") from None
+        except OSError as error:
+            raise ConfigError(
+                f"{run.lock}: its file system gives no lock against a second process ({error.strerror}); "
+                "mount it with locks, or choose another folder"
+            ) from None
         yield
 
 
