@@ -23,7 +23,8 @@ from shiftgym.training.trainer import train
 pytestmark = pytest.mark.slow
 
 GROUP: dict[str, Any] = {
-    "episodes_per_iteration": 16, "group_size": 8, "limit": 3, "minibatch": 8, "max_new_tokens": 2, "optimizer": MUON
+    "episodes_per_iteration": 16, "group_size": 8, "limit": 3, "minibatch": 8, "max_new_tokens": 2,
+    "optimizer": {**MUON, "learning_rate": 1e-3},
 }  # fmt: skip
 SEEING = {"episodes_per_iteration": 6, "minibatch": 4, "max_new_tokens": 48, "epochs": 1, "limit": 2}
 RUNS: dict[str, Run] = {
@@ -32,7 +33,7 @@ RUNS: dict[str, Run] = {
     "ppo": PPO,
     "rloo": ("rloo", GROUP),
     "ppo, pictures": ("ppo", SEEING),
-    "dft": ("dft", {**SFT[1], "kl": 0.1, "precision": "bfloat16"}),
+    "dft": ("dft", {**SFT[1], "kl": 0.1}),
     "grpo, adapter": ("grpo", {**GROUP, **LORA, "optimizer": SFT[1]["optimizer"]}),
     "rft": ("rft", {**OWN, "group_size": 16}),
     "replay": ("replay", {**OWN, "tokens_per_pass": 30}),
@@ -69,10 +70,11 @@ def check_alike(one: Path, other: Path) -> None:
     """That a training is another one, but for rounding."""
     assert (one / "episodes.jsonl").read_bytes() == (other / "episodes.jsonl").read_bytes(), one.name
     for before, after in zip(lines(one), lines(other), strict=True):
-        # What is read together is padded to the same length, and that depends on what is read together.
-        padded = {"flops": pytest.approx(before["flops"], rel=0.02)}
         rounded = {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in before.items()}
-        assert after == rounded | padded, f"{one.name}, step {before['step']}"
+        # Passes of training cost the same. Answers are padded to the longest that is given at the same time, and prompts
+        # that begin alike are read once, which so short ones feel.
+        rounded["flops"] = pytest.approx(before["flops"], rel=0.15 if before["tokens_generated"] else 0)
+        assert after == rounded, f"{one.name}, step {before['step']}"
 
 
 def check_weights(one: Path, other: Path) -> None:
