@@ -24,9 +24,9 @@ paper: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-# What takes minutes: the paper at toy size, and the like.
+# What takes minutes: the paper at toy size, and the like. The longest files begin (tests/conftest.py).
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

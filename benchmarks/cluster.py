@@ -35,9 +35,10 @@ from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study
+from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LogDisplay
-from shiftgym.studies.run import IMPORTED, prepare
+from shiftgym.studies.run import prepare
 from shiftgym.studies.tries import Publisher, Tries
 
 
@@ -45,9 +46,11 @@ from shiftgym.studies.tries import Publisher, Tries
 class Size:
     """How large everything is."""
 
-    flops: float = 4e11
-    """Budget of a branch; that of points-text-quick is ten times as large."""
+    flops: float = 3e11
+    """Budget of a branch; that of points-text-quick is thirteen times as large."""
     problems: int = 32
+    shortened: tuple[str, ...] = ()
+    """Other settings of points-text-quick."""
     rounds: int = 2
     """How often the study runs under each engine."""
     hidden: int = 384
@@ -61,7 +64,13 @@ class Size:
     seeds: int = 100
 
 
-TOY = Size(flops=1e8, problems=2, rounds=1, hidden=32, layers=2, steps=3, batch=4, nodes=2, cpus=2, names=3, seeds=4)
+TOY = Size(
+    flops=1e8, problems=2, rounds=1, hidden=32, layers=2, steps=3, batch=4, nodes=2, cpus=2, names=3, seeds=4,
+    shortened=(
+        "budget.checkpoints=[1.0]", "evaluation.decodings=['sampled']", "evaluation.splits=['id', 'rule_ood']",
+        "branches.ppo.episodes_per_iteration=8", "branches.ppo.minibatch=8",
+    ),
+)  # fmt: skip
 
 
 @dataclass
@@ -89,8 +98,7 @@ class Bench:
 
 def branches(bench: Bench) -> None:
     """Two branches on one core and on two."""
-    only = "branches={sft = {label = 'SFT', recipe = 'sft', precision = 'auto'}}"
-    study = quick(bench, "seeds=[0, 1]", only, "compare={supervised = 'sft'}")
+    study = quick(bench, *PAIR)
     seconds = {}
     for workers in (1, 2):
         with cluster([2]) as address, connected("ray", workers, address) as where:
@@ -98,6 +106,14 @@ def branches(bench: Bench) -> None:
     bench.tell("two branches under Ray, one core", seconds[1], "s")
     bench.tell("two branches under Ray, two cores", seconds[2], "s")
     bench.tell("efficiency of two cores", seconds[1] / seconds[2] / 2, least=0.9)
+
+
+PAIR = (
+    "seeds=[0, 1]",
+    "branches={sft = {label = 'SFT', recipe = 'sft', precision = 'auto'}}",
+    "compare={supervised = 'sft'}",
+)
+"""What makes two equal branches of points-text-quick."""
 
 
 def overhead(bench: Bench) -> None:
@@ -198,7 +214,7 @@ def connected(
 def quick(bench: Bench, *overrides: str) -> Study:
     """points-text-quick with a smaller budget."""
     small = (f"budget.flops={bench.size.flops}", f"evaluation.problems={bench.size.problems}", "device='cpu'")
-    return load_study("points-text-quick", [*small, *overrides])
+    return load_study("points-text-quick", [*small, *bench.size.shortened, *overrides])
 
 
 def sweep(bench: Bench) -> Study:

@@ -60,8 +60,8 @@ def make_model(folder: Path, hidden: int, layers: int) -> None:
 def learn(model: Path, folder: Path, steps: int, batch: int, threads: int) -> None:
     """Some steps of SFT on one batch of hands, as one of the ranks that the environment names."""
     import torch
-    from shiftgym.models.parallel import Ranks
 
+    from shiftgym.models.parallel import Ranks
     from shiftgym.training.trainer import train
 
     torch.set_num_threads(threads)

@@ -34,6 +34,9 @@ SHAPES: dict[str, dict[str, Any]] = {
 SEES: dict[str, Any] = {"model_type": "mllama", "architectures": ["MllamaForConditionalGeneration"]}
 """Llama-3.2-11B-Vision, which is what transformers has by default for `mllama`."""
 
+CONFIGS = {**{name: LLAMA | shape for name, shape in SHAPES.items()}, "11B": SEES}
+"""Model -> what its config.json holds."""
+
 WAYS = {
     "full, float32": [],
     "full, bfloat16": ["dtype=bfloat16"],
@@ -56,29 +59,29 @@ def main() -> None:
 
 
 def rows(folder: Path, device_memory: float) -> Iterator[str]:
-    """The lines of the table."""
-    heads = [
-        "model",
-        "training",
-        *(f"{ranks} rank{'s' * (ranks > 1)}" for ranks in RANKS),
-        "main memory",
-        "of each of several",
-    ]
+    """The lines of the table; config.json of every model is written into `folder`."""
+    heads = ["model", "training", *(f"{ranks} rank{'s' * (ranks > 1)}" for ranks in RANKS)]
+    heads += ["main memory", "of each of several"]
     yield f"| {' | '.join(heads)} |"
     yield f"|---|---|{'---:|' * (len(RANKS) + 2)}"
-    for name, config in {**{name: LLAMA | shape for name, shape in SHAPES.items()}, "11B": SEES}.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / name / "config.json").write_text(json.dumps(config))
-        for way, settings in WAYS.items():
-            study = load_study(
-                "points-vision" if config is SEES else "points-text",
-                [f"model={folder / name}", "gradient_checkpointing=true", *settings],
-            )
-            found = plan_memory(study, workers=1, device_memory=device_memory)
-            one = found.footprints[BRANCH]
-            cells = [cell(found, ranks) for ranks in RANKS]
-            cells += [in_gb(main_memory(one.over(ranks), "cuda")) for ranks in (1, max(RANKS))]
-            yield f"| {name} | {way} | {' | '.join(cells)} |"
+    for name in CONFIGS:
+        for way in WAYS:
+            yield row(name, way, folder, device_memory)
+
+
+def row(name: str, way: str, folder: Path, device_memory: float) -> str:
+    """The line of a model that is trained in one of the ways."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / "config.json").write_text(json.dumps(CONFIGS[name]))
+    study = load_study(
+        "points-vision" if CONFIGS[name] is SEES else "points-text",
+        [f"model={folder / name}", "gradient_checkpointing=true", *WAYS[way]],
+    )
+    found = plan_memory(study, workers=1, device_memory=device_memory)
+    cells = [cell(found, ranks) for ranks in RANKS]
+    one = found.footprints[BRANCH]
+    cells += [in_gb(main_memory(one.over(ranks), "cuda")) for ranks in (1, max(RANKS))]
+    return f"| {name} | {way} | {' | '.join(cells)} |"
 
 
 def cell(found: MemoryPlan, ranks: int) -> str:

@@ -1,4 +1,5 @@
-"""A model of GeneralPoints so small that a whole study takes seconds, and an endpoint on this machine."""
+"""A model of GeneralPoints so small that a whole study takes seconds, an endpoint on this machine, and a cluster on
+it."""
 
 import json
 import os
@@ -12,6 +13,11 @@ import pytest
 from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +134,21 @@ class Server:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """A Ray cluster of two nodes with a CPU each, and a head without any. GPUs are only counted."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from shiftgym.errors import ConfigError, DataError
 from shiftgym.files import (
     append_lines,
+    link_folder,
     make_folder,
     read_json,
     read_lines,
@@ -114,3 +115,20 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match="no folder can be made there"):
             make_folder(path)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_folder_is_linked_or_else_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "no hard links here")
+
+    if refused:
+        monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "from" / "deep").mkdir(parents=True)
+    for name in ("a", "deep/b"):
+        (tmp_path / "from" / name).write_text(name)
+    link_folder(tmp_path / "from", tmp_path / "over" / "to")
+    for name in ("a", "deep/b"):
+        copy = tmp_path / "over" / "to" / name
+        assert copy.read_text() == name
+        assert copy.samefile(tmp_path / "from" / name) == (not refused)

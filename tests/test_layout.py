@@ -44,3 +44,13 @@ def test_checkpoints_are_found_in_their_order_and_only_when_complete(tmp_path):
         branch.checkpoint(step).path.mkdir(parents=True)
     (branch.checkpoint(3).path.parent / ".unfinished-step-000003").mkdir()
     assert [found.path for found in branch.checkpoints()] == [branch.checkpoint(20).path, branch.checkpoint(100).path]
+
+
+def test_tries_are_found_in_the_order_of_their_numbers(tmp_path):
+    branch = BranchFolder(tmp_path)
+    assert branch.tries() == []
+    assert branch.next_try().path == tmp_path / "try-1"
+    for name in ("try-10", "try-9", "try-x", ".unfinished-try-11"):
+        (tmp_path / name).mkdir()
+    assert [found.path.name for found in branch.tries()] == ["try-9", "try-10"]
+    assert branch.next_try().path == tmp_path / "try-11"

@@ -110,6 +110,7 @@ def test_make_targets_exist(command: str) -> None:
     assert planned.returncode == 0, planned.stderr
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])
 def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:

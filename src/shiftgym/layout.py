@@ -30,7 +30,7 @@ class RunFolder:
         self.study = path / "study.toml"
         """The study with every default written out."""
         self.environment = path / "environment.json"
-        """Versions, machine, git commit."""
+        """Versions, machines, git commit."""
         self.results = path / _RESULTS
         """The rows of all branches, in the order of the plan; written when the study ends."""
         self.probes = path / _PROBES
@@ -44,6 +44,10 @@ class RunFolder:
         """Figures of the report, each as SVG and PNG."""
         self.lock = path / ".lock"
         """Held by the process that works on the run."""
+        self.token = path / ".token"
+        """A random text, by which another machine knows that it sees this folder and no other."""
+        self.model = path / "model"
+        """A copy of the model, if a machine did not find it by its name."""
 
     def branch(self, title: str) -> "BranchFolder":
         return BranchFolder(self.path / _BRANCHES / title)

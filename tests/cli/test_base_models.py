@@ -93,7 +93,7 @@ def test_a_run_keeps_the_text_of_the_template(base: Path, template: Path, tmp_pa
 
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+    monkeypatch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
 
 
 def test_a_base_model_whose_answers_cannot_end(

@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 def test_a_study_is_run_with_its_overrides_and_a_failed_branch_is_code_1(calls: list[Any], tmp_path: Path) -> None:
-    options = {"workers": 3, "plain": True, "runs": tmp_path}
+    options = {"workers": 3, "plain": True, "runs": tmp_path, "engine": "ray", "address": "10.0.0.1:6379"}
     assert [study.run("points-text", overrides=[NO_MODEL, "name=mine"], **options) for _ in range(2)] == [0, 1]
     assert calls == [("run_study", ("mine", options))] * 2
 
@@ -47,15 +47,17 @@ def test_a_suite_is_run_in_a_scale(calls: list[Any], tmp_path: Path) -> None:
     assert study.run("paper", scale="smoke", overrides=["seeds=[1]"], runs=tmp_path) == 0
     ((called, (name, options)),) = calls
     assert (called, name) == ("run_suite", "paper")
-    assert options == {"scale": "smoke", "overrides": ["seeds=[1]"], "runs": tmp_path, "workers": None, "plain": False}
+    kept = {"scale": "smoke", "overrides": ["seeds=[1]"], "runs": tmp_path, "workers": None, "plain": False}
+    assert options == {**kept, "engine": None, "address": None}
 
 
 @pytest.mark.parametrize("holds", ["study", "suite"])
 def test_either_command_resumes_what_the_folder_holds(calls: list[Any], tmp_path: Path, holds: str) -> None:
     (tmp_path / f"{holds}.toml").touch()
-    assert [study.resume_run(tmp_path, workers=1), study.run(resume=tmp_path, workers=1)] == [0, 1]
+    given = {"workers": 1, "engine": "ray", "address": "auto"}
+    assert [study.resume_run(tmp_path, **given), study.run(resume=tmp_path, **given)] == [0, 1]
     assert [name for name, _ in calls] == [f"resume_{holds}"] * 2
-    assert all(given == str(tmp_path.name) and options["workers"] == 1 for _, (given, options) in calls)
+    assert all(name == str(tmp_path.name) and given.items() <= options.items() for _, (name, options) in calls)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from shiftgym.engines.base import Call, Job
 from shiftgym.engines.local import LocalEngine
-job = Job("sleep", lambda: Call(time.sleep, (60,), Path("log.txt")))
+job = Job("sleep", lambda: Call(time.sleep, (60,), Path("log.txt")), ranks=2)
 LocalEngine(workers=1, imports=()).run([job], watch=lambda _: None)
 """
 
@@ -35,8 +35,25 @@ def job(
     *,
     needs: str | None = None,
     gpus: float = 0.0,
+    ranks: int = 1,
+    restarts: int = 0,
 ) -> Job:
-    return Job(name, lambda: Call(work, args, log), needs, gpus=gpus)
+    return Job(name, lambda: Call(work, args, log), needs, gpus=gpus, ranks=ranks, restarts=restarts)
+
+
+def python(name: str, code: str, folder: Path, *, gpus: float = 0.0, ranks: int = 1, restarts: int = 2) -> Job:
+    """A job that runs `code`, which knows its `rank`, the log `out` of its own, and how often it has `begun`."""
+    start = (
+        "import os, signal, sys, time; from pathlib import Path; from shiftgym.errors import PeerLost; "
+        f"rank = int(os.environ.get('RANK', 0)); out = Path({str(folder)!r}) / f'{name}-{{rank}}'; "
+        "begun = len(out.read_text().splitlines()) + 1 if out.exists() else 1; "
+        "out.write_text('begun\\n' * begun)"
+    )
+    return job(name, exec, (f"{start}\n{code}", {}), folder / "log.txt", gpus=gpus, ranks=ranks, restarts=restarts)
+
+
+def begun(folder: Path, name: str, rank: int = 0) -> int:
+    return len((folder / f"{name}-{rank}").read_text().splitlines())
 
 
 def test_a_job_runs_with_one_thread_and_prints_to_its_log(tmp_path: Path) -> None:
@@ -93,14 +110,102 @@ def test_children_end_when_watching_fails(tmp_path: Path) -> None:
 
 def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", SLEEPER], cwd=tmp_path) as process:
-        while not (tmp_path / "log.txt").exists():
+        while not (tmp_path / "log-rank-1.txt").exists():
             time.sleep(0.05)
         children = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=10)
-    assert children
+    assert len(children) >= 2
     # Where nobody collects orphans, an ended process stays in the table as a zombie.
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_what_was_killed_is_started_again_and_what_failed_is_not(tmp_path: Path) -> None:
+    jobs = [
+        python("twice", "if begun < 3: os.kill(os.getpid(), signal.SIGKILL)", tmp_path),
+        python("always", "os.kill(os.getpid(), signal.SIGTERM)", tmp_path / "always", restarts=1),
+        python("wrong", "int('no number')", tmp_path / "wrong"),
+    ]
+    for each in ("always", "wrong"):
+        (tmp_path / each).mkdir()
+    states = LocalEngine(workers=2, imports=()).run(jobs, watch=lambda _: None)
+    assert states == {"twice": "done", "always": "failed", "wrong": "failed"}
+    assert (begun(tmp_path, "twice"), begun(tmp_path / "always", "always"), begun(tmp_path / "wrong", "wrong")) == (
+        3,
+        2,
+        1,
+    )
+    memory = "the process was killed by SIGKILL (the system does that when main memory runs out); it is started again"
+    assert (tmp_path / "log.txt").read_text().splitlines() == [memory, memory]
+    assert (tmp_path / "always" / "log.txt").read_text().splitlines()[1] == (
+        "the process was killed by SIGTERM; it was lost 2 times and is not started again"
+    )
+
+
+def test_every_start_has_a_call_of_its_own(tmp_path: Path) -> None:
+    logs = iter([tmp_path / "first.txt", tmp_path / "second.txt"])
+    code = "import os\nif not os.path.exists(second): os.kill(os.getpid(), 9)\nprint('well')"
+    again = Job("again", lambda: Call(exec, (code, {"second": str(tmp_path / "second.txt")}), next(logs)), restarts=1)
+    assert LocalEngine(workers=1, imports=()).run([again], watch=lambda _: None) == {"again": "done"}
+    assert (tmp_path / "second.txt").read_text() == "well\n"
+
+
+LOST_PEER = "time.sleep(0.2); raise PeerLost('rank 1 is gone')"
+
+
+@pytest.mark.parametrize(
+    "first_time",
+    [
+        # Rank 0 would wait for ever, sees its peer go, or fails with what it does not know as such.
+        "os.kill(os.getpid(), signal.SIGKILL) if rank else time.sleep(60)",
+        f"if rank: os.kill(os.getpid(), signal.SIGKILL)\n    {LOST_PEER}",
+        "if rank: time.sleep(0.3); os.kill(os.getpid(), signal.SIGKILL)\n    raise RuntimeError('Connection reset')",
+        # A rank that stands still is noticed by the others, and heeds no signal but one.
+        f"if rank: os.kill(os.getpid(), signal.SIGSTOP)\n    {LOST_PEER}",
+    ],
+    ids=["peers wait", "peers notice", "peers fail", "stands still"],
+)
+def test_the_loss_of_a_rank_starts_all_again(tmp_path: Path, first_time: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shiftgym.engines.group.GRACE", 1.0)
+    # Both have begun before one is lost, or the other would take its second start for its first.
+    both = "while not all((out.parent / f'pair-{each}').exists() for each in (0, 1)): time.sleep(0.01)"
+    code = f"{both}\nif begun == 1:\n    {first_time}\nprint('rank', rank, 'of', os.environ['WORLD_SIZE'])"
+    together = python("pair", code, tmp_path, ranks=2, restarts=1)
+    assert LocalEngine(workers=2, imports=()).run([together], watch=lambda _: None) == {"pair": "done"}
+    assert begun(tmp_path, "pair", 0) == begun(tmp_path, "pair", 1) == 2
+    assert (tmp_path / "log.txt").read_text().splitlines()[-1] == "rank 0 of 2"
+    assert (tmp_path / "log-rank-1.txt").read_text().splitlines()[-1] == "rank 1 of 2"
+
+
+def test_the_error_of_a_rank_ends_all_and_is_told(tmp_path: Path) -> None:
+    together = python("pair", "if rank: int('no number')\nraise PeerLost('rank 1 is gone')", tmp_path, ranks=2)
+    assert LocalEngine(workers=2, imports=()).run([together], watch=lambda _: None) == {"pair": "failed"}
+    assert begun(tmp_path, "pair") == 1
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert lines[0] == "rank 1 is gone"
+    assert lines[-1].startswith("ValueError: invalid literal")
+
+
+def test_a_group_waits_for_room_and_nobody_overtakes_it(tmp_path: Path) -> None:
+    """It has more ranks than there are workers, so it runs alone."""
+    seen: list[set[str]] = []
+    short, long = "time.sleep(0.1)", "time.sleep(0.4)"
+    jobs = [
+        python("long", long, tmp_path),
+        python("short", short, tmp_path),
+        python("all", short, tmp_path, ranks=3),
+    ]
+    jobs += [python(f"behind {number}", short, tmp_path) for number in range(2)]
+
+    def watch(states: dict[str, State]) -> None:
+        seen.append({name for name, state in states.items() if state == "running"})
+
+    assert set(LocalEngine(workers=2, imports=()).run(jobs, watch).values()) == {"done"}
+    assert {"long", "short"} in seen
+    assert {"all"} in seen
+    assert not [together for together in seen if "all" in together and together != {"all"}]
+    first = {name: next(at for at, running in enumerate(seen) if name in running) for name in ("all", "behind 0")}
+    assert first["all"] < first["behind 0"]
 
 
 def two_gpus() -> list[Gpu]:
@@ -146,6 +251,17 @@ def test_a_failed_job_gives_its_gpu_back(tmp_path: Path) -> None:
     engine = LocalEngine(workers=None, imports=(), gpus=two_gpus()[:1])
     jobs = [job("bad", int, ("no number",), tmp_path / "bad.txt", gpus=1.0), tell("good", tmp_path, 0)]
     assert engine.run(jobs, watch=lambda _: None) == {"bad": "failed", "good": "done"}
+
+
+def test_each_rank_has_a_gpu_of_its_own(tmp_path: Path) -> None:
+    engine = LocalEngine(workers=None, imports=(), gpus=two_gpus())
+    see = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['LOCAL_RANK'])"
+    assert engine.run([python("pair", see, tmp_path, gpus=1.0, ranks=2)], watch=lambda _: None) == {"pair": "done"}
+    logs = [(tmp_path / name).read_text().split() for name in ("log.txt", "log-rank-1.txt")]
+    assert {gpu for gpu, _ in logs} == {"3", "GPU-5"}
+    assert [rank for _, rank in logs] == ["0", "1"]
+    with pytest.raises(ConfigError, match="three: ranks = 3 need a GPU each, and there are 2 here"):
+        engine.run([python("three", see, tmp_path, gpus=1.0, ranks=3)], watch=lambda _: None)
 
 
 def test_a_job_that_asks_for_no_gpu_gets_none(tmp_path: Path) -> None:

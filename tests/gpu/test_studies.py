@@ -6,13 +6,12 @@ import subprocess
 import sys
 from functools import partial
 
-import pytest
 import torch
 
 from shiftgym import load_study, run_study
 from shiftgym.engines.base import Call, Job, gpu_share
 from shiftgym.placement import Placement
-from shiftgym.studies import run
+from shiftgym.studies import own_process
 
 SMALL = [
     "seeds=[0]", "budget.flops=2e11", "budget.checkpoints=[1.0]", "evaluation.problems=16",
@@ -20,12 +19,6 @@ SMALL = [
     "branches.sft.precision=float32", "branches.ppo.precision=float32", "branches.ppo.episodes_per_iteration=8",
     "branches.ppo.minibatch=8",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _not_installed(monkeypatch):
-    """The package may be on the path only, where no version of it is recorded."""
-    monkeypatch.setattr(run, "RECORDED", ("torch", "transformers"))
 
 
 def test_a_study_finds_what_it_finds_on_the_cpu(tmp_path):
@@ -36,8 +29,8 @@ def test_a_study_finds_what_it_finds_on_the_cpu(tmp_path):
         environment = json.loads((finished.folder / "environment.json").read_text())
         assert environment["placement"]["device"] == device
         if device == "cuda":
-            assert torch.cuda.get_device_name() in environment["gpus"]["devices"]
-            assert environment["gpus"]["driver"]
+            assert torch.cuda.get_device_name() in environment["machines"][0]["gpus"]["devices"]
+            assert environment["machines"][0]["gpus"]["driver"]
         lines = (finished.folder / "results.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
@@ -49,7 +42,7 @@ def test_a_study_finds_what_it_finds_on_the_cpu(tmp_path):
 
 
 def test_a_job_sees_one_gpu_and_its_parent_leaves_cuda_alone(tmp_path):
-    where = run.engine(2, Placement(device="cuda"))
+    where = own_process.engine(2, Placement(device="cuda"))
     code = "import torch; torch.zeros(1).cuda(); print(torch.cuda.device_count())"
     jobs = [
         Job(
@@ -69,8 +62,6 @@ def test_no_parent_initialises_cuda(tmp_path):
 import os, sys
 from pathlib import Path
 from shiftgym import load_study, run_study
-from shiftgym.studies import run
-run.RECORDED = ("torch",)
 run_study(load_study("points-text-quick", {SMALL!r} + ["device=cuda"]), runs=Path({str(tmp_path)!r}), plain=True)
 import torch
 print("initialised:", torch.cuda.is_initialized())

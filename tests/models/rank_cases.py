@@ -52,17 +52,17 @@ class Case:
     lora: bool = False
     again: bool = False
     """Layers run again in the backward pass."""
+    scalar: bool = False
+    """One more weight, a number by which the last states are multiplied. It cannot be cut up."""
     dtype: str = "float32"
     updates: int = 2
 
 
 CASES = {
-    "sft": Case("points-0"),
     "sft, Muon": Case("points-0", optimizer="muon"),
     "sft, LoRA": Case("points-0", lora=True),
-    "ppo": Case("points-0", reinforced=True, again=True),
+    "ppo": Case("points-0", reinforced=True, again=True, scalar=True),
     "ppo, pictures": Case("points-vision-0", reinforced=True),
-    "ppo, LoRA": Case("points-0", reinforced=True, lora=True, updates=1),
     "plain": Case("text:Bloom", reinforced=True, dtype="bfloat16", updates=1),
     "plain, whole": Case("text:Llama 4 (text)", reinforced=True, updates=1),
     "plain, pictures": Case("seeing:mllama", reinforced=True, updates=1),
@@ -97,6 +97,9 @@ def player_of(case: Case, ranks: Ranks) -> tuple[Player, Player]:
     model, chat_format = loaded(case)
     if case.lora:
         adapt(model, rank=4, alpha=8, targets="all-linear", seed=0)
+    if case.scalar:
+        model.model.norm.factor = nn.Parameter(torch.tensor(1.1))
+        model.model.norm.register_forward_hook(lambda norm, _, states: states * norm.factor)
     model.eval()
     modality = "text" if chat_format.pictures is None else "vision"
     task = build_task("points", options={"limit": 2, "modality": modality})
@@ -138,14 +141,14 @@ def loss_of(case: Case, player: Player, scores: Scores, start: Scores | None, ba
 def update(case: Case, player: Player, start: Player, conversations: list[Conversation]) -> None:
     """Compute the gradients of a minibatch and charge them."""
     ranks, before = player.ranks, player.ledger.snapshot()
-    for rows, weight in dealt(player.passes(conversations), ranks):
-        batch = player.collated(rows, conversations)
+    for each in dealt(player.passes(conversations), ranks):
+        batch = player.collated(each.rows, conversations, each.width)
         scores, others = player.score(batch), None
         if case.reinforced:
             with torch.no_grad():
                 others = start.score(batch)
-        (weight * loss_of(case, player, scores, others, batch)).backward()
-        if weight:
+        (each.weight * loss_of(case, player, scores, others, batch)).backward()
+        if each.weight:
             player.charge(batch, head=scores.head_tokens, backward=True)
     sum_gradients(modules_of(player), ranks)
     ranks.add_up(player.ledger, before)
@@ -218,7 +221,7 @@ def save(player: Player, folder: Path) -> None:
 
 def places(ranks: Ranks) -> dict[str, Any]:
     """Where the weights of a model are, before, within and after `gathered`."""
-    player, _ = player_of(CASES["sft"], ranks)
+    player, _ = player_of(Case("points-0"), ranks)
     model, found = player.model, []
 
     def look() -> None:
@@ -252,7 +255,7 @@ def learn_all(folder: Path, names: tuple[str, ...], start: Path | None) -> None:
     for name in SAVED:
         go_on(name, ranks, start and start / name, folder / name)
     if start is None:
-        save(player_of(CASES["sft"], ranks)[0], folder / "saved")
+        save(player_of(Case("points-0"), ranks)[0], folder / "saved")
     if ranks.rank in (0, ranks.count - 1):
         torch.save(found, folder / ("first.pt" if ranks.first else "last.pt"))
     ranks.wait()

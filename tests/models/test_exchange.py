@@ -18,12 +18,12 @@ from shiftgym.tasks.registry import build_task
 
 
 @pytest.fixture(scope="module")
-def make_player() -> Callable[[], Player]:
+def make_player() -> Callable[..., Player]:
     """Makes a player that has seen nothing yet."""
 
-    def make() -> Player:
-        model, chat_format = load_policy("points-vision-0")
-        task = build_task("points", options={"modality": "vision", "limit": 2})
+    def make(name: str = "points-vision-0") -> Player:
+        model, chat_format = load_policy(name)
+        task = build_task("points", options={"modality": "vision" if "vision" in name else "text", "limit": 2})
         return Player(
             model, chat_format, task, seed=0, ledger=Ledger(ModelShape.of(model)), max_new_tokens=4,
             decision_limit=BatchLimit(2),
@@ -79,7 +79,7 @@ class Recorded(Ranks):
 def test_one_rank_plays_the_episodes_of_a_problem_if_there_is_enough_for_all(
     make_player: Any, indices: tuple[int, ...], shares: list[int]
 ) -> None:
-    player, ranks = make_player(), Recorded(0, 2)
+    player, ranks = make_player("points-0"), Recorded(0, 2)
     problems = [player.task.problem("train", index) for index in indices]
     named = [(problem, ["test", at]) for at, problem in enumerate(problems)]
     asked = []

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from shiftgym.models.gradient_sums import clip_gradients, dealt, sum_gradients, weights_are_finite
-from shiftgym.models.microbatches import Pass, padded_tokens
+from shiftgym.models.gradient_sums import Dealt, clip_gradients, dealt, sum_gradients, weights_are_finite
+from shiftgym.models.microbatches import Pass, columns, padded_tokens
 from shiftgym.models.parallel import ALONE, Ranks
 from shiftgym.models.prefixes import Tree
 
@@ -31,27 +31,35 @@ def cut(*sizes: tuple[int, int], picture: bool = False) -> list[Pass]:
 def test_ranks_run_equally_many_passes_and_every_row_once(passes: list[Pass], count: int) -> None:
     shares = [dealt(passes, Ranks(rank, count)) for rank in range(count)]
     assert len({len(share) for share in shares}) == 1
-    rows = [id(tree) for share in shares for rows, weight in share if weight for tree in rows]
+    rows = [id(tree) for share in shares for each in share if each.weight for tree in each.rows]
     assert sorted(rows) == sorted(id(tree) for rows in passes for tree in rows)
     for together in zip(*shares, strict=True):
-        assert len({tree.ids[0] < 0 for rows, _ in together for tree in rows}) == 1, "all show pictures, or none"
-        assert {weight for _, weight in together} <= {0.0, 1.0}
+        assert len({tree.ids[0] < 0 for each in together for tree in each.rows}) == 1, "all show pictures, or none"
+        assert {each.weight for each in together} <= {0.0, 1.0}
 
 
 def test_passes_are_cut_rather_than_ranks_left_without_work() -> None:
     shares = [dealt(cut((40, 10), (20, 20)), Ranks(rank, 4)) for rank in range(4)]
-    assert [[padded_tokens(rows) for rows, _ in share] for share in shares] == [[200], [200], [200], [200]]
-    assert all(weight for share in shares for _, weight in share)
+    assert [[each.tokens for each in share] for share in shares] == [[200], [200], [200], [200]]
+    assert all(each.weight for share in shares for each in share)
 
 
 def test_one_conversation_is_kept_company() -> None:
     passes = cut((1, 500))
-    assert [dealt(passes, Ranks(rank, 3)) for rank in range(3)] == [[(passes[0], float(not rank))] for rank in range(3)]
+    found = [dealt(passes, Ranks(rank, 3)) for rank in range(3)]
+    assert found == [[Dealt(passes[0], 500, float(not rank))] for rank in range(3)]
+
+
+def test_rows_that_are_cut_keep_the_width_of_their_pass() -> None:
+    passes = [[Tree(ids=[7] * length) for length in (3, 4, 5, 9)]]
+    found = [each for rank in range(2) for each in dealt(passes, Ranks(rank, 2))]
+    assert [[len(tree) for tree in each.rows] for each in found] == [[3, 4], [5, 9]]
+    assert sum(each.tokens for each in found) == padded_tokens(passes[0])
 
 
 def test_a_process_alone_runs_the_passes_as_they_are() -> None:
     passes = cut((3, 9), (1, 4)) + cut((2, 80), picture=True)
-    assert dealt(passes, ALONE) == [(rows, 1.0) for rows in passes]
+    assert dealt(passes, ALONE) == [Dealt(rows, columns(rows), 1.0) for rows in passes]
 
 
 def test_gradients_of_a_process_alone_are_clipped_as_torch_does_it() -> None:

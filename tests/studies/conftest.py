@@ -110,7 +110,7 @@ lora = { rank = 1, targets = ["q_proj", "v_proj"] }
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time of a tiny study: whoever asks for nothing of the report leaves it out."""
-    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")
+    monkeypatch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")
 
 
 @pytest.fixture

@@ -15,11 +15,14 @@ from shiftgym.studies.estimate import (
     _costs,
     _kind,
     _measure,
+    _unmeasured,
     estimate,
     makespan,
     print_plan,
 )
+from shiftgym.studies.memory import MemoryPlan, Room
 from shiftgym.studies.plan import plan
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 
 
 def test_a_free_worker_takes_the_next_branch(tiny_file: Path) -> None:
@@ -48,6 +51,19 @@ def test_ranks_share_the_work(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) 
     for alone, shared in zip(one, two, strict=True):
         assert shared.seconds - 3 == (alone.seconds - 3) / 2 > 0, "each rank loads the model itself"
         assert (shared.steps, shared.flops) == (alone.steps, alone.flops)
+
+
+def test_what_cannot_be_measured_is_told(tiny_file: Path) -> None:
+    study, nothing = load_study(tiny_file), OverRanks(copies=0, whole=0, layers=0, stepped=0)
+    sizes = dict.fromkeys(("activations", "logits", "one", "iteration"), 0)
+    one = Footprint(shared=Held(weights=5, optimizer=15), own=Held(), over_ranks=nothing, row=1, batch=1, **sizes)
+    room = Room("cuda", "a device", 18)
+    found = MemoryPlan({"sft": one.over(2)}, True, room)
+    assert "does not fit one device" in str(_unmeasured(study, found, None)), "over its ranks it does"
+    assert _unmeasured(study, replace(found, room=replace(room, bytes=21)), None) is None
+    assert "another machine" in str(_unmeasured(study, found, 80.0))
+    assert "no weights" in str(_unmeasured(study, replace(found, weights=False), None))
+    assert _unmeasured(study, replace(found, footprints={"sft": one}), None) == "a branch does not fit"
 
 
 def test_a_dry_run_prints_every_branch_and_keeps_nothing(

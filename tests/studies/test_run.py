@@ -1,24 +1,35 @@
 """A whole study, with branches that stop and fail; and the same one killed at a random moment and resumed."""
 
+import hashlib
 import json
 import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 
+from shiftgym.engines.base import Job, State, Watch
+from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
 from shiftgym.studies.config import load_study
-from shiftgym.studies.run import Finished, engine, environment, placed, resume_study, run_study
+from shiftgym.studies.machines import describe
+from shiftgym.studies.own_process import engine
+from shiftgym.studies.plan import plan
+from shiftgym.studies.run import TOLD, Finished, _tell, environment, new_folder, placed, resume_study, run_study
 from shiftgym.studies.suite import figure_names
 
 STARTED = "from shiftgym.cli.main import main; main()"
@@ -65,7 +76,8 @@ def test_a_run_folder_is_complete(whole: Finished, faulty_file: Path) -> None:
     assert environment["placement"] == {
         "device": "cpu", "dtype": "float32", "attention": "auto", "gradient_checkpointing": False
     }  # fmt: skip
-    assert "gpus" not in environment
+    assert [machine["host"] for machine in environment["machines"]] == [socket.gethostname()]
+    assert "gpus" not in environment["machines"][0]
     assert (whole.folder / "report.html").is_file()
     drawn = {path.stem for path in (whole.folder / "figures").glob("*.png")}
     assert {"validity", "trajectory-rule_ood"} <= drawn <= set(figure_names(load_study(faulty_file)))
@@ -100,18 +112,47 @@ def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> Non
 @pytest.mark.usefixtures("no_report")
 def test_a_killed_study_goes_on_as_if_nothing_had_been(whole: Finished, faulty_file: Path, tmp_path: Path) -> None:
     lines = random.SystemRandom().randrange(10)
-    command = [sys.executable, "-c", STARTED, "study", "run", str(faulty_file), "--runs", str(tmp_path), "--workers=2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and _metrics_lines(tmp_path) <= lines:
-            time.sleep(0.01)
+    with _started(faulty_file, tmp_path, lines) as process:
         os.kill(process.pid, signal.SIGKILL)
     (folder,) = tmp_path.iterdir()
     finished = resume_study(folder, workers=2, plain=True)
     assert finished.stopped.keys() == whole.stopped.keys()
-    for name in ("sft-seed0", "ppo-seed0"):
-        same = f"branches/{name}/metrics.jsonl"
-        assert (folder / same).read_bytes() == (whole.folder / same).read_bytes(), f"killed after {lines} lines"
-    assert (folder / "results.jsonl").read_bytes() == (whole.folder / "results.jsonl").read_bytes()
+    assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
+
+
+@pytest.mark.slow
+def test_a_branch_whose_process_is_killed_goes_on_as_if_nothing_had_been(
+    whole: Finished, faulty_file: Path, tmp_path: Path
+) -> None:
+    lines = random.SystemRandom().randrange(10)
+    with _started(faulty_file, tmp_path, lines) as process:
+        branches = [each for server in psutil.Process(process.pid).children() for each in server.children()]
+        random.SystemRandom().choice(branches).kill()
+        out, _ = process.communicate()
+    assert "lost: the process was killed by SIGKILL" in out
+    (folder,) = tmp_path.iterdir()
+    assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
+
+
+@contextmanager
+def _started(file: Path, runs: Path, lines: int) -> Iterator["subprocess.Popen[str]"]:
+    """A study in a process of its own, when its branches have written more than so many lines."""
+    command = [sys.executable, "-c", STARTED, "study", "run", str(file), "--runs", str(runs), "--workers=2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and _metrics_lines(runs) <= lines:
+            time.sleep(0.01)
+        yield process
+
+
+def _results(folder: Path) -> dict[str, str]:
+    """What is the same whenever a study is carried out: rows, metrics, and checkpoints."""
+    sure = [folder / "branches" / name for name in ("init-seed0", "sft-seed0", "ppo-seed0", "still-seed0")]
+    paths = [path for branch in sure for path in branch.rglob("*") if path.is_file()]
+    paths = [path for path in paths if path.name not in ("timings.jsonl", "log.txt")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (folder / "results.jsonl", *paths)
+    }
 
 
 @pytest.mark.usefixtures("no_report")
@@ -176,15 +217,40 @@ def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: 
     assert on("cpu") == ("cpu", [], cores)
 
 
+def test_branches_ask_for_memory_where_an_engine_places_them_by_it(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Job] = []
+
+    class Recorded(LocalEngine):
+        def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+            if jobs[0].name == "measure":
+                return super().run(jobs, watch)
+            asked.extend(jobs)
+            return {job.name: "failed" for job in jobs}
+
+    monkeypatch.setattr("shiftgym.engines.local.LocalEngine", Recorded)
+    study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
+    run_study(study, runs=tmp_path)
+    assert {job.memory for job in asked} == {0}
+    assert [job.ranks for job in asked if job.name.startswith("sft-")] == [2]
+    asked.clear()
+    monkeypatch.setattr(Recorded, "by_memory", True)
+    [folder] = tmp_path.iterdir()
+    resume_study(folder)
+    assert len(asked) == len(plan(study)) and all(job.memory > 10**8 for job in asked)
+
+
 def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
     nvidia_smi(2)
     placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
-    found = environment(engine(3, placement), placement)
+    found = environment(engine(3, placement), placement, [describe()])
     assert found["placement"]["device"] == "cuda"
     assert found["placement"]["dtype"] == "bfloat16"
-    assert found["gpus"]["devices"] == ["NVIDIA H200"]
-    assert found["gpus"]["memory_mib"] == [143771]
-    assert found["gpus"]["driver"] == "570.1"
+    gpus = found["machines"][0]["gpus"]
+    assert gpus["devices"] == ["NVIDIA H200"] * 2
+    assert gpus["memory_mib"] == [143771] * 2
+    assert gpus["driver"] == "570.1"
     assert found["workers"] == 3
 
 
@@ -196,7 +262,14 @@ def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) 
 
 
 def _metrics_lines(runs: Path) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
+    return sum(_lines(path) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
+
+
+def _lines(log: Path) -> int:
+    try:
+        return len(log.read_bytes().splitlines())
+    except FileNotFoundError:  # Its branch has just ended.
+        return 0
 
 
 @pytest.mark.usefixtures("no_report")
@@ -204,7 +277,7 @@ def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_
     """What changes no results may be changed, so that what did not fit can be tried again."""
     folder = tmp_path / "run"
     shutil.copytree(whole.folder, folder)
-    changed = ["device=cpu", "gradient_checkpointing=true", "branches.sft.tokens_per_pass=512"]
+    changed = ["device=cpu", "gradient_checkpointing=true", "branches.sft.tokens_per_pass=512", "restarts=0"]
     again = resume_study(folder, overrides=changed, workers=1, plain=True)
     assert again.stopped == whole.stopped
     study = load_study(folder / "study.toml")
@@ -212,3 +285,20 @@ def test_a_run_goes_on_with_other_passes_and_another_place(whole: Finished, tmp_
     assert study.branches["sft"].settings.tokens_per_pass == 512, "the run remembers it"
     with pytest.raises(ConfigError, match=r"this run was made with dtype = 'float32', not 'bfloat16'"):
         resume_study(folder, overrides=["dtype=bfloat16"])
+
+
+def test_of_very_many_branches_that_failed_some_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results.jsonl").touch()
+    failed = {f"b-seed{seed}": "why" for seed in range(TOLD + 5)}
+    _tell(Finished(tmp_path, stopped={}, failed=failed), Console())
+    *lines, more, again = capsys.readouterr().out.splitlines()
+    assert lines == [f"{title} failed: why" for title in list(failed)[:TOLD]]
+    assert more == "and 5 more branches failed"
+    assert again.startswith("Try again with")
+
+
+def test_a_folder_for_runs_that_cannot_be_made_is_one_line(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ConfigError, match=f"{file}: no run folder can be made there: Not a directory"):
+        new_folder(file, "study")

@@ -50,7 +50,7 @@ def test_a_users_suite_is_resumed_without_its_file(
     assert f"shiftgym study run {file} --scale smaller --set seeds=[3]" in first
     assert "no data" not in first
     assert (folder / re.findall(r"\]\((.*?)\)", first)[0]).is_file()
-    monkeypatch.setattr("shiftgym.reports.page.build_report", lambda folder: folder / "report.html")  # is there
+    monkeypatch.setattr("shiftgym.reports.page.write_report", lambda of: of.first.folder / "report.html")  # is there
     page.unlink()
     file.unlink()
     study.unlink()
@@ -64,6 +64,7 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
         resume_suite(tmp_path)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_the_whole_paper_runs_at_toy_size(tmp_path: Path) -> None:
     suite = load_suite("paper")

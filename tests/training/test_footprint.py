@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
-from shiftgym.training.footprint import Footprint, Held
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 
 HELD = Held(weights=20, copies=1, gradients=2, optimizer=4)
-ONE = Footprint(shared=HELD, own=Held(), layers=7, activations=30, logits=5, one=6, row=3, rows=10)
+RANKS = OverRanks(copies=10, whole=30, layers=7, stepped=0)
+ONE = Footprint(
+    shared=HELD, own=Held(), over_ranks=RANKS, activations=30, logits=5, one=6, row=3, iteration=10, batch=2
+)
 
 
 def test_a_step_holds_the_pass_and_then_the_optimizers_own_copy() -> None:
@@ -18,6 +21,7 @@ def test_answers_are_as_many_as_there_is_room_for() -> None:
     assert [ONE.rows_within(memory) for memory in (0, 25, 31, 40, 1000)] == [1, 1, 2, 5, 10]
     assert ONE.peak(1000) == 62
     assert replace(ONE, row=9).peak(1000) == 25 + 90
+    assert replace(ONE, batch=50).rows_within(1000) == 50, "the evaluation asks more at the same time"
 
 
 def test_the_least_is_one_conversation_and_one_decision() -> None:
@@ -26,20 +30,25 @@ def test_the_least_is_one_conversation_and_one_decision() -> None:
 
 
 def test_ranks_divide_what_is_shared_and_have_their_own_whole() -> None:
-    four = replace(ONE, own=Held(weights=3, gradients=3, optimizer=6)).over(4)
-    assert four.parts == Held(weights=5 + 3, copies=1, gradients=1 + 3, optimizer=1 + 6), "parts are rounded up"
-    assert four.held == 8 + 1 + 7
-    assert four.learning == 16 + 4 + 35 + 7, "layers are gathered while a pass runs"
-    assert replace(four, activations=0, logits=0, layers=0).learning == 16 + 4 + 4
+    four = replace(ONE, own=Held(weights=3, copies=3, gradients=3, optimizer=6)).over(4)
+    assert four.parts == Held(weights=5 + 3, copies=3 + 3, gradients=1 + 3, optimizer=1 + 6), "parts are rounded up"
+    assert four.held == 8 + 6 + 7
+    assert four.learning == 21 + 4 + 35 + 7, "layers are gathered while a pass runs"
+    idle = replace(four, activations=0, logits=0, over_ranks=replace(RANKS, layers=0))
+    assert idle.learning == 21 + 4 + 4
+    stepped = replace(idle, over_ranks=replace(RANKS, layers=0, stepped=20))
+    assert stepped.learning == 21 + 4 + 4 + 5
+    assert stepped.over(1).learning == idle.over(1).learning, "one rank has all of it anyway"
 
 
 def test_a_rank_answers_its_part_with_the_whole_weights() -> None:
     four = ONE.over(4)
-    assert (ONE.gathered, four.gathered) == (0, 20)
+    assert (ONE.gathered, four.gathered) == (0, 30)
     assert four.rows_within(1000) == 3, "ten decisions over four ranks"
-    assert [four.rows_within(memory) for memory in (0, 27, 33)] == [1, 1, 2]
-    assert replace(four, activations=0, logits=0, layers=0).peak(1000) == 7 + 20 + 9
-    assert replace(four, row=50).least == 7 + 20 + 50
+    assert ONE.over(8).rows_within(1000) == 2, "each rank has its own batches of the evaluation"
+    assert [four.rows_within(memory) for memory in (0, 42, 45)] == [1, 1, 2]
+    assert replace(four, activations=0, logits=0, over_ranks=replace(RANKS, layers=0)).peak(1000) == 9 + 30 + 9
+    assert replace(four, row=50).least == 9 + 30 + 50
     assert four.over(1) == ONE
 
 

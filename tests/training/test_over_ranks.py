@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 GROUP: dict[str, Any] = {
     "episodes_per_iteration": 16, "group_size": 8, "limit": 3, "minibatch": 8, "max_new_tokens": 2,
-    "optimizer": {**MUON, "learning_rate": 1e-3},
+    "optimizer": SFT[1]["optimizer"],
 }  # fmt: skip
 SEEING = {"episodes_per_iteration": 6, "minibatch": 4, "max_new_tokens": 48, "epochs": 1, "limit": 2}
 RUNS: dict[str, Run] = {
@@ -32,15 +32,25 @@ RUNS: dict[str, Run] = {
     "sft, adapter": ("sft", {**SFT[1], **LORA}),
     "ppo": PPO,
     "rloo": ("rloo", GROUP),
+    "rloo, muon": ("rloo", {**GROUP, "optimizer": MUON}),
     "ppo, pictures": ("ppo", SEEING),
     "dft": ("dft", {**SFT[1], "kl": 0.1}),
-    "grpo, adapter": ("grpo", {**GROUP, **LORA, "optimizer": SFT[1]["optimizer"]}),
+    "sft, bfloat16": ("sft", {**SFT[1], "precision": "bfloat16"}),
+    "grpo, adapter": ("grpo", {**GROUP, **LORA}),
     "rft": ("rft", {**OWN, "group_size": 16}),
     "replay": ("replay", {**OWN, "tokens_per_pass": 30}),
     "dpo": ("dpo", {**OWN, "group_size": 16}),
     "distill": ("distill", PPO[1]),
 }
-RESUMED = ["sft", "sft, adapter", "ppo", "rloo"]
+RESUMED = ["sft", "sft, adapter", "ppo", "rloo, muon"]
+BY_THREE = ["sft", "ppo", "rloo"]
+
+
+CLOSE = 1e-4
+"""How far a metric may be from that of one process, as a share of it."""
+
+COARSE = {"rloo, muon": 1e-3, "sft, bfloat16": 1e-2}
+"""The same where a difference in the last bit grows. Muon rounds to bfloat16 on its way."""
 
 
 class Cut(Exception):
@@ -70,22 +80,25 @@ def check_alike(one: Path, other: Path) -> None:
     """That a training is another one, but for rounding."""
     assert (one / "episodes.jsonl").read_bytes() == (other / "episodes.jsonl").read_bytes(), one.name
     for before, after in zip(lines(one), lines(other), strict=True):
-        rounded = {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in before.items()}
-        # Passes of training cost the same. Answers are padded to the longest that is given at the same time, and prompts
-        # that begin alike are read once, which so short ones feel.
+        rounded = {
+            name: pytest.approx(value, rel=COARSE.get(one.name, CLOSE), abs=1e-6) for name, value in before.items()
+        }
+        # Passes of training cost the same. Answers are padded to the longest that is given at the same time, and what
+        # prompts have in common is read once by each rank. Here prompts are nearly all that is read.
         rounded["flops"] = pytest.approx(before["flops"], rel=0.15 if before["tokens_generated"] else 0)
         assert after == rounded, f"{one.name}, step {before['step']}"
 
 
 def check_weights(one: Path, other: Path) -> None:
-    """That the last checkpoint has the same files, and the same weights in them but for rounding."""
+    """That the last checkpoint has the same files, and the same weights in them but for rounding. AdamW moves a weight
+    whose gradient is all rounding by as much as any other, so a few may differ."""
     (_, before), (_, after) = (sorted((folder / "checkpoints").iterdir()) for folder in (one, other))
     assert sorted(path.name for path in before.iterdir()) == sorted(path.name for path in after.iterdir())
     assert (before / "config.json").exists() == ("adapter" not in one.name)
     for path in before.glob("*.safetensors"):
         saved = load_file(after / path.name)
         for name, weight in load_file(path).items():
-            torch.testing.assert_close(saved[name], weight, rtol=1e-3, atol=1e-4)
+            assert torch.dist(saved[name], weight) <= 5e-3 * weight.norm() + 1e-5, f"{one.name}: {name}"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +123,7 @@ def two_ranks(folder: Path) -> None:
 
 def three_ranks(folder: Path) -> None:
     ranks = Ranks.joined("cpu")
-    train_each(folder / "3", RUNS, ranks)
+    train_each(folder / "3", BY_THREE, ranks)
     train_each(folder / "3, resumed", RESUMED, ranks)
 
 
@@ -130,7 +143,7 @@ def stop_by_one(folder: Path, ranks: Ranks) -> None:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_ranks_train_as_one_process_does(trained: Path, count: int) -> None:
-    for name in RUNS:
+    for name in RUNS if count == 2 else BY_THREE:
         check_alike(trained / "1" / name, trained / f"{count}" / name)
         check_weights(trained / "1" / name, trained / f"{count}" / name)
 

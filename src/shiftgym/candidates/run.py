@@ -26,7 +26,9 @@ from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
 from shiftgym.studies.logs import last_words
-from shiftgym.studies.run import engine, environment, only_one, placed
+from shiftgym.studies.machines import describe
+from shiftgym.studies.own_process import engine
+from shiftgym.studies.run import environment, only_one, placed
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
@@ -87,7 +89,7 @@ def carry_out(judging: Judging, folder: Path, console: Console, *, workers: int 
         for source in sorted(given & {one.checkpoint.source for one in todo}):
             check_named(source)
         write_text(run.study, judging.to_toml())
-        write_text(run.environment, json.dumps(environment(where, judging.study.placement), indent=1))
+        write_text(run.environment, json.dumps(environment(where, judging.study.placement, [describe()]), indent=1))
         for one in todo:
             one.folder(folder).done.unlink(missing_ok=True)
         failed = _ask(judging, todo, folder, where, console)

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -42,6 +42,20 @@ ChatTemplate = Annotated[
     Parameter(
         validator=PathValidator(exists=True, dir_okay=False),
         help="A file with a Jinja template that replaces the chat template of the model, or that a base model lacks.",
+    ),
+]
+Engine = Annotated[
+    Literal["local", "ray"] | None,
+    Parameter(
+        help="Where branches run: local (this machine) or ray (a Ray cluster). By default what the study says, or "
+        "local."
+    ),
+]
+Address = Annotated[
+    str | None,
+    Parameter(
+        help="Of the Ray cluster: HOST:PORT, or auto. By default what RAY_ADDRESS says, else a cluster that this "
+        "machine belongs to, else Ray on this machine alone."
     ),
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]

@@ -5,7 +5,18 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Memory, Overrides
+from shiftgym.cli.options import (
+    Address,
+    Attention,
+    ChatTemplate,
+    Count,
+    Device,
+    Dtype,
+    Engine,
+    GradientCheckpointing,
+    Memory,
+    Overrides,
+)
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
 
@@ -28,6 +39,8 @@ def run(
     device_memory: Memory = None,
     resume: Path | None = None,
     workers: Count | None = None,
+    engine: Engine = None,
+    address: Address = None,
     plain: bool = False,
     runs: Path = Path("runs"),
 ) -> int:
@@ -72,8 +85,10 @@ def run(
                 raise ConfigError(
                     f"study run --resume {resume}: a suite resumes with the settings it began with; give no others"
                 )
-            return resume_run(resume, workers=workers, plain=plain)
-        finished = resume_study(resume, source=name, overrides=overrides, workers=workers, plain=plain)
+            return resume_run(resume, workers=workers, engine=engine, address=address, plain=plain)
+        finished = resume_study(
+            resume, source=name, overrides=overrides, workers=workers, plain=plain, engine=engine, address=address
+        )
         return 1 if finished.failed else 0
     if name is None:
         raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
@@ -82,16 +97,28 @@ def run(
             raise ConfigError(
                 f"study run {name}: --dry-run is for one study; a suite has several (see study show {name})"
             )
-        ended = run_suite(name, scale=scale, overrides=overrides, runs=runs, workers=workers, plain=plain)
+        ended = run_suite(
+            name,
+            scale=scale,
+            overrides=overrides,
+            runs=runs,
+            workers=workers,
+            plain=plain,
+            engine=engine,
+            address=address,
+        )
         return int(any(finished.failed for finished in ended))
     if scale is not None:
         raise ConfigError(f"study run {name}: --scale is for suites, and {name} is one study")
     chosen = load_study(name, overrides)
     if dry_run:
+        if "ray" in (engine, chosen.engine):
+            print("This is measured on this machine; nothing is asked of a cluster.")
         return 0 if print_plan(chosen, workers=workers, device_memory=device_memory) else 1
     if device_memory is not None:
         raise ConfigError("--device-memory is for --dry-run")
-    return 1 if run_study(chosen, runs=runs, workers=workers, plain=plain).failed else 0
+    finished = run_study(chosen, runs=runs, workers=workers, plain=plain, engine=engine, address=address)
+    return 1 if finished.failed else 0
 
 
 @study.command(name="resume")
@@ -101,6 +128,8 @@ def resume_run(
     *,
     overrides: Annotated[list[str] | None, Parameter(name="--set")] = None,
     workers: Count | None = None,
+    engine: Engine = None,
+    address: Address = None,
     plain: bool = False,
 ) -> int:
     """Resume a run that was killed or interrupted, or that has branches that failed.
@@ -112,7 +141,8 @@ def resume_run(
     folder
         The run folder.
     overrides
-        Change device, attention, gradient_checkpointing, or tokens_per_pass as branches.NAME.tokens_per_pass=2048.
+        Change device, attention, gradient_checkpointing, ranks, or tokens_per_pass of a branch, as
+        branches.NAME.tokens_per_pass=2048.
     workers
         Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain
@@ -124,8 +154,12 @@ def resume_run(
     if _holds_suite(folder):
         if overrides:
             raise ConfigError(f"study resume {folder}: a suite resumes with the settings it began with; give no others")
-        return int(any(finished.failed for finished in resume_suite(folder, workers=workers, plain=plain)))
-    return 1 if resume_study(folder, overrides=overrides or (), workers=workers, plain=plain).failed else 0
+        ended = resume_suite(folder, workers=workers, plain=plain, engine=engine, address=address)
+        return int(any(finished.failed for finished in ended))
+    finished = resume_study(
+        folder, overrides=overrides or (), workers=workers, plain=plain, engine=engine, address=address
+    )
+    return 1 if finished.failed else 0
 
 
 @study.command(name="list")

@@ -19,7 +19,7 @@ State = Literal["waiting", "running", "done", "failed", "skipped"]
 Watch = Callable[[dict[str, State]], None]
 """Called with the state of every job, by name."""
 
-ENGINES = {"local": "shiftgym.engines.local:LocalEngine"}
+ENGINES = {"local": "shiftgym.engines.local:LocalEngine", "ray": "shiftgym.engines.ray:RayEngine"}
 """The class of each engine. It is text, so that naming one does not import the others."""
 
 
@@ -71,6 +71,10 @@ class Engine(Protocol):
     """Threads of each job."""
     gpus: Sequence[Gpu]
     """The GPUs that jobs may be given; none where all jobs run on the CPU."""
+    by_memory: bool
+    """Whether jobs are placed by the main memory that they ask for."""
+    notes: list[str]
+    """What the user is to know at the end, a line each."""
 
     @classmethod
     def connect(cls, *, workers: int | None, imports: Sequence[str], placement: Placement, address: str | None) -> Self:
@@ -86,6 +90,21 @@ class Engine(Protocol):
         """
         ...
 
+    def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        """What `question(*args)` returns on each machine that jobs may run on, with the address of the machine.
+
+        Args:
+            question: a function of a module. It may import what it likes.
+
+        Raises:
+            ConfigError: it raised one on a machine, which the message names, or there was no answer.
+        """
+        ...
+
+    def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        """The same; a machine that joins later is asked before it has its first job, and has none if this fails."""
+        ...
+
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         """Run all jobs, in order as they become ready; the state in which each ended.
 
@@ -94,7 +113,14 @@ class Engine(Protocol):
 
         Args:
             watch: called after jobs have ended, before those that need them start, and about twice a second.
+
+        Raises:
+            ConfigError: a job asks for more than any machine has. Then none has started.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of the machines. Nothing may be run after that."""
         ...
 
 

@@ -87,8 +87,8 @@ def gather_logs(log: Path, codes: Sequence[int | None]) -> None:
 
 
 def tell_loss(log: Path, reason: str, losses: int, again: bool) -> None:
-    """Write into the log of a job that it was lost, and how often, if that was too often."""
+    """Write into the log of a job that it was lost, and whether it is started again."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    more = "" if again or losses == 1 else f"; it was lost {losses} times and is not started again"
+    more = "; it is started again" if again else f"; it was lost {losses} times and is not started again"
     with log.open("a", encoding="utf-8") as out:
         out.write(f"{reason}{more}\n")

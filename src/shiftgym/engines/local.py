@@ -5,12 +5,13 @@ Two processes with one thread each do the work of one process with two threads, 
 
 import multiprocessing
 import os
+import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Self
+from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.group import ended, gather_logs, loss_in_words, places, rank_log, tell_loss
@@ -38,9 +39,11 @@ class LocalEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = False
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu] = ()) -> None:
         self.gpus = gpus
+        self.notes: list[str] = []
         self.workers = workers or len(gpus) or len(os.sched_getaffinity(0))
         # Processes are forked, so that modules that take seconds to import are imported once. They are forked from a
         # server that does nothing else, since a fork copies the locks of its parent's threads.
@@ -52,6 +55,15 @@ class LocalEngine:
         if address is not None:
             raise ConfigError(f"address {address!r}: the engine local has no cluster; choose ray with it")
         return cls(workers=workers, imports=imports, gpus=placement.gpus())
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return [(socket.gethostname(), question(*args))]
+
+    def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
+        return self.ask(question, *args)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
         for job in jobs:

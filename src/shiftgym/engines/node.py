@@ -5,7 +5,6 @@ is fresh, whatever ran before it, and its death is seen as such.
 """
 
 import os
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,6 +12,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from shiftgym.engines.base import LOST
+from shiftgym.engines.group import places
 from shiftgym.engines.station import Place, Start, Station
 from shiftgym.errors import ShiftgymError
 from shiftgym.gpus import VISIBLE
@@ -76,11 +76,9 @@ def carry_out(start: Start, guard: Guard | None, imports: tuple[str, ...], gpu: 
 class Rank:
     """An actor that runs one rank of a job."""
 
-    def meeting(self) -> tuple[str, int]:
-        """Where the ranks meet, if this is rank 0: its address, and a port that is free."""
-        with socket.socket() as free:
-            free.bind(("", 0))
-            return _address(), free.getsockname()[1]
+    def places(self, ranks: int) -> list[dict[str, str]]:
+        """What the environment of each rank is to say, if this is rank 0."""
+        return places(ranks, _address())
 
     def run(
         self,
@@ -89,14 +87,10 @@ class Rank:
         imports: tuple[str, ...],
         gpu: bool,
         rank: int,
-        ranks: int,
-        meeting: tuple[str, int],
+        places: list[dict[str, str]],
     ) -> int | Refused:
         """Run the call of this rank; its exit code."""
-        address, port = meeting
-        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_ADDR": address, "MASTER_PORT": port}
-        start = replace(start, environment={name: str(value) for name, value in place.items()})
-        return carry_out(start, guard, imports, gpu)
+        return carry_out(replace(start, environment=places[rank]), guard, imports, gpu)
 
 
 def _address() -> str:

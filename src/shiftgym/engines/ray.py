@@ -5,13 +5,14 @@ Its own retries are off, since a job that starts again has a folder of its own.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.cluster import Node, join, leave, nodes
+from shiftgym.engines.group import gather_logs, tell_loss
 from shiftgym.engines.node import Guard, Question, Refused, answer
-from shiftgym.engines.started import Started, append, end, needs, start
+from shiftgym.engines.started import Started, needs, start, stop
 from shiftgym.engines.station import Place
 from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.gpus import Gpu
@@ -31,12 +32,14 @@ class RayEngine:
     """See `Engine`."""
 
     threads = 1
+    by_memory = True
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
         self._asked, self._imports, self._joined = workers, tuple(imports), joined
         self._place = Place.here()
         self._guard: Guard | None = None
         self._refused: dict[str, Refused] = {}
+        self.notes: list[str] = []
         self.gpus = cluster_gpus(nodes(), placement)
         self.workers = workers or self._room()
 
@@ -57,17 +60,18 @@ class RayEngine:
             leave()
 
     def ask(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
-        return _ask(Question.of(question, args), self._usable())
+        return [(node.address, answer) for node, answer in _ask(Question.of(question, args), self._usable())]
 
     def require(self, question: Callable[..., Any], *args: Any) -> list[tuple[str, Any]]:
-        asked, found = Question.of(question, args), self._usable()
-        answers = _ask(asked, found)
-        self._guard = Guard(asked, frozenset(node.id for node in found))
-        return answers
+        asked = Question.of(question, args)
+        answers = _ask(asked, self._usable())
+        self._guard = Guard(asked, frozenset(node.id for node, _ in answers))
+        return [(node.address, answer) for node, answer in answers]
 
     def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        usable = self._usable()
         for job in jobs:
-            check_room(job, self._usable())
+            check_room(job, usable)
         states: dict[str, State] = {job.name: "waiting" for job in jobs}
         losses: Counter[str] = Counter()
         running: dict[str, Started] = {}
@@ -75,35 +79,55 @@ class RayEngine:
         try:
             while True:
                 for name, one in list(running.items()):
-                    if (verdict := one.verdict()) is None:
+                    if (end := one.end()) is None:
                         continue
                     del running[name]
-                    end([one])
-                    if isinstance(verdict, Refused):
-                        self._refused[verdict.node] = verdict
-                        states[name] = "waiting"
-                        continue
-                    losses[name] += verdict == "lost"
-                    states[name] = _settled(one, verdict, losses[name])
+                    stop([one])
+                    losses[name] += end == "lost"
+                    states[name] = self._settled(one, end, losses[name])
                 watch(states)
                 if time.monotonic() - looked > REFRESH:
                     room, looked = self._room(), time.monotonic()
+                held_back = False
+                taken = sum(one.job.ranks for one in running.values())
                 for job in jobs:
+                    if states[job.name] != "waiting":
+                        continue
                     needed = states[job.needs] if job.needs is not None else "done"
-                    if states[job.name] == "waiting" and needed in ("failed", "skipped"):
+                    if needed in ("failed", "skipped"):
                         states[job.name] = "skipped"
-                    ready = states[job.name] == "waiting" and needed == "done"
-                    if ready and self._has_room(job, running, room):
-                        running[job.name] = start(
-                            job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
-                        )
-                        states[job.name] = "running"
+                    elif needed == "done" and not held_back:
+                        if not running or taken + job.ranks <= (self._asked or room):
+                            taken += job.ranks
+                            running[job.name] = start(
+                                job, place=self._place, guard=self._guard, imports=self._imports, refused=self._refused
+                            )
+                            states[job.name] = "running"
+                        else:
+                            # Otherwise single processes would take every place that becomes free.
+                            held_back = job.ranks > 1
                 watch(states)
                 if not running and "waiting" not in states.values():
                     return states
                 _look(running)
         finally:
-            end(running.values())
+            stop(running.values())
+
+    def _settled(self, one: Started, end: str, losses: int) -> State:
+        """The state of a job that has ended; what is to be said of it is in its log."""
+        if end == "done":
+            return "done"
+        if end == "failed":
+            gather_logs(one.call.log, one.codes)
+            return "failed"
+        if one.refused is not None:
+            if one.refused.node not in self._refused:
+                self.notes.append(f"node {one.refused.address} joined later and was not used: {one.refused.why}")
+            self._refused[one.refused.node] = one.refused
+            return "waiting"
+        again = losses <= one.job.restarts
+        tell_loss(one.call.log, one.loss, losses, again)
+        return "waiting" if again else "failed"
 
     def _usable(self) -> list[Node]:
         """The nodes that jobs may run on."""
@@ -111,13 +135,8 @@ class RayEngine:
         return [node for node in found if node.cpus >= 1 and (node.gpus or not self.gpus)]
 
     def _room(self) -> int:
-        """How many jobs of one rank have room at the same time."""
+        """How many ranks have room at the same time."""
         return sum(node.gpus if self.gpus else int(node.cpus) for node in self._usable())
-
-    def _has_room(self, job: Job, running: dict[str, Started], room: int) -> bool:
-        if self._asked is not None:
-            return len(running) < self._asked
-        return not running or sum(one.job.ranks for one in running.values()) + job.ranks <= room
 
 
 def cluster_gpus(found: Sequence[Node], placement: Placement) -> list[Gpu]:
@@ -127,16 +146,11 @@ def cluster_gpus(found: Sequence[Node], placement: Placement) -> list[Gpu]:
         ConfigError: a GPU is asked for, and they have none; or they have nothing to run jobs on.
     """
     gpus = [Gpu(f"{node.address}/{number}", node.gpu_model, "") for node in found for number in range(node.gpus)]
+    there = f"of the {len(found)} nodes of the cluster (`ray status` shows what they have)"
     if placement.device == "cuda" and not gpus:
-        raise ConfigError(
-            f"device 'cuda': none of the {len(found)} nodes of the cluster has a GPU (`ray status` shows what they "
-            "have); give cpu or auto"
-        )
-    if not gpus and not any(node.cpus >= 1 for node in found):
-        raise ConfigError(
-            f"the {len(found)} nodes of the cluster give no CPU to jobs (`ray status` shows what they have); start "
-            "nodes with `ray start --address=HOST:PORT`"
-        )
+        raise ConfigError(f"device 'cuda': none {there} has a GPU; give cpu or auto")
+    if not any(node.cpus >= 1 for node in found):
+        raise ConfigError(f"none {there} gives a CPU to jobs; start nodes with `ray start --address=HOST:PORT`")
     return [] if placement.device == "cpu" else gpus
 
 
@@ -152,45 +166,31 @@ def check_room(job: Job, found: Sequence[Node]) -> None:
     )
 
 
-def _in_words(room: dict[str, float]) -> str:
-    parts = [f"{amount:g} {name}{'s' * (amount != 1)}" for name, amount in room.items() if name != "memory"]
+def _in_words(room: Mapping[str, float]) -> str:
+    """Such as `2 CPUs, 1 GPU, 16.0 GB`."""
+    parts = [f"{amount:g} {name}{'s' * (amount != 1)}" for name, amount in room.items() if name != "memory" and amount]
     return ", ".join([*parts, *([f"{room['memory'] / 1e9:.1f} GB"] if room.get("memory") else [])])
 
 
-def _settled(one: Started, verdict: str, losses: int) -> State:
-    """The state of a job that has ended, and what is to be said of it in its log."""
-    if verdict == "done":
-        return "done"
-    if verdict == "failed":
-        for rank in one.own_failures():
-            text = one.rank_log(rank)
-            append(one.call.log, f"Rank {rank}:\n{text.read_text(errors='replace') if text.is_file() else ''}")
-        return "failed"
-    if losses <= one.job.restarts:
-        return "waiting"
-    times = f"{losses} times" if losses > 1 else "once"
-    append(one.call.log, f"{one.job.name} was started and lost {times}; the last time: {one.reason}")
-    return "failed"
-
-
-def _look(running: dict[str, Started]) -> None:
+def _look(running: Mapping[str, Started]) -> None:
     """Wait until a job has ended, or for a moment."""
     import ray
 
-    refs = [ref for one in running.values() for rank, ref in enumerate(one.refs) if rank not in one.ended]
+    refs = [ref for one in running.values() for ref in one.waited_for]
     if not refs:
         time.sleep(POLL)
         return
     ready, _ = ray.wait(refs, num_returns=1, timeout=POLL, fetch_local=False)
     if ready:
-        # As many as have ended by now: there may be thousands.
+        # All that have ended by now: there may be thousands.
         ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
+        all_ready = set(ready)
         for one in running.values():
-            one.look(set(ready))
+            one.look(all_ready)
 
 
-def _ask(question: Question, found: Sequence[Node]) -> list[tuple[str, Any]]:
-    """The answer of each of these nodes, with its address."""
+def _ask(question: Question, found: Sequence[Node]) -> list[tuple[Node, Any]]:
+    """The answer of each of these nodes. One that died in the meantime has none."""
     import ray
     from ray import exceptions
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -201,15 +201,17 @@ def _ask(question: Question, found: Sequence[Node]) -> list[tuple[str, Any]]:
         asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(question)
         for node in found
     ]
-    answers = []
+    answers, lost = [], "it has none"
     for node, ref in zip(found, refs, strict=True):
         try:
-            answers.append((node.address, ray.get(ref, timeout=ANSWERING)))
+            answers.append((node, ray.get(ref, timeout=ANSWERING)))
         except exceptions.GetTimeoutError:
             raise ConfigError(f"node {node.address}: no answer within {ANSWERING:g} seconds") from None
         except exceptions.RayTaskError as error:
             why = str(error.cause) if isinstance(error.cause, ShiftgymError) else str(error).strip().splitlines()[-1]
             raise ConfigError(f"node {node.address}: {why}") from None
         except exceptions.RayError as error:
-            raise ConfigError(f"node {node.address}: {str(error).strip().splitlines()[0]}") from None
+            lost = str(error).strip().splitlines()[0]
+    if not answers:
+        raise ConfigError(f"no node of the cluster answers: {lost}")
     return answers

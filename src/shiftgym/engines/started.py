@@ -1,24 +1,20 @@
 """A job on a Ray cluster, from its start until it has ended: a task, or a placement group with an actor a rank."""
 
 import math
+import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
-from shiftgym.engines.base import LOST, Call, Job
+from shiftgym.engines.base import Call, Job
+from shiftgym.engines.group import ended, loss_in_words, rank_log
 from shiftgym.engines.node import Guard, Rank, Refused, carry_out
 from shiftgym.engines.station import Place, Start
 
-Verdict = Literal["done", "failed", "lost"]
-
 SHARES = 10_000
 """Ray counts in parts of this size. Shares of a GPU are rounded down to them, or six sixths would not fit on one."""
-
-PATIENCE = 2.0
-"""Seconds after the failure of a rank in which the loss of another may show, whose consequence it is."""
 
 ENDING = 10.0
 """Seconds that jobs have to end when they are told to."""
@@ -30,34 +26,46 @@ class Started:
 
     job: Job
     call: Call
-    refs: list[Any]
+    refs: list[Any] = field(default_factory=list)
     """Of each rank, Ray's reference to its exit code."""
     actors: list[Any] = field(default_factory=list)
+    """Of each rank, if there are several."""
     group: Any = None
-    ended: dict[int, int | Refused] = field(default_factory=dict)
-    """Exit codes of the ranks that have ended."""
-    reason: str = "its process was killed"
-    """What is known of its loss."""
-    failed_at: float = math.inf
-    """When the first rank failed, by `time.monotonic`."""
+    """Where they are placed."""
+    codes: list[int | None] = field(default_factory=list)
+    """Of each rank, its exit code; None while it runs. One that Ray has lost counts as killed."""
+    reason: str = ""
+    """What Ray tells of a loss."""
+    refused: Refused | None = None
+    """Why its node did not begin it."""
+    bad_since: float | None = None
+    """When a rank was first seen to have ended badly, by `time.monotonic`."""
 
-    def rank_log(self, rank: int) -> Path:
-        """Where a rank prints."""
-        return self.call.log if rank == 0 else self.call.log.with_name(f"log-rank-{rank}.txt")
+    @property
+    def waited_for(self) -> list[Any]:
+        """References whose result is still to come."""
+        return [ref for ref, code in zip(self.refs, self.codes, strict=True) if code is None]
 
-    def look(self, ready: set[Any]) -> None:
-        """Take the exit codes of ranks that have ended.
+    @property
+    def loss(self) -> str:
+        """Why it was lost."""
+        return self.reason or loss_in_words(self.codes)
 
-        Args:
-            ready: references whose result is there.
-        """
+    def look(self, ready: Collection[Any]) -> None:
+        """Take the exit codes of the ranks whose references are in `ready`."""
         for rank, ref in enumerate(self.refs):
-            if rank not in self.ended and ref in ready:
-                self.ended[rank] = code = self._code(rank, ref)
-                if isinstance(code, int) and code > 0 and not is_loss(code):
-                    self.failed_at = min(self.failed_at, time.monotonic())
+            if self.codes[rank] is None and ref in ready:
+                self.codes[rank] = self._code(rank, ref)
+        if any(self.codes) and self.bad_since is None:
+            self.bad_since = time.monotonic()
 
-    def _code(self, rank: int, ref: Any) -> int | Refused:
+    def end(self) -> Literal["done", "failed", "lost", "refused"] | None:
+        """How it has ended; None while it runs."""
+        if self.refused is not None:
+            return "refused"
+        return ended(self.codes, 0.0 if self.bad_since is None else time.monotonic() - self.bad_since)
+
+    def _code(self, rank: int, ref: Any) -> int:
         import ray
         from ray import exceptions
 
@@ -73,29 +81,18 @@ class Started:
             code: int | Refused = ray.get(ref)
         except lost as error:
             self.reason = str(error).strip().splitlines()[0]
-            return LOST
+            return -signal.SIGKILL
         except exceptions.RayError as error:
             # The node could not even begin the call: shiftgym does not run there, or its log cannot be written.
-            append(self.rank_log(rank), str(error))
+            log = rank_log(self.call.log, rank)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as out:
+                out.write(f"{str(error).rstrip()}\n")
+            return 1
+        if isinstance(code, Refused):
+            self.refused = code
             return 1
         return code
-
-    def verdict(self) -> "Verdict | Refused | None":
-        """How it ended; None while it runs. A node that refused it has not begun it."""
-        codes = list(self.ended.values())
-        for code in codes:
-            if isinstance(code, Refused):
-                return code
-        if any(isinstance(code, int) and is_loss(code) for code in codes):
-            return "lost"
-        whole = len(codes) == self.job.ranks
-        if any(codes):
-            return "failed" if whole or time.monotonic() - self.failed_at > PATIENCE else None
-        return "done" if whole else None
-
-    def own_failures(self) -> list[int]:
-        """Ranks above 0 that failed by an exception."""
-        return [rank for rank, code in self.ended.items() if rank > 0 and isinstance(code, int) and code > 0]
 
 
 def start(job: Job, *, place: Place, guard: Guard | None, imports: tuple[str, ...], refused: Iterable[str]) -> Started:
@@ -112,8 +109,8 @@ def start(job: Job, *, place: Place, guard: Guard | None, imports: tuple[str, ..
     call, room = job.begin(), needs(job)
     options = {"num_cpus": room["CPU"], "num_gpus": room["GPU"], "memory": room["memory"] or None}
     elsewhere = {"ray.io/node-id": f"!in({','.join(refused)})"} if refused else None
-    one = Started(job, call, [])
-    starts = [Start.of(call, log=one.rank_log(rank), place=place) for rank in range(job.ranks)]
+    one = Started(job, call, codes=[None] * job.ranks)
+    starts = [Start.of(call, log=rank_log(call.log, rank), place=place) for rank in range(job.ranks)]
     common = (guard, imports, job.gpus > 0)
     if job.ranks == 1:
         task = _remote(carry_out).options(max_retries=0, label_selector=elsewhere, **options)
@@ -127,23 +124,13 @@ def start(job: Job, *, place: Place, guard: Guard | None, imports: tuple[str, ..
     for rank in range(job.ranks):
         bundle = PlacementGroupSchedulingStrategy(one.group, placement_group_bundle_index=rank)
         one.actors.append(_remote(Rank).options(scheduling_strategy=bundle, **options).remote())
-    # A reference that is an argument is waited for, so nothing waits here.
-    meeting = one.actors[0].meeting.remote()
-    one.refs = [
-        actor.run.remote(starts[rank], *common, rank, job.ranks, meeting) for rank, actor in enumerate(one.actors)
-    ]
+    # A reference that is an argument is waited for there, so that nothing waits here.
+    places = one.actors[0].places.remote(job.ranks)
+    one.refs = [actor.run.remote(starts[rank], *common, rank, places) for rank, actor in enumerate(one.actors)]
     return one
 
 
-@cache
-def _remote(what: Any) -> Any:
-    """A function or a class for Ray, made once: Ray counts every one that it is given."""
-    import ray
-
-    return ray.remote(what)
-
-
-def end(running: Iterable[Started]) -> None:
+def stop(running: Iterable[Started]) -> None:
     """End what still runs of these jobs, and give back what they hold."""
     import ray
     from ray.util.placement_group import remove_placement_group
@@ -154,9 +141,9 @@ def end(running: Iterable[Started]) -> None:
             ray.kill(actor)
         if one.group is not None:
             remove_placement_group(one.group)
-        elif not one.ended:
-            ray.cancel(one.refs[0], force=True)
-    if refs := [ref for one in running for rank, ref in enumerate(one.refs) if rank not in one.ended]:
+        for ref in [] if one.actors else one.waited_for:
+            ray.cancel(ref, force=True)
+    if refs := [ref for one in running for ref in one.waited_for]:
         ray.wait(refs, num_returns=len(refs), timeout=ENDING, fetch_local=False)
 
 
@@ -165,13 +152,9 @@ def needs(job: Job) -> dict[str, float]:
     return {"CPU": job.cpus, "GPU": math.floor(job.gpus * SHARES) / SHARES, "memory": float(job.memory)}
 
 
-def is_loss(code: int) -> bool:
-    """Whether a process with this exit code was lost, and did not fail by itself."""
-    return code < 0 or code == LOST
+@cache
+def _remote(what: Any) -> Any:
+    """A function or a class for Ray, made once: Ray counts every one that it is given."""
+    import ray
 
-
-def append(log: Path, text: str) -> None:
-    """Add lines to a log."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(f"{text.rstrip()}\n")
+    return ray.remote(what)

@@ -6,10 +6,8 @@ Run as `python -m shiftgym.engines.station`. It ends, and with it the call that 
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from shiftgym.engines.base import Call
 from shiftgym.engines.local import FORKED, ONE_THREAD
+from shiftgym.engines.process import carry_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,10 @@ class Start:
 
     call: bytes
     log: Path
+    """Where it prints to."""
     place: Place
     environment: Mapping[str, str]
+    """What is added to that of its parent."""
 
     @classmethod
     def of(cls, call: Call, *, log: Path, place: Place) -> "Start":
@@ -108,24 +109,14 @@ def main() -> None:
 
 
 def _child(start: Start) -> None:
-    os.environ.update(start.environment)
     start.place.enter()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    start.log.parent.mkdir(parents=True, exist_ok=True)
-    with start.log.open("a", buffering=1) as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    call: Call = ForkingPickler.loads(start.call)
+    carry_out(Call(_unpickle, (start.call,), start.log), start.log, start.environment)
+
+
+def _unpickle(pickled: bytes) -> None:
+    """Only now are the modules of the call imported, so that what is wrong with them is in its log."""
+    call: Call = ForkingPickler.loads(pickled)
     call.work(*call.args)
-
-
-def _end_with_parent() -> None:
-    """A station that was killed cannot end its call."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,16 @@ def sum_gradients(modules: Iterable[nn.Module], ranks: Ranks) -> None:
 def clip_gradients(module: nn.Module, limit: float) -> float:
     """Scale the gradients of a module down to a norm of at most `limit`; their norm before, the same on all ranks. All
     ranks must call this."""
-    return float(whole_tensor(nn.utils.clip_grad_norm_(module.parameters(), limit)))
+    grads = [weight.grad for weight in module.parameters() if weight.grad is not None]
+    parts = [grad for grad in grads if is_part(grad)]
+    if not parts:
+        return float(nn.utils.clip_grad_norm_(module.parameters(), limit))
+    whole = nn.utils.get_total_norm([grad for grad in grads if not is_part(grad)])
+    norm = math.hypot(float(whole_tensor(nn.utils.get_total_norm(parts))), float(whole))
+    # As torch does it.
+    if (factor := limit / (norm + 1e-6)) < 1:
+        torch._foreach_mul_([local_tensor(grad) for grad in grads], factor)
+    return norm
 
 
 def weights_are_finite(modules: Iterable[nn.Module], ranks: Ranks) -> bool:

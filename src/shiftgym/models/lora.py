@@ -98,15 +98,15 @@ def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if re.search(r"\.lora_[AB]\.", name)}
 
 
-def frozen_copy(model: PreTrainedModel, *, apart: bool = False) -> PreTrainedModel:
+def frozen_copy(model: PreTrainedModel, weights: dict[int, Any] | None = None) -> PreTrainedModel:
     """A copy that keeps the present weights. What is not trained is not copied but shared with the model, so that
     beside an adapter there is no second base in memory. An adapter that adds nothing yet is left out.
 
     Args:
-        apart: nothing is shared, as it must be where the weights are cut up among ranks.
+        weights: what takes the place of weights of the model, by their `id`, where it is not that.
     """
-    shared = {id(weight): weight for weight in model.parameters() if not (weight.requires_grad or apart)}
-    kept = copy.deepcopy(model, shared)
+    shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
+    kept = copy.deepcopy(model, shared if weights is None else weights)
     kept.requires_grad_(False)
     layers = lora_layers(kept)
     if layers and not any(_factors(layer)[1].any() for layer in layers.values()):

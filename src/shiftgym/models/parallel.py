@@ -72,20 +72,21 @@ class Ranks:
         """Join the process group that the environment names; `ALONE` if there is none.
 
         Args:
-            device: what this process computes on, `cpu` or its GPU. `cuda` is the GPU of its place on this machine, or
-                the only one that it sees.
+            device: what this process computes on. A GPU without a number is the one of `LOCAL_RANK` among those that
+                this process sees, as under torchrun, which may be one.
             patience: how long ranks wait for each other before they give up.
         """
         place, count = torch.device(device), int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return ALONE
         if place.type == "cuda":
-            if place.index is None:
-                place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+            number = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
+            place = torch.device("cuda", number if place.index is None else place.index)
             torch.cuda.set_device(place)
         # Objects and flags go by gloo, also beside GPUs.
         backend = "gloo" if place.type == "cpu" else f"cpu:gloo,{place.type}:nccl"
-        dist.init_process_group(backend, timeout=patience)
+        if not dist.is_initialized():
+            dist.init_process_group(backend, timeout=patience)
         return cls(dist.get_rank(), dist.get_world_size(), place)
 
     def leave(self) -> None:

@@ -146,7 +146,8 @@ class Packed:
             lengths=torch.tensor([len(tree) for tree in trees]).to(device),
             rotary=rotary.to(device) if rotary is not None else None,
             shown=shown,
-            seen=seen,
+            # They may lie where another model is, such as one that is not dealt out to ranks yet.
+            seen={name: value.to(device) for name, value in seen.items()},
             plain=plain,
         )
 

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from shiftgym.models.parallel import Ranks
-from shiftgym.models.sharding import is_part, put, whole_tensor
+from shiftgym.models.sharding import is_part, joined, local_tensor, part_of, put, whole_tensor
 
 Groups = list[dict[str, Any]]
 Make = Callable[[Groups], torch.optim.Optimizer]
@@ -26,31 +26,39 @@ States = dict[str, Any]
 
 
 class ByParts:
-    """An optimizer for each rank's parts, which treats every number by itself."""
+    """An optimizer that treats every number by itself, over what each rank holds of the weights."""
 
     def __init__(self, make: Make, groups: Groups, ranks: Ranks) -> None:
-        self._inner, self._ranks = make(groups), ranks
-        self._weights = [weight for group in groups for weight in group["params"]]
+        self._ranks = ranks
+        self._weights: list[nn.Parameter] = [weight for group in groups for weight in group["params"]]
+        # In the memory of the weights, but plain tensors, which the kernels of optimizers are made for.
+        self._parts = [nn.Parameter(local_tensor(weight)) for weight in self._weights]
+        parts = iter(self._parts)
+        self._inner = make([{**group, "params": [next(parts) for _ in group["params"]]} for group in groups])
 
     @property
     def param_groups(self) -> Groups:
         return self._inner.param_groups
 
     def step(self) -> None:
+        for part, weight in zip(self._parts, self._weights, strict=True):
+            part.data = local_tensor(weight)
+            part.grad = None if weight.grad is None else local_tensor(weight.grad)
         self._inner.step()
 
     def zero_grad(self, *, set_to_none: bool = True) -> None:
-        self._inner.zero_grad(set_to_none)
+        for each in (*self._parts, *self._weights):
+            each.grad = None
 
     def state_dict(self) -> States:
         """The states of whole weights, on the CPU of the first rank; on others without values. All ranks must ask."""
         states = self._inner.state_dict()
-        found = {number: dict(self._whole(state)) for number, state in states["state"].items()}
+        found = {number: dict(self._whole(number, state)) for number, state in states["state"].items()}
         return {**states, "state": found}
 
-    def _whole(self, state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _whole(self, number: int, state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in state.items():
-            whole = whole_tensor(value) if isinstance(value, Tensor) else value
+            whole = joined(value, self._weights[number]) if self._is_part(number, value) else value
             if self._ranks.first:
                 yield name, whole.cpu() if isinstance(whole, Tensor) else whole
 
@@ -59,17 +67,16 @@ class ByParts:
         found = {}
         for number, state in states["state"].items():
             weight = self._weights[number]
-            found[number] = {name: _cut(value, weight) for name, value in state.items()}
+            found[number] = {
+                # A copy, so that the whole is freed.
+                name: part_of(value, weight).clone() if self._is_part(number, value) else value
+                for name, value in state.items()
+            }
         self._inner.load_state_dict({**states, "state": found})
 
-
-def _cut(value: Any, weight: nn.Parameter) -> Any:
-    """What a rank holds of a state of a weight: of one in the shape of the weight, the part that it holds of that."""
-    if not is_part(weight) or not isinstance(value, Tensor) or value.shape != weight.shape:
-        return value
-    cut = torch.zeros_like(weight, dtype=value.dtype, requires_grad=False)
-    put(value, cut)
-    return cut
+    def _is_part(self, number: int, value: Any) -> bool:
+        """Whether this is a state in the shape of a weight that is cut up, whole or in parts."""
+        return is_part(self._weights[number]) and isinstance(value, Tensor) and value.ndim > 0
 
 
 class ByOwners:

@@ -6,8 +6,8 @@ while it runs: they are gathered before and given up after it, and its gradient 
 So all ranks must run the same number of passes. Where they should not have to, as in generation, all weights are
 gathered first (`gathered`), and the model is then an ordinary one.
 
-Some weights stay whole on every rank, and their gradients are summed by hand (`models/passes.py`): those of an adapter,
-of a critic, of a format unlike the rest, and quantised ones.
+Some weights stay whole on every rank, and their gradients are summed by hand (`models/gradient_sums.py`): those of an
+adapter, of a critic, of a format unlike the rest, and quantised ones.
 """
 
 import copy
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from shiftgym.batching import needing_memory
 from shiftgym.models.lora import adapter_weights
 from shiftgym.models.parallel import Ranks
 from shiftgym.models.prefixes import decoder_layers
@@ -52,7 +53,7 @@ def shard(model: PreTrainedModel, ranks: Ranks) -> None:
         "mp_policy": MixedPrecisionPolicy(reduce_dtype=torch.float32),
         "ignored_params": whole,
     }
-    for layer in decoder_layers(model):
+    for layer in dict.fromkeys(decoder_layers(model)):
         fully_shard(layer, **options)
     # What belongs to no layer stays gathered until the backward pass is over: the output embeddings, and where they
     # are tied the input embeddings, are used behind the trunk. An encoder is among it, since not every pass shows
@@ -78,6 +79,16 @@ def _left_whole(model: PreTrainedModel) -> set[nn.Parameter]:
     return {weight for weight in model.parameters() if stays(weight)}
 
 
+def apart(model: PreTrainedModel) -> dict[int, Any]:
+    """Other parameters in the same memory, by the `id` of each weight of a model that is whole. A copy that has them
+    may be cut up, and takes no memory for the whole weights until then."""
+    whole = _left_whole(model)
+    return {
+        id(weight): nn.Parameter(weight.detach().clone() if weight in whole else weight.detach(), requires_grad=False)
+        for weight in model.parameters()
+    }
+
+
 def _run_base(model: PreTrainedModel, **inputs: Any) -> Any:
     return model.base_model(**inputs)
 
@@ -96,15 +107,20 @@ def trunk(model: PreTrainedModel) -> Callable[..., Any]:
 @contextmanager
 def gathered(model: nn.Module) -> Iterator[None]:
     """Within: every rank has all weights, and may run the model as often as it likes, without gradient. All ranks must
-    enter this. A model that is not cut up is left as it is."""
+    enter this. A model that is not cut up is left as it is.
+
+    Raises:
+        ConfigError: the weights do not fit on the device of this rank.
+    """
     if not is_sharded(model):
         yield
         return
     from torch.distributed.fsdp import FSDPModule
 
     parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
-    for part in parts:
-        part.unshard()
+    with needing_memory("the whole weights do not fit beside this rank's part of them; choose dtype bfloat16"):
+        for part in parts:
+            part.unshard()
     run, model_attributes = model.run_trunk, vars(model)
     del model_attributes["run_trunk"]
     hooks = [hook for part in parts for hook in _taken(part)]
@@ -161,6 +177,15 @@ def part_of(whole: Tensor, like: Any) -> Tensor:
     return whole[rows * mesh.get_local_rank() :][:rows]
 
 
+def joined(part: Tensor, like: Any) -> Tensor:
+    """(...,) the whole of which each rank holds a part (...,), cut up as `like`, on every rank. All ranks must ask."""
+    from torch.distributed.tensor import DTensor
+
+    mesh, placements = like.device_mesh, like.placements
+    cut = DTensor.from_local(part, mesh, placements, run_check=False, shape=like.shape, stride=like.stride())
+    return whole_tensor(cut)
+
+
 def put(whole: Tensor, into: Any) -> None:
     """Write the whole of a weight (...,) into what this rank holds of it."""
     local_tensor(into).copy_(part_of(whole, into))
@@ -196,13 +221,15 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
             put(saved[name], value)
 
 
-def hollow(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy on the CPU whose weights take no memory, all zero: what it computes is nothing, but it takes as many
-    operations as the model."""
+def hollow(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """A copy on a device whose weights take no memory, all zero: what it computes is nothing, but it takes as many
+    operations as the model, which must be whole still."""
     weights: dict[int, Any] = {}
     for weight in model.parameters():
-        nothing = torch.zeros((), dtype=weight.dtype).expand(weight.shape)
+        nothing = torch.zeros((), dtype=weight.dtype, device=device).expand(weight.shape)
         weights[id(weight)] = nn.Parameter(nothing, requires_grad=weight.requires_grad)
     found = copy.deepcopy(model, weights)
-    # What is left are buffers.
-    return found.cpu()
+    for name, buffer in list(found.named_buffers()):
+        owner, _, last = name.rpartition(".")
+        found.get_submodule(owner)._buffers[last] = buffer.to(device)
+    return found

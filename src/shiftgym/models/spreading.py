@@ -6,7 +6,7 @@ from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.generation.paths import reading_path, share_path
 from shiftgym.models.lora import frozen_copy
 from shiftgym.models.parallel import Ranks
-from shiftgym.models.sharding import gathered, hollow, shard
+from shiftgym.models.sharding import apart, gathered, hollow, shard
 
 
 def deal_out(model: PreTrainedModel, chat_format: ChatFormat, ranks: Ranks) -> None:
@@ -18,7 +18,7 @@ def deal_out(model: PreTrainedModel, chat_format: ChatFormat, ranks: Ranks) -> N
         return
     if chat_format.pictures is not None:
         # An encoder that is cut up cannot be run by one rank to count its FLOPs.
-        chat_format.pictures.count_by(hollow(model))
+        chat_format.pictures.count_by(hollow(model, ranks.device))
     shard(model, ranks)
     with gathered(model):
         reading_path(model, chat_format)
@@ -27,9 +27,10 @@ def deal_out(model: PreTrainedModel, chat_format: ChatFormat, ranks: Ranks) -> N
 def kept_copy(model: PreTrainedModel, chat_format: ChatFormat, ranks: Ranks) -> PreTrainedModel:
     """A copy that keeps the present weights and is read as the model is; see `frozen_copy`. Over ranks it is dealt out
     too, and shares nothing with the model, which must be whole still."""
-    kept = frozen_copy(model, apart=not ranks.alone)
     if ranks.alone:
+        kept = frozen_copy(model)
         share_path(kept, model, chat_format)
     else:
+        kept = frozen_copy(model, apart(model))
         deal_out(kept, chat_format, ranks)
     return kept

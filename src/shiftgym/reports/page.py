@@ -37,14 +37,18 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
     Raises:
         DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
     """
-    runs = load_runs([run_folder, *others])
-    pooled = Analysis(runs)
-    singles = [Analysis([run]) for run in runs] if others else [pooled]
-    layout = RunFolder(run_folder)
+    return write_report(Analysis(load_runs([run_folder, *others])))
+
+
+def write_report(pooled: Analysis) -> Path:
+    """Write `report.html` and `figures/` into the folder of the first run; the path of the report."""
+    several = len(pooled.runs) > 1
+    singles = [Analysis([run]) for run in pooled.runs] if several else [pooled]
+    layout = RunFolder(pooled.first.folder)
     folder = layout.figures
     folder.mkdir(exist_ok=True)
     for single in singles:
-        prefix = f"{single.first.backbone}-" if others else ""
+        prefix = f"{single.first.backbone}-" if several else ""
         for figure in all_figures(single):
             save(PaperFigure(prefix + figure.name, figure.panels, figure.columns), folder)
     write_text(layout.report, _render(pooled, singles))
@@ -143,9 +147,11 @@ def _alternative_text(_: Any, tokens: Sequence[Token], index: int, *__: Any) -> 
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of nested tables as dotted names with their values."""
+    """The leaves of nested tables as dotted names with their values. Tables of a list are numbered from 1."""
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            yield from _flat({str(number): one for number, one in enumerate(value, 1)}, f"{prefix}{key}.")
+        elif isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

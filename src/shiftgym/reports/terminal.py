@@ -31,7 +31,11 @@ def result_table(run_folder: Path, others: Sequence[Path] = ()) -> Group:
     Raises:
         DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
     """
-    analysis = Analysis(load_runs([run_folder, *others]))
+    return summary(Analysis(load_runs([run_folder, *others])))
+
+
+def summary(analysis: Analysis) -> Group:
+    """The same of runs that are read already."""
     warnings = [
         words.unfinished(analysis),
         *cautions(analysis),

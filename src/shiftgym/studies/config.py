@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
 from pydantic import Field, field_validator
@@ -142,6 +142,8 @@ class Study(_Setup):
     same but for rounding."""
     compare: Compare = Compare()
     """What is compared. Keys that follow from the rest of the file may be left out."""
+    engine: Literal["local", "ray"] = "local"
+    """Where branches run: as processes of this machine, or on a Ray cluster (see docs/cluster.md)."""
     restarts: int = Field(2, ge=0)
     """How often a branch is started again from its last checkpoint when its process or its machine was lost. An error
     of its own ends it at once."""
@@ -249,7 +251,7 @@ class Training(_Setup):
         _known_splits("recipe", self.recipe, self.splits)
 
 
-PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "restarts")
+PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "engine", "restarts")
 """Keys that say where and how a study is computed, but not what."""
 
 PLACED_BRANCH = ("ranks", "tokens_per_pass")

@@ -20,8 +20,9 @@ from shiftgym.placement import Placement
 from shiftgym.studies.branch import make_probe, make_subject
 from shiftgym.studies.config import Study
 from shiftgym.studies.memory import MemoryPlan, plan_memory, print_memory
+from shiftgym.studies.own_process import engine, in_own_process
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine, in_own_process, placed
+from shiftgym.studies.run import placed
 from shiftgym.studies.tables import Init
 from shiftgym.tasks.base import Task
 from shiftgym.training.registry import load_recipe
@@ -44,8 +45,8 @@ Answers then count as long, and attempts as many, as they may be: an upper bound
 
 
 SHARED = (
-    "Ranks are counted as if each did its part of the work and nothing else. They also wait for each other and exchange "
-    "weights and gradients, which is not counted."
+    "Ranks are counted as if each did its part of the work and nothing else. They also wait for each other and "
+    "exchange weights and gradients, which is not counted."
 )
 
 

@@ -14,8 +14,8 @@ from shiftgym.models.at_once import FEEDBACK
 from shiftgym.models.conversations.conversation import ConversationSizes
 from shiftgym.placement import Placement
 from shiftgym.studies.config import Study
+from shiftgym.studies.own_process import engine, in_own_process
 from shiftgym.studies.plan import PlannedBranch, plan
-from shiftgym.studies.run import engine, in_own_process
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.training.footprint import Footprint
@@ -77,7 +77,9 @@ def _plan(study: Study, device: str, out: Path) -> None:
             device=device,
             critic=recipe.value_rate is not None,
             copies=int(bool(recipe.kl) or recipe.sampled_by == "start") + int(study.probes is not None),
-            rows=_rows(task, branch),
+            probed=study.probes is not None,
+            iteration=_iteration(task, branch),
+            batch=BATCH,
         ).over(branch.ranks)
     write_text(out, json.dumps(asdict(Planned(found, weights))))
 
@@ -102,13 +104,13 @@ def _answered(study: Study, task: Task, branch: PlannedBranch) -> ConversationSi
     return ConversationSizes(prompt, pictures, longest, task.limit, FEEDBACK)
 
 
-def _rows(task: Task, branch: PlannedBranch) -> int:
-    """Decisions that are to be answered at the same time: an iteration's, or a batch of the evaluation."""
+def _iteration(task: Task, branch: PlannedBranch) -> int:
+    """Decisions of an iteration; 0 for a branch without rollouts."""
     settings = branch.table.settings
     if not isinstance(settings, RolloutSettings):
-        return BATCH
+        return 0
     each = sum(1 for _ in decisions(task, task.problem(settings.train_on, 0)))
-    return max(BATCH, settings.episodes_per_iteration * each)
+    return settings.episodes_per_iteration * each
 
 
 def _longest_prompt(task: Task, splits: Sequence[str]) -> tuple[int, int]:

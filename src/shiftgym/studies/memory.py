@@ -62,9 +62,9 @@ class MemoryPlan:
         return [name for name, one in self.footprints.items() if one.least > self.room.bytes]
 
     def enough_ranks(self, name: str) -> int | None:
-        """The smallest number of ranks, a power of two, with which a branch fits that does not; None if there is none.
-        Ranks on one CPU share its memory, so there they are no help."""
-        one, ranks = self.footprints[name], (2**power for power in range(1, MOST_RANKS.bit_length()))
+        """The smallest number of ranks, a power of two, with which a branch fits; None if there is none. An adapter may
+        fit with one and not with two. Ranks on one CPU share its memory, so there they are no help."""
+        one, ranks = self.footprints[name], (2**power for power in range(MOST_RANKS.bit_length()))
         fitting = (each for each in ranks if one.over(each).least <= self.room.bytes)
         return next(fitting, None) if self.room.kind == "cuda" else None
 
@@ -116,8 +116,8 @@ def _judged(study: Study, found: MemoryPlan) -> Iterator[str]:
         yield f"Too little memory: {in_gb(found.room.bytes)} GB may be used, and"
         for name in found.too_large:
             enough = found.enough_ranks(name)
-            over = f", and over {enough} ranks it fits" if enough else ""
-            yield f"  {name} takes {in_gb(found.footprints[name].least)} GB at the least{over}"
+            fits = f", and with ranks = {enough} it fits" if enough else ""
+            yield f"  {name} takes {in_gb(found.footprints[name].least)} GB at the least{fits}"
         yield f"What helps: {_advice(study, found)}."
     else:
         yield "Every branch fits."
@@ -126,7 +126,7 @@ def _judged(study: Study, found: MemoryPlan) -> Iterator[str]:
     if found.room.kind == "cuda":
         name, most = max(found.footprints.items(), key=lambda of: of[1].ranks * main_memory(of[1], "cuda"))
         each = main_memory(most, "cuda")
-        together = f", and {in_gb(each * most.ranks)} GB where its {most.ranks} ranks share a machine"
+        together = f", {in_gb(each * most.ranks)} GB for its {most.ranks} ranks, which share a machine"
         yield f"Main memory beside a GPU: {in_gb(each)} GB while {name} loads{together if most.ranks > 1 else ''}."
 
 
@@ -141,7 +141,7 @@ def _advice(study: Study, found: MemoryPlan) -> str:
         "gradient_checkpointing = true": not study.placement.gradient_checkpointing,
         "branches.NAME.lora = { rank = 16 }": any(settings.lora is None for settings in large),
         'branches.NAME.optimizer.name = "adamw8bit"': any(settings.optimizer.name == "adamw" for settings in large),
-        f"ranks = {most}": most > 1,
+        f"ranks = {most}": most > 0,
     }
     return ", ".join([*(what for what, missing in helps.items() if missing), "or a smaller model or a larger device"])
 

@@ -1,10 +1,12 @@
 """What the branches of a study ask of the machines they run on, from the model's configuration alone."""
 
+import math
 import sys
 from dataclasses import dataclass
 
 from shiftgym.studies.config import Study
 from shiftgym.studies.footprints import footprints
+from shiftgym.studies.plan import plan
 from shiftgym.training.footprint import Footprint
 
 PROCESS = 600_000_000
@@ -24,27 +26,32 @@ class Needs:
     gpus: float
     """GPUs, or a share of one."""
     memory: int
-    """Bytes of main memory."""
+    """Bytes of main memory; 0 where nobody knows."""
 
 
-def branch_needs(study: Study, *, gpus: float) -> dict[str, Needs]:
-    """What one rank of each branch asks for, by the name of the branch. This takes seconds, in a process of its own.
+def branch_needs(study: Study, *, gpus: float, memory: bool) -> dict[str, Needs]:
+    """What one rank of each branch asks for, by the name of the branch.
 
     Args:
-        gpus: what each rank gets of a GPU; 0 on a CPU.
+        gpus: what a branch gets of a GPU; 0 on a CPU. Ranks of a branch do not share a GPU.
+        memory: whether it is planned how much memory they take. This takes seconds, in a process of its own.
 
     Raises:
         ConfigError: there is no such model, or a branch names parts that the model does not have.
     """
     device = "cuda" if gpus else "cpu"
-    found = footprints(study, device).footprints
-    return {name: Needs(1.0, gpus, main_memory(one, device)) for name, one in found.items()}
+    planned = footprints(study, device).footprints if memory else {}
+    sizes = {name: main_memory(one, device) for name, one in planned.items()}
+    return {
+        branch.name: Needs(1.0, gpus if branch.ranks == 1 else math.ceil(gpus), sizes.get(branch.name, 0))
+        for branch in plan(study)
+    }
 
 
 def main_memory(of: Footprint, device: str) -> int:
-    """Bytes of main memory that a rank takes: on a CPU everything. Beside a GPU the model as it is loaded, and before
-    ranks divide it a copy of what they keep of the start."""
+    """Bytes of main memory that a rank takes: on a CPU everything. Beside a GPU the model while it is loaded; each of
+    several ranks then also has a copy to keep, before they divide both."""
     if device == "cpu":
         return PROCESS + of.peak(sys.maxsize)
-    whole = of.over(1).parts
-    return ON_GPU + whole.weights + (of.shared.copies if of.ranks > 1 else 0)
+    loaded = of.shared.weights + of.own.weights
+    return ON_GPU + loaded + (of.shared.weights if of.ranks > 1 and of.over_ranks.copies else 0)

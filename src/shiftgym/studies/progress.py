@@ -13,10 +13,11 @@ from statistics import fmean
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from shiftgym.engines.base import State
 from shiftgym.files import read_lines
@@ -118,7 +119,7 @@ class LogDisplay:
             progress = self._progress[title]
             if progress.tries.begun > self._told.get(title, 1):
                 self._told[title] = progress.tries.begun
-                self._say(f"{title}: started again: {progress.tries.lost}")
+                self._say(f"{title}: lost: {progress.tries.lost}")
             if progress.update() and before == "running":
                 success = "  ".join(f"{split} {rate:.2f}" for split, rate in progress.success.items())
                 self._say(f"{title}: step {progress.step}, {progress.fraction:.0%} of its compute: {success}")
@@ -167,23 +168,18 @@ class LiveDisplay:
         room = max(1, self._console.height - AROUND)
         ended = list(self._ended)[-(room - len(running)) :] if room > len(running) else []
         shown = {*running[:room], *ended}
-        table = Table(
-            title=f"{self._study.name}  {len(self._ended)} of {len(states)} branches  "
-            f"{_clock(time.monotonic() - self._began)}  on {self._device}",
-            caption="\n".join(self._caption(running, Counter(states[title] for title in states if title not in shown))),
-            title_justify="left",
-            caption_justify="left",
-            box=None,
-            pad_edge=False,
-        )
+        clock = _clock(time.monotonic() - self._began)
+        title = f"{self._study.name}  {len(self._ended)} of {len(states)} branches  {clock}  on {self._device}"
+        table = Table(box=None, pad_edge=False)
         for heading in ("branch", "", "step", "compute", ""):
             table.add_column(heading, no_wrap=True, justify="right" if heading == "step" else "left")
         for split in self._study.evaluation.splits:
             table.add_column(split, justify="right", no_wrap=True)
-        for title, state in states.items():
-            if title in shown:
-                table.add_row(*self._row(title, state))
-        self._live.update(table)
+        for name, state in states.items():
+            if name in shown:
+                table.add_row(*self._row(name, state))
+        below = self._below(running, Counter(states[name] for name in states if name not in shown))
+        self._live.update(Group(_line(title, "table.title"), table, *(_line(each, "table.caption") for each in below)))
 
     def _row(self, title: str, state: State) -> Iterator[str | ProgressBar]:
         progress = self._progress[title]
@@ -198,13 +194,18 @@ class LiveDisplay:
         yield f"{progress.fraction:.0%}" if state == "running" else state
         yield from (f"{rate:.2f}" for rate in progress.success.values())
 
-    def _caption(self, running: Sequence[str], hidden: Mapping[State, int]) -> Iterator[str]:
+    def _below(self, running: Sequence[str], hidden: Mapping[State, int]) -> Iterator[str]:
         yield f"success with all attempts, {self._study.evaluation.decodings[0]}, at the last checkpoint"
         if hidden:
             yield "not shown: " + ", ".join(f"{count} {state}" for state, count in hidden.items())
         if again := [title for title in running if self._progress[title].tries.begun > 1]:
             more = f" and {len(again) - NAMED} more" if len(again) > NAMED else ""
             yield f"started again: {', '.join(again[:NAMED])}{more}"
+
+
+def _line(text: str, style: str) -> Text:
+    """Text that takes one line, however narrow the terminal is."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _last_line(path: Path) -> dict[str, float]:

@@ -4,42 +4,38 @@ The files of the folder are described in `layout.py`.
 """
 
 import fcntl
+import itertools
 import json
-import math
-import os
 import platform
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from shiftgym.engines.base import Call, Engine, Job, State, gpu_share, load_engine
+from shiftgym.engines.base import ENGINES, Call, Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, replacing, write_text
-from shiftgym.gpus import gpu_environment, in_words
-from shiftgym.layout import RunFolder
+from shiftgym.gpus import in_words
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
 from shiftgym.studies.config import Study, load_study, what_is_computed
-from shiftgym.studies.logs import cause, last_words
+from shiftgym.studies.logs import last_words
+from shiftgym.studies.machines import get_ready, missing_model, versions
+from shiftgym.studies.needs import Needs, branch_needs
+from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
 from shiftgym.studies.tries import Publisher, Tries
 
-RECORDED = ("shiftgym", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
-"""Packages whose version may change a result."""
-
-IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
-"""Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for
-all."""
+TOLD = 20
+"""Most branches that stopped, and that failed, whose reason is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +49,33 @@ class Finished:
     """Branches without a result, with the error and the path of the log."""
 
 
-def run_study(study: Study, *, runs: Path, workers: int | None = None, plain: bool = False) -> Finished:
+def run_study(
+    study: Study,
+    *,
+    runs: Path,
+    workers: int | None = None,
+    plain: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
+) -> Finished:
     """Carry out `study` in a new folder under `runs`, with progress on stdout and the result at the end.
 
     Args:
         workers: processes side by side, one thread each; by default one a GPU, or one a core on the CPU. More than
             there are GPUs share them.
         plain: a log instead of a live table; always so where stdout is not a terminal.
+        engine: `local`, for this machine, or `ray`; by default what the study says.
+        address: of a Ray cluster, as `HOST:PORT` or `auto`; by default what RAY_ADDRESS says, else a cluster that this
+            machine belongs to, else a Ray on this machine alone.
 
     Raises:
-        ConfigError: this machine has no such device, a package is missing, or the model is not to be had.
+        ConfigError: there is no such device or cluster, a package is missing, or the model is not to be had.
     """
-    where = engine(workers, study.placement)
-    _check_installed(study)
-    find_source(study.model)
-    return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
+    study = on_engine(study, engine)
+    with closing(connect(study, workers, address)) as where:
+        _check_installed(study)
+        find_source(study.model)
+        return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
 
 
 def prepare(folder: Path, study: Study) -> None:
@@ -82,12 +90,15 @@ def resume_study(
     overrides: Sequence[str] = (),
     workers: int | None = None,
     plain: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
 ) -> Finished:
     """Resume the run in `folder`. Finished branches are not touched.
 
     Args:
         source, overrides: the study that the caller expects, if any. It may differ in what changes no results: where
             branches run, the attention kernel, gradient checkpointing, tokens a pass. The run then goes on with that.
+        engine, address: as for `run_study`; a run may go on with another engine than it began with.
 
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given, or this
@@ -96,15 +107,37 @@ def resume_study(
     run = RunFolder(folder)
     if not run.study.is_file():
         raise ConfigError(f"{folder}: no run folder (it has no {run.study.name})")
-    study, given = load_study(run.study), load_study(source or run.study, overrides)
+    study = given = load_study(run.study)
+    if source or overrides:
+        given = load_study(source or run.study, overrides)
     recorded, asked = what_is_computed(study), what_is_computed(given)
     if asked != recorded:
         key, here, there = _first_difference(recorded, asked)
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
+    given = on_engine(given, engine)
     _check_installed(given)
-    if any(branch.start is None and not _done(branch, folder) for branch in plan(given)):
+    if _loads([branch for branch in plan(given) if not _done(branch, folder)]):
         find_source(given.model)
-    return _carry_out(given, run, engine(workers, given.placement), plain)
+    with closing(connect(given, workers, address)) as where:
+        return _carry_out(given, run, where, plain)
+
+
+def on_engine(study: Study, name: str | None) -> Study:
+    """The study with another engine, if one is named.
+
+    Raises:
+        ConfigError: there is no such engine.
+    """
+    if name is None:
+        return study
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r}: there is none of this name; known are {', '.join(ENGINES)}")
+    return study.model_copy(update={"engine": name})
+
+
+def _loads(todo: Sequence[PlannedBranch]) -> bool:
+    """Whether any of these branches starts from the study's model."""
+    return any(branch.start is None for branch in todo)
 
 
 def _check_installed(study: Study) -> None:
@@ -113,27 +146,13 @@ def _check_installed(study: Study) -> None:
         table.settings.check_installed()
 
 
-def engine(workers: int | None, placement: Placement) -> Engine:
-    """Where the branches of every study run; by default with as many side by side as it has room for.
+def connect(study: Study, workers: int | None, address: str | None) -> Engine:
+    """Where the branches of a study run, to be closed at the end.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: there is no such device or cluster.
     """
-    return load_engine("local", workers=workers, imports=IMPORTED, placement=placement)
-
-
-def in_own_process(work: Callable[..., None], *args: Any, where: Engine) -> Any:
-    """What `work` writes as JSON to the file that is its last argument. torch is not imported here for it.
-
-    Raises:
-        ConfigError: it failed.
-    """
-    with tempfile.TemporaryDirectory(prefix="shiftgym-") as scratch:
-        out, log = Path(scratch) / "found.json", Path(scratch) / "printed.txt"
-        job = Job("measure", lambda: Call(work, (*args, out), log), gpus=gpu_share(where))
-        if where.run([job], watch=lambda _: None)[job.name] != "done":
-            raise ConfigError(f"the study cannot start: {cause(log)}")
-        return read_json(out)
+    return load_engine(study.engine, workers=workers, imports=IMPORTED, placement=study.placement, address=address)
 
 
 def placed(study: Study, where: Engine) -> Study:
@@ -148,15 +167,20 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     branches = plan(study)
     with only_one(run):
         prepare(folder, study)
-        write_text(run.environment, json.dumps(environment(where, study.placement), indent=1))
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         tries = {branch.title: Tries(branch.folder(folder)) for branch in branches}
         for title in done:
             tries[title].put_away()
         todo = [branch for branch in branches if branch.title not in done]
-        jobs = [
-            _job(placed(study, where), branch, folder, tries[branch.title], done, gpu_share(where)) for branch in todo
-        ]
+        ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
+        write_text(
+            run.environment,
+            json.dumps({"engine": study.engine} | environment(where, study.placement, machines), indent=1),
+        )
+        asked = _needs(ready, where)
+        # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
+        sent = ready.model_copy(update={"branches": {}})
+        jobs = [_job(sent, branch, folder, tries[branch.title], done, asked[branch.name]) for branch in todo]
         publisher = Publisher(tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
@@ -170,10 +194,14 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         except KeyboardInterrupt:
             console.print(f"Interrupted. Resume with: shiftgym study resume {folder}", highlight=False, soft_wrap=True)
             raise
+        finally:
+            run.token.unlink(missing_ok=True)
         with replacing(run.results) as results, results.open("wb") as out:
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
                     out.write(path.read_bytes())
+    for note in where.notes:
+        console.print(note, highlight=False, soft_wrap=True)
     ended = {branch.title: _done(branch, folder) for branch in branches}
     finished = Finished(
         folder,
@@ -184,15 +212,29 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
     return finished
 
 
-def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], gpus: float) -> Job:
+def _needs(study: Study, where: Engine) -> dict[str, Needs]:
+    """What a rank of each branch asks for, by the name of the branch."""
+    # A run whose starts are done goes on without the model. Then nobody knows what memory it takes.
+    known = where.by_memory and not missing_model(study.model, weights=False)
+    return branch_needs(study, gpus=gpu_share(where), memory=known)
+
+
+def _job(study: Study, branch: PlannedBranch, run: Path, tries: Tries, done: dict[str, State], asked: Needs) -> Job:
     def begin() -> Call:
         folder = tries.begin()
-        return Call(run_branch, (study, branch, run, folder), folder.log)
+        # Absolute, since another machine may have another working directory.
+        return Call(run_branch, (study, branch, run.absolute(), BranchFolder(folder.path.absolute())), folder.log)
 
-    needs = None if branch.start in done else branch.start
-    # Ranks of a branch do not share a GPU.
-    share = gpus if branch.ranks == 1 else math.ceil(gpus)
-    return Job(branch.title, begin, needs, gpus=share, ranks=branch.ranks, restarts=study.restarts)
+    return Job(
+        branch.title,
+        begin,
+        None if branch.start in done else branch.start,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        memory=asked.memory,
+        ranks=branch.ranks,
+        restarts=study.restarts,
+    )
 
 
 def _done(branch: PlannedBranch, run: Path) -> dict[str, Any] | None:
@@ -208,23 +250,32 @@ def _blame(branch: PlannedBranch, state: State, run: Path) -> str:
 
 def _tell(finished: Finished, console: Console) -> None:
     """Print the results, the path of the report, and every branch that was stopped or failed."""
-    from shiftgym.reports.page import build_report
-    from shiftgym.reports.terminal import result_table
+    from shiftgym.reports.analysis import Analysis
+    from shiftgym.reports.load import load_runs
+    from shiftgym.reports.page import write_report
+    from shiftgym.reports.terminal import summary
 
     if RunFolder(finished.folder).results.stat().st_size:
-        report = build_report(finished.folder)
-        console.print(result_table(finished.folder), highlight=False)
+        # Read once: the rows of thousands of branches take a while.
+        analysis = Analysis(load_runs([finished.folder]))
+        report = write_report(analysis)
+        console.print(summary(analysis), highlight=False)
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-    for title, message in finished.stopped.items():
-        console.print(f"{title} stopped: {message}", highlight=False, soft_wrap=True)
-    for title, message in finished.failed.items():
-        console.print(f"{title} failed: {message}", highlight=False, soft_wrap=True)
+    for ended, branches in (("stopped", finished.stopped), ("failed", finished.failed)):
+        for title, message in itertools.islice(branches.items(), TOLD):
+            console.print(f"{title} {ended}: {message}", highlight=False, soft_wrap=True)
+        if len(branches) > TOLD:
+            console.print(f"and {len(branches) - TOLD} more branches {ended}", highlight=False)
     if finished.failed:
         console.print(f"Try again with: shiftgym study resume {finished.folder}", highlight=False, soft_wrap=True)
 
 
 def new_folder(runs: Path, name: str) -> Path:
-    """Make a new folder named after `name` and the present second."""
+    """Make a new folder named after `name` and the present second.
+
+    Raises:
+        ConfigError: `runs` is no folder that may be written.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = runs / f"{name}-{stamp}{suffix}"
@@ -232,6 +283,8 @@ def new_folder(runs: Path, name: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise ConfigError(f"{runs}: no run folder can be made there: {error.strerror}") from None
         return folder
     raise ConfigError(f"{runs}: a hundred runs of {name} were started in this second")
 
@@ -248,26 +301,20 @@ def only_one(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def environment(where: Engine, placement: Placement) -> dict[str, Any]:
-    """Versions and machine, and on what models run there, as `environment.json` records them."""
+def environment(where: Engine, placement: Placement, machines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Versions and machines, and on what models run there, as `environment.json` records them."""
     git = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in RECORDED},
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
-        },
+        "packages": versions(),
         "placement": placement.model_dump() | {"device": "cuda" if where.gpus else "cpu"},
-        **({"gpus": gpu_environment(where.gpus)} if where.gpus else {}),
         "git_commit": git.stdout.strip() or None,
         "workers": where.workers,
         "threads_a_worker": where.threads,
         "started": datetime.now().isoformat(timespec="seconds"),
+        "machines": machines,
     }
 
 

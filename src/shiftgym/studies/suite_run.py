@@ -5,6 +5,7 @@ The files of the folder are described in `layout.SuiteFolder`.
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import tomli_w
@@ -16,7 +17,7 @@ from shiftgym.reading import WrongValue, read_toml, typed
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.claims import claims_page
 from shiftgym.reports.load import load_run
-from shiftgym.studies.run import Finished, new_folder, prepare, resume_study
+from shiftgym.studies.run import Finished, connect, new_folder, on_engine, prepare, resume_study
 from shiftgym.studies.suite import SuiteTables, load_suite
 
 
@@ -31,9 +32,17 @@ class Record(SuiteTables):
 
 
 def run_suite(
-    source: str, *, scale: str | None, overrides: Sequence[str], runs: Path, workers: int | None, plain: bool
+    source: str,
+    *,
+    scale: str | None,
+    overrides: Sequence[str],
+    runs: Path,
+    workers: int | None,
+    plain: bool,
+    engine: str | None = None,
+    address: str | None = None,
 ) -> list[Finished]:
-    """Carry out a suite in a new folder under `runs`.
+    """Carry out a suite in a new folder under `runs`. The arguments are those of `run_study`.
 
     Raises:
         ConfigError: the suite has a fault, there is no such scale or device, or an override does not fit a study.
@@ -47,18 +56,27 @@ def run_suite(
         **kept,
         "studies": [*suite.studies],
     }
-    for study in suite.studies.values():
-        study.placement.gpus()
-    folder = SuiteFolder(new_folder(runs, suite.name))
-    for name, study in suite.studies.items():
-        prepare(folder.run(name).path, study)
-    # Written last: a folder that has this file can be resumed.
-    write_text(folder.suite, tomli_w.dumps(record))
-    return resume_suite(folder.path, workers=workers, plain=plain)
+    with ExitStack() as connected:
+        for study in suite.studies.values():
+            # A cluster that is joined is kept until the last study has ended.
+            connected.enter_context(closing(connect(on_engine(study, engine), workers, address)))
+        folder = SuiteFolder(new_folder(runs, suite.name))
+        for name, study in suite.studies.items():
+            prepare(folder.run(name).path, on_engine(study, engine))
+        # Written last: a folder that has this file can be resumed.
+        write_text(folder.suite, tomli_w.dumps(record))
+        return resume_suite(folder.path, workers=workers, plain=plain, address=address)
 
 
-def resume_suite(path: Path, *, workers: int | None = None, plain: bool = False) -> list[Finished]:
-    """Resume a suite."""
+def resume_suite(
+    path: Path,
+    *,
+    workers: int | None = None,
+    plain: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
+) -> list[Finished]:
+    """Resume a suite. The arguments are those of `resume_study`."""
     folder = SuiteFolder(path)
     try:
         suite = typed(Record, read_toml(folder.suite))
@@ -70,7 +88,7 @@ def resume_suite(path: Path, *, workers: int | None = None, plain: bool = False)
     figures: dict[str, list[str]] = {}
     for name in suite.studies:
         run = folder.run(name)
-        finished.append(resume_study(run.path, workers=workers, plain=plain))
+        finished.append(resume_study(run.path, workers=workers, plain=plain, engine=engine, address=address))
         if not run.report.is_file():
             continue
         analyses[name] = Analysis([load_run(run.path)])

@@ -7,7 +7,6 @@ try, or a resumed study, has to understand.
 """
 
 import errno
-import json
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from shiftgym.engines.base import State
-from shiftgym.files import link_file, link_folder, read_json, replacing
+from shiftgym.files import link_file, link_folder, read_json, read_lines, replacing
 from shiftgym.layout import BranchFolder, CheckpointFolder
 from shiftgym.studies.logs import cause
 
@@ -50,8 +49,9 @@ class Tries:
     def begin(self) -> BranchFolder:
         """The folder of a new try, which goes on from what is published: the logs, the results, and the last
         checkpoint. The folders of earlier tries are removed."""
-        self.publish()
         if self.current is not None:
+            _see_anew(self.current)
+            self.publish()
             self.lost = cause(self.current.log)
         folder = self.published.next_try()
         folder.path.mkdir(parents=True)
@@ -66,7 +66,7 @@ class Tries:
             if file.is_file():
                 link_file(file, self._of(folder, file))
                 self._versions[self._of(folder, file)] = _version(self._of(folder, file).stat())
-        for checkpoint in self.published.checkpoints()[-1:]:
+        for checkpoint in self._resumable()[-1:]:
             copy = self._of(folder, checkpoint.path)
             link_folder(checkpoint.path, copy)
             self._versions[copy] = _version(copy.stat())
@@ -89,11 +89,15 @@ class Tries:
         """Publish the rest, now that the last process has ended. If all went well, its folder is removed."""
         assert self.current is not None
         last, until = self.current, time.monotonic() + PATIENCE
+        _see_anew(last)
         self.publish()
         while state == "done" and not self.published.done.is_file() and time.monotonic() < until:
             time.sleep(POLL)
+            _see_anew(last)
             self.publish()
         self.current = None
+        # Of thousands of branches that have ended this would fill the memory.
+        self._versions = {}
         if self.published.done.is_file():
             self.put_away()
             return
@@ -114,37 +118,37 @@ class Tries:
                 shutil.rmtree(folder.path, ignore_errors=True)
 
     def _publish(self, folder: BranchFolder) -> None:
-        """A process writes its logs, then a checkpoint, then results, and at last how it ended. All is taken in the
-        opposite order, so that nothing is taken without what came before it, and published in that order: what is
-        entered first is left last."""
+        """What is entered first is left last: all is published in the opposite order to that in which it is taken.
+
+        A process writes its logs, a checkpoint, results, then the next checkpoint, and at last how it ended. So with a
+        checkpoint there must be the results of those before it, and with the end everything.
+        """
         versions: dict[Path, Version] = {}
         there = set(folder.path.iterdir())
         with ExitStack() as published:
-            for file in (folder.done, *_replaced(folder)):
-                if file not in there or (version := _version(file.stat())) == self._versions.get(file):
-                    continue
-                versions[file] = version
-                target = published.enter_context(replacing(self._out(file)))
-                if file == folder.done:
-                    target.write_text(json.dumps(self._ended(folder)))
-                else:
-                    link_file(file, target)
+            if folder.done in there and folder.done not in self._versions:
+                versions[folder.done] = _version(folder.done.stat())
+                link_file(folder.done, published.enter_context(replacing(self.published.done)))
             new = [each for each in folder.checkpoints() if each.path not in self._versions]
             for checkpoint in reversed(new):
                 versions[checkpoint.path] = _version(checkpoint.path.stat())
-                published.callback(self._drop_optimizers)
-                link_folder(checkpoint.path, published.enter_context(replacing(self._out(checkpoint.path))))
+                if not self._out(checkpoint.path).exists():
+                    published.callback(self._drop_optimizers)
+                    link_folder(checkpoint.path, published.enter_context(replacing(self._out(checkpoint.path))))
+            for file in _replaced(folder):
+                if file in there and (version := _version(file.stat())) != self._versions.get(file):
+                    versions[file] = version
+                    link_file(file, published.enter_context(replacing(self._out(file))))
             for log in folder.logs:
                 if log in there:
                     self._publish_log(log)
-            for checkpoint in new[-1:]:
-                self._check_logs(checkpoint)
+            if new:
+                self._check_complete(folder, new[-1])
         self._versions |= versions
 
     def _publish_log(self, log: Path) -> None:
         """Add the new whole lines of a log to the published one. If it was cut back to a checkpoint, which makes
         another file of it, the published one is replaced."""
-        published = self._out(log)
         # A file is never found older than it is by one who opens it, while its name may be, on a network file system.
         with log.open("rb") as file:
             inode, size = _version(os.fstat(file.fileno()))
@@ -154,7 +158,7 @@ class Tries:
             goes_on = inode == before and size > done
             file.seek(done if goes_on else 0)
             text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
+        whole, published = text[: text.rfind(b"\n") + 1], self._out(log)
         if goes_on:
             with published.open("ab") as out:
                 out.write(whole)
@@ -163,24 +167,24 @@ class Tries:
                 out.write_bytes(whole)
         self._versions[log] = (inode, (done if goes_on else 0) + len(whole))
 
-    def _check_logs(self, checkpoint: CheckpointFolder) -> None:
-        """OSError if the logs that led to a checkpoint are not published yet."""
-        lines = read_json(checkpoint.state)["lines"]
-        for log in self.published.logs:
-            if log.name in lines and log.read_bytes().count(b"\n") < lines[log.name]:
-                raise OSError(errno.ESTALE, f"the lines that led to {checkpoint.path} are still to appear")
+    def _check_complete(self, folder: BranchFolder, latest: CheckpointFolder) -> None:
+        """OSError if what was written before the latest checkpoint is not all to be seen yet."""
+        lines = read_json(latest.state)["lines"]
+        short = [log for log in self.published.logs if _lines(log) < lines.get(log.name, 0)]
+        evaluated = {row["step"] for row in read_lines(folder.results)}
+        earlier = [read_json(each.state)["step"] for each in folder.checkpoints() if each.path != latest.path]
+        if short or not evaluated.issuperset(earlier):
+            raise OSError(errno.ESTALE, f"what led to {latest.path} is still to appear")
+
+    def _resumable(self) -> list[CheckpointFolder]:
+        """The published checkpoints that training can go on from. The latest is not one of them if it was published
+        together with a later one, and this process was killed before that one's turn."""
+        return [each for each in self.published.checkpoints() if each.optimizer.is_file()]
 
     def _drop_optimizers(self) -> None:
-        """Only the latest published checkpoint keeps the state of its optimizer."""
-        for checkpoint in self.published.checkpoints()[:-1]:
+        """The state of the optimizer is kept for one checkpoint only."""
+        for checkpoint in self._resumable()[:-1]:
             checkpoint.optimizer.unlink(missing_ok=True)
-
-    def _ended(self, folder: BranchFolder) -> dict[str, str]:
-        """How the branch ended; a path in it leads to what is published."""
-        return {
-            key: value.replace(str(folder.path), str(self.published.path))
-            for key, value in read_json(folder.done).items()
-        }
 
     def _keep_log(self, folder: BranchFolder) -> None:
         """Add what a process printed to the log of its branch."""
@@ -229,6 +233,20 @@ class Publisher:
 def _replaced(folder: BranchFolder) -> tuple[Path, ...]:
     """The files that are written again as a whole with each evaluation; the one written last comes first."""
     return (folder.results, folder.evaluation_episodes, folder.probes)
+
+
+def _see_anew(folder: BranchFolder) -> None:
+    """Have a network file system list the folders of a try anew, as it does where something was changed from here. What
+    it remembers of them may be a minute old."""
+    for path in (folder.path, folder.checkpoint(0).path.parent):
+        if path.is_dir():
+            mark = path / ".seen"
+            mark.touch()
+            mark.unlink()
+
+
+def _lines(log: Path) -> int:
+    return log.read_bytes().count(b"\n") if log.is_file() else 0
 
 
 def _version(found: os.stat_result) -> Version:

@@ -82,7 +82,9 @@ def restore(folder: Path, checkpoint: CheckpointInfo, player: Player, optimizer:
         load_weights(model, path)
     if player.value_head is not None:
         player.value_head.load(path)
-    optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=model.device))
+    # The states of whole weights may not fit on the device of a rank, which takes its part of them.
+    place = model.device if player.ranks.alone else "cpu"
+    optimizer.load_state_dict(torch.load(CheckpointFolder(path).optimizer, map_location=place))
     state = read_json(CheckpointFolder(path).state)
     # Passes as large as before it was resumed, so that it rounds, and charges padding, in the same way.
     player.pass_limit.lower(state["pass_limit"])

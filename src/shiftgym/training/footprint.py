@@ -24,6 +24,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class OverRanks:
+    """Bytes that are there only where several ranks carry out a branch."""
+
+    copies: int
+    """The copies, which ranks divide, and which then share nothing with the model."""
+    whole: int
+    """The whole weights that a rank has at the same time while it answers: the model's, and those of the start while it
+    is probed."""
+    layers: int
+    """What a training pass gathers of what is divided: embeddings and layers at work, their gradients with them."""
+    stepped: int
+    """The weights that an optimizer cannot step in parts. Each rank has its share of them whole during the step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
     """Bytes that a branch takes on a device; over several ranks, what each of them takes on its own. Nothing of it
     depends on the machine but the format of training passes."""
@@ -32,9 +47,7 @@ class Footprint:
     """What ranks divide among them."""
     own: Held
     """What each rank has whole: adapters, and a critic."""
-    layers: int
-    """What a training pass over several ranks gathers of the shared: embeddings and layers at work, their gradients
-    with them."""
+    over_ranks: OverRanks
     activations: int
     """What the layers keep of a training pass of as many tokens as it may have."""
     logits: int
@@ -43,8 +56,10 @@ class Footprint:
     """A training pass of one conversation, activations and logits."""
     row: int
     """The answers to one decision."""
-    rows: int
-    """Decisions that are to be answered at the same time, by all ranks together."""
+    iteration: int
+    """Decisions that are to be answered at the same time in rollouts, by all ranks together."""
+    batch: int
+    """Decisions of the evaluation that each rank is to answer at the same time."""
     ranks: int = 1
 
     def over(self, ranks: int) -> "Footprint":
@@ -54,7 +69,14 @@ class Footprint:
     @property
     def parts(self) -> Held:
         """What training keeps."""
-        return self.shared.divided(self.ranks) + self.own
+        if self.ranks == 1:
+            return self.shared + self.own
+        return replace(self.shared, copies=self.over_ranks.copies).divided(self.ranks) + self.own
+
+    @property
+    def rows(self) -> int:
+        """Decisions that each rank is to answer at the same time."""
+        return max(self.batch, -(-self.iteration // self.ranks))
 
     @property
     def held(self) -> int:
@@ -64,8 +86,8 @@ class Footprint:
 
     @property
     def gathered(self) -> int:
-        """The whole weights, which each of several ranks has beside its share of them while it answers."""
-        return self.shared.weights if self.ranks > 1 else 0
+        """The whole weights that each of several ranks has beside its share of them while it answers."""
+        return self.over_ranks.whole if self.ranks > 1 else 0
 
     @property
     def learning(self) -> int:
@@ -78,8 +100,8 @@ class Footprint:
         return max(self._step(self.one), self._answering(1))
 
     def rows_within(self, memory: int) -> int:
-        """Decisions that so many bytes have room for, at least 1 and at most the rank's part of `rows`."""
-        return max(1, min(-(-self.rows // self.ranks), (memory - self._answering(0)) // self.row))
+        """Decisions that so many bytes have room for, at least 1 and at most `rows`."""
+        return max(1, min(self.rows, (memory - self._answering(0)) // self.row))
 
     def peak(self, memory: int) -> int:
         """The most bytes that there are, with answers as many at a time as `memory` has room for."""
@@ -90,6 +112,7 @@ class Footprint:
 
     def _step(self, pass_: int) -> int:
         # When the pass is over, the optimizer's step takes about as much as the gradients once more.
-        gradients = self.parts.gradients
-        gathered = self.layers if self.ranks > 1 else 0
-        return self.held + gradients + max(pass_ + gathered, gradients)
+        gradients, several = self.parts.gradients, self.ranks > 1
+        gathered = self.over_ranks.layers if several else 0
+        stepped = -(-self.over_ranks.stepped // self.ranks) if several else 0
+        return self.held + gradients + max(pass_ + gathered, gradients + stepped)

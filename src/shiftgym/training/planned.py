@@ -5,14 +5,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from shiftgym.models.conversations.conversation import ConversationSizes
-from shiftgym.models.footprint import Learned, ModelMemory
+from shiftgym.models.footprint import FLOAT, Learned, ModelMemory
 from shiftgym.models.lora import linear_sizes, targeted
 from shiftgym.models.optimizers import Name, state_bytes
 from shiftgym.models.parts import freeze
 from shiftgym.models.precision import training_dtype
-from shiftgym.models.prefixes import decoder_config
+from shiftgym.models.prefixes import decoder_config, decoder_layers
 from shiftgym.models.value import ValueHead
-from shiftgym.training.footprint import Footprint, Held
+from shiftgym.training.footprint import Footprint, Held, OverRanks
 from shiftgym.training.settings import LoraSettings, TrainingSettings
 
 
@@ -26,7 +26,9 @@ def planned_footprint(
     device: str,
     critic: bool,
     copies: int,
-    rows: int,
+    probed: bool,
+    iteration: int,
+    batch: int,
 ) -> Footprint:
     """What a branch with these settings takes.
 
@@ -37,7 +39,9 @@ def planned_footprint(
         device: type of the device that training is for.
         critic: whether there is a value head.
         copies: further models beside it.
-        rows: decisions that are to be answered at the same time.
+        probed: whether one of them is probed together with the model.
+        iteration: decisions that are to be answered at the same time in rollouts.
+        batch: the same in the evaluation.
 
     Raises:
         ConfigError: the model has no layers or parts that the settings name.
@@ -76,12 +80,18 @@ def planned_footprint(
     return Footprint(
         shared=shared,
         own=own,
-        layers=_gathered(model, with_gradients=settings.lora is None),
+        over_ranks=OverRanks(
+            copies=copies * weights,
+            whole=weights * (1 + probed),
+            layers=_gathered(model, with_gradients=settings.lora is None),
+            stepped=0 if settings.optimizer.name == "adamw" else learns.weights,
+        ),
         activations=activations,
         logits=logits,
         one=sum(of_pass(1)),
         row=memory.row(answered),
-        rows=rows,
+        iteration=iteration,
+        batch=batch,
     )
 
 
@@ -97,17 +107,17 @@ def _held(module: nn.Module, optimizer: Name, copies: int) -> Held:
 
 
 def _gathered(model: PreTrainedModel, *, with_gradients: bool) -> int:
-    """Bytes that a pass over sharded weights has whole at the same time: what lies outside the decoder's layers, the
-    layer at work, and the next one, which is fetched meanwhile."""
+    """Bytes that a pass over sharded weights has whole at the same time: of what lies outside the decoder's layers, of
+    the layer at work, and of the next one, which is fetched meanwhile. A gradient is there as it is found, and as the
+    float32 that is summed over ranks."""
 
     def size(module: nn.Module) -> int:
         weights = list(module.parameters())
-        gradients = [weight for weight in weights if weight.requires_grad] if with_gradients else []
-        return sum(weight.nbytes for weight in weights + gradients)
+        trained = [weight for weight in weights if weight.requires_grad and with_gradients]
+        found = sum(weight.nbytes for weight in weights)
+        return found + sum(weight.nbytes + FLOAT * weight.numel() for weight in trained)
 
-    decoder = model.get_decoder()  # type: ignore[no-untyped-call]
-    lists = [child for child in decoder.children() if isinstance(child, nn.ModuleList)]
-    layers = sorted(map(size, max(lists, key=len, default=())))
+    layers = sorted(map(size, decoder_layers(model)))
     return size(model) - sum(layers) + sum(layers[-2:])
 
 

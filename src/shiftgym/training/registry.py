@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from shiftgym.training.settings import TrainingSettings
 SHIPPED = Path(__file__).parent / "recipes"
 
 
-def shipped_recipes() -> list[str]:
+@cache
+def shipped_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with shiftgym: those of the files in `training/recipes/`."""
-    return sorted(path.stem for path in SHIPPED.glob("[a-z]*.py"))
+    return tuple(sorted(path.stem for path in SHIPPED.glob("[a-z]*.py")))
 
 
 def load_recipe(name: str) -> type[Recipe]:

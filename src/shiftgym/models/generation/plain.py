@@ -112,7 +112,7 @@ class PlainChat(TokenChat[PlainPolicy]):
             inputs["attention_mask"] = (torch.arange(width, device=device) >= width - lengths[:, None]).long()
         if pictures is not None:
             inputs["input_ids"] = torch.where(tokens < 0, pictures.token, tokens)
-            inputs |= pictures.batch(rows, width)
+            inputs |= {name: value.to(device) for name, value in pictures.batch(rows, width).items()}
         return accepted(self._policy.model, inputs)
 
     def _charge(self, ledger: Ledger, ids: list[list[int]], width: int, steps: int, sampled: int) -> None:
