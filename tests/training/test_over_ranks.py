@@ -23,7 +23,8 @@ from shiftgym.training.trainer import train
 pytestmark = pytest.mark.slow
 
 GROUP: dict[str, Any] = {
-    "episodes_per_iteration": 16, "group_size": 8, "limit": 3, "minibatch": 8, "max_new_tokens": 2, "optimizer": MUON
+    "episodes_per_iteration": 16, "group_size": 8, "limit": 3, "minibatch": 8, "max_new_tokens": 2,
+    "optimizer": SFT[1]["optimizer"],
 }  # fmt: skip
 SEEING = {"episodes_per_iteration": 6, "minibatch": 4, "max_new_tokens": 48, "epochs": 1, "limit": 2}
 RUNS: dict[str, Run] = {
@@ -31,16 +32,25 @@ RUNS: dict[str, Run] = {
     "sft, adapter": ("sft", {**SFT[1], **LORA}),
     "ppo": PPO,
     "rloo": ("rloo", GROUP),
+    "rloo, muon": ("rloo", {**GROUP, "optimizer": MUON}),
     "ppo, pictures": ("ppo", SEEING),
-    "dft": ("dft", {**SFT[1], "kl": 0.1, "precision": "bfloat16"}),
-    "grpo, adapter": ("grpo", {**GROUP, **LORA, "optimizer": SFT[1]["optimizer"]}),
+    "dft": ("dft", {**SFT[1], "kl": 0.1}),
+    "sft, bfloat16": ("sft", {**SFT[1], "precision": "bfloat16"}),
+    "grpo, adapter": ("grpo", {**GROUP, **LORA}),
     "rft": ("rft", {**OWN, "group_size": 16}),
     "replay": ("replay", {**OWN, "tokens_per_pass": 30}),
     "dpo": ("dpo", {**OWN, "group_size": 16}),
     "distill": ("distill", PPO[1]),
 }
-RESUMED = ["sft", "sft, adapter", "ppo", "rloo"]
+RESUMED = ["sft", "sft, adapter", "ppo", "rloo, muon"]
 BY_THREE = ["sft", "ppo", "rloo"]
+
+
+CLOSE = 1e-4
+"""How far a metric may be from that of one process, as a share of it."""
+
+COARSE = {"rloo, muon": 1e-3, "sft, bfloat16": 1e-2}
+"""The same where a difference in the last bit grows. Muon rounds to bfloat16 on its way."""
 
 
 class Cut(Exception):
@@ -70,12 +80,13 @@ def check_alike(one: Path, other: Path) -> None:
     """That a training is another one, but for rounding."""
     assert (one / "episodes.jsonl").read_bytes() == (other / "episodes.jsonl").read_bytes(), one.name
     for before, after in zip(lines(one), lines(other), strict=True):
-        # What is read together is padded to the same length, and what prompts have in common is read once by each rank.
-        # Here prompts are nearly all that is read; where answers are longer, this is under one percent.
-        padded = {"flops": pytest.approx(before["flops"], rel=0.15)}
-        # Muon rounds to bfloat16 on its way, so that a difference in the last bit of a gradient grows.
-        rounded = {name: pytest.approx(value, rel=1e-3, abs=1e-6) for name, value in before.items()}
-        assert after == rounded | padded, f"{one.name}, step {before['step']}"
+        rounded = {
+            name: pytest.approx(value, rel=COARSE.get(one.name, CLOSE), abs=1e-6) for name, value in before.items()
+        }
+        # Passes of training cost the same. Answers are padded to the longest that is given at the same time, and what
+        # prompts have in common is read once by each rank. Here prompts are nearly all that is read.
+        rounded["flops"] = pytest.approx(before["flops"], rel=0.15 if before["tokens_generated"] else 0)
+        assert after == rounded, f"{one.name}, step {before['step']}"
 
 
 def check_weights(one: Path, other: Path) -> None:
