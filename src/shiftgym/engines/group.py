@@ -20,6 +20,10 @@ GRACE = 2.0
 """Seconds for which it is not decided yet why a rank ended badly: the one that was the cause may be seen later."""
 
 
+FOLLOWING = (LOST, -signal.SIGABRT)
+"""Exit codes that may follow from how another rank ended."""
+
+
 def places(ranks: int, address: str) -> list[dict[str, str]]:
     """What the environment of each rank is to say, on the machine of this address, where this is called; nothing if
     there is one."""
@@ -46,20 +50,21 @@ def ended(codes: Sequence[int | None], waited: float) -> Literal["done", "failed
     """How a job has ended; None if it goes on.
 
     A process that was killed is a loss, whatever the others came to: an error of theirs follows from it. Without one,
-    an error is the job's own, and that others lost a peer follows from that.
+    an error is the job's own, and that others lost a peer follows from that. So it may where one was aborted: the
+    watchdog of NCCL does that to a process whose peer is gone or came too late.
 
     Args:
         codes: exit code of each rank, negative where it was killed by a signal; None while it runs.
         waited: seconds since one of them is known to have ended badly.
     """
     bad = [code for code in codes if code]
-    if any(code < 0 for code in bad):
+    if any(code < 0 and code not in FOLLOWING for code in bad):
         return "lost"
     if not bad:
         return None if None in codes else "done"
     if None in codes and waited < GRACE:
         return None
-    return "lost" if all(code == LOST for code in bad) else "failed"
+    return "lost" if all(code in FOLLOWING for code in bad) else "failed"
 
 
 def loss_in_words(codes: Sequence[int | None]) -> str:
