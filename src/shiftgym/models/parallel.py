@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from shiftgym.batching import ran_out_of_memory
 from shiftgym.errors import ConfigError, DataError, ShiftgymError, TrainingStopped
 
 Item = TypeVar("Item")
@@ -192,7 +193,9 @@ ALONE = Ranks(0, 1)
 
 def lost_peer(error: BaseException) -> bool:
     """Whether an error says that the process group broke, since another rank is gone or did not come in time. Then it
-    is to be raised as `PeerLost`."""
+    is to be raised as `PeerLost`. NCCL may also have run out of memory, which would happen again."""
+    if ran_out_of_memory(error):
+        return False
     if isinstance(error, dist.DistBackendError | dist.DistNetworkError | dist.DistStoreError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in CONNECTION)
