@@ -43,6 +43,13 @@ from shiftgym.engines.group import (
         ([LOST, 1, LOST], 0, "failed"),
         ([LOST, LOST], 0, "lost"),
         ([2, 0], 0, "failed"),
+        # NCCL aborts a process whose peer is gone, whatever the peer came to.
+        ([-6], 0, "lost"),
+        ([-6, None], GRACE / 2, None),
+        ([-6, None], GRACE, "lost"),
+        ([-6, LOST], 0, "lost"),
+        ([-6, 1], 0, "failed"),
+        ([-6, 1, -9], 0, "lost"),
     ],
 )
 def test_a_kill_is_a_loss_and_an_error_is_the_jobs_own(codes: list[int | None], waited: float, end: str | None) -> None:

@@ -129,3 +129,4 @@ def test_a_broken_process_group_is_told_from_other_errors(message: str) -> None:
     assert lost_peer(torch.distributed.DistBackendError("NCCL error"))
     assert not lost_peer(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     assert not lost_peer(torch.OutOfMemoryError("CUDA out of memory."))
+    assert not lost_peer(torch.distributed.DistBackendError("NCCL error: Cuda failure 2 'out of memory'"))

@@ -1,6 +1,7 @@
 """A model at a task: what it plays, how its conversations are scored, and that all of it is charged."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import torch
 from tests.models.families import make_text_model, tokenizer
 from torch.utils.flop_counter import FlopCounterMode
 
+from shiftgym.batching import BatchLimit
 from shiftgym.errors import ConfigError
 from shiftgym.models.conversations.chat import ChatFormat
 from shiftgym.models.conversations.conversation import Conversation
 from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
+from shiftgym.models.parallel import Ranks
 from shiftgym.models.player import Player
 from shiftgym.tasks.registry import build_task
 
@@ -141,6 +144,44 @@ def test_episodes_that_run_out_of_memory_are_played_in_parts_with_the_same_answe
     again = player.play("train", range(6), NOISE, limit=2)
     assert [episode.record() for episode in again] == [episode.record() for episode in whole]
     assert player.ledger.tokens_generated == spent.tokens_generated, "answers that were thrown away are not counted"
+
+
+class Pair(Ranks):
+    """Two ranks, of which the second begins when the first is done."""
+
+    def spread(self, items: Sequence[Any], work: Any, meter: Any = None) -> list[Any]:
+        found: list[Any] = [None] * len(items)
+        for rank in range(2):
+            found[rank::2] = work(items[rank::2])
+        return found
+
+
+def test_what_other_ranks_found_is_kept_where_one_runs_out_of_memory(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations = player.conversations(player.play("train", range(6), NOISE, limit=2))
+    whole = player.logprobs(conversations)
+    longest = max(len(each.ids) for each in conversations)
+    several = replace(player, ranks=Pair(0, 2), pass_limit=BatchLimit(2 * longest))
+    firsts, charged, calls = (len(several.passes(conversations)) + 1) // 2, [], []
+
+    def fail_once(_module: Any, _arguments: Any, _output: torch.Tensor) -> None:
+        calls.append(1)
+        if len(calls) == firsts + 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    charge = Player.charge
+
+    def counted(self: Player, batch: Any, **options: Any) -> None:
+        charged.append(len(batch.members))
+        charge(self, batch, **options)
+
+    monkeypatch.setattr(Player, "charge", counted)
+    several.model.base_model.layers[0].register_forward_hook(fail_once)
+    for one, again in zip(whole, several.logprobs(conversations), strict=True):
+        assert one == pytest.approx(again, abs=1e-4)
+    assert firsts > 1
+    assert sum(charged) == len(conversations), "each is computed and charged once"
 
 
 def test_what_cannot_be_split_is_told_in_one_line(player: Player) -> None:

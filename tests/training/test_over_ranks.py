@@ -14,11 +14,14 @@ from tests.training.runs import LORA, MUON, OWN, PPO, SFT, Run, lines
 
 from shiftgym.errors import TrainingStopped
 from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.models.ledger import Ledger, ModelShape
 from shiftgym.models.loading.load import load_policy
 from shiftgym.models.parallel import ALONE, Ranks
-from shiftgym.models.sharding import local_tensor
+from shiftgym.models.sharding import is_part, local_tensor
 from shiftgym.studies.config import load_study
-from shiftgym.training.trainer import train
+from shiftgym.training.loop import Limits, Loop
+from shiftgym.training.registry import load_recipe, recipe_settings
+from shiftgym.training.trainer import make_recipe, train
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +122,7 @@ def two_ranks(folder: Path) -> None:
     train_each(folder / "2", RUNS, ranks)
     train_each(folder / "2, cut", RESUMED, ranks, last=2)
     stop_by_one(folder, ranks)
+    keep_start(folder, ranks)
 
 
 def three_ranks(folder: Path) -> None:
@@ -141,6 +145,18 @@ def stop_by_one(folder: Path, ranks: Ranks) -> None:
     (folder / f"stopped {ranks.rank}").write_text(str(stopped.value))
 
 
+def keep_start(folder: Path, ranks: Ranks) -> None:
+    """Write down how many weights of the start each rank has whole after a step with the exact divergence from it."""
+    name, settings = RUNS["dft"]
+    kind, model = load_recipe(name), tiny_model()
+    typed, ledger = recipe_settings(kind, settings), Ledger(ModelShape.of(model))
+    made = make_recipe(kind, typed, model, ChatFormat(tokenizer()), Repeat(), seed=0, ledger=ledger, ranks=ranks)
+    (folder / "kept").mkdir(exist_ok=True)
+    Loop(made, folder / "kept", Limits(steps=1)).advance()
+    whole = sum(not is_part(weight) for weight in made.start.model.parameters())
+    (folder / f"whole {ranks.rank}").write_text(str(whole))
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_ranks_train_as_one_process_does(trained: Path, count: int) -> None:
     for name in RUNS if count == 2 else BY_THREE:
@@ -159,3 +175,7 @@ def test_what_one_rank_loses_stops_all_alike(trained: Path) -> None:
     first, second = (trained / f"stopped {rank}" for rank in range(2))
     assert first.read_text() == second.read_text()
     assert first.read_text().startswith("step 2: a weight is not finite, so training stopped before the update")
+
+
+def test_no_rank_keeps_whole_weights_of_the_start(trained: Path) -> None:
+    assert [(trained / f"whole {rank}").read_text() for rank in range(2)] == ["0", "0"]

@@ -226,13 +226,7 @@ class Player:
         with recomputed(self.model) if again else nullcontext():
             return score(self.model, batch.packed, batch.predictors, batch.targets, at, self.precision, whole=whole)
 
-    def charge(
-        self,
-        batch: Microbatch,
-        *,
-        head: HeadTokens | None = None,
-        backward: bool = False,
-    ) -> None:
+    def charge(self, batch: Microbatch, *, head: HeadTokens | None = None, backward: bool = False) -> None:
         """Charge a pass of this microbatch; see `Ledger.scored`."""
         if head is None and not self.path.trunk:
             # The model is run whole, and makes the logits of all tokens.
@@ -310,14 +304,17 @@ class Player:
                 read = [conversations[index] for index in left]
                 cut = self.passes(read)
                 work = partial(self._found, conversations=read, numbers=numbers, head=head)
+                failed: list[Pass] = []
                 for rows, found in zip(cut, self.ranks.spread(cut, work, self.ledger), strict=True):
                     if found is None:
-                        self.halve(rows, "lower max_new_tokens, or give the weights less room (dtype)")
-                        break
+                        failed.append(rows)
+                        continue
                     start = 0
                     for member in [member for tree in rows for member in tree.members]:
                         results[left[member]] = found[start : start + sizes[left[member]]]
                         start += sizes[left[member]]
+                if failed:
+                    self.halve(failed[0], "lower max_new_tokens, or give the weights less room (dtype)")
         return [results[index] for index in range(len(conversations))]
 
     def _found(

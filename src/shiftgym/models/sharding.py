@@ -135,6 +135,17 @@ def gathered(model: nn.Module) -> Iterator[None]:
             part.reshard()
 
 
+def give_up(model: nn.Module) -> None:
+    """Give up the whole weights that passes without a gradient leave behind: those that belong to no layer. No backward
+    pass does it. A model that is not cut up is left as it is."""
+    if is_sharded(model):
+        from torch.distributed.fsdp import FSDPModule
+
+        for module in model.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+
+
 def _taken(part: Any) -> list[tuple[Any, int, Any]]:
     """The hooks that gather a module's weights for each pass, taken off: they take time, and some wait for streams,
     which no captured step may do. Each with its dictionary and its key."""

@@ -30,6 +30,7 @@ from shiftgym.models.gradient_sums import Dealt, clip_gradients, dealt, sum_grad
 from shiftgym.models.microbatches import Microbatch
 from shiftgym.models.optimizers import Optimizer
 from shiftgym.models.score import Scores
+from shiftgym.models.sharding import give_up
 from shiftgym.training import checkpoints
 from shiftgym.training.checkpoints import CheckpointInfo
 from shiftgym.training.losses import kl_divergence, value_loss
@@ -87,6 +88,11 @@ class Loop:
         if self._limits.steps is not None:
             done.append(self.step / self._limits.steps)
         return min(max(done), 1.0)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the start scores every pass, for the KL term."""
+        return bool(self._recipe.kl) and self._recipe.kl_estimate == "exact"
 
     def resume(self, checkpoint: CheckpointInfo) -> None:
         checkpoints.restore(self._folder, checkpoint, self._player, self._optimizer)
@@ -189,6 +195,8 @@ class Loop:
                     break
                 shares.append(share)
             else:
+                if self._exact:
+                    give_up(self._recipe.start.model)
                 sum_gradients(self._modules, ranks)
                 ranks.add_up(ledger, before)
                 return shares
@@ -216,7 +224,7 @@ class Loop:
         """Scores of a microbatch, and those of the start where the KL term is exact; neither is charged."""
         temperature = self._recipe.temperature
         scores = self._player.score(batch, temperature=temperature)
-        if not self._recipe.kl or self._recipe.kl_estimate == "sampled":
+        if not self._exact:
             return scores, None
         with torch.no_grad():
             return scores, self._recipe.start.score(batch, temperature=temperature)
