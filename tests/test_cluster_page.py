@@ -89,7 +89,7 @@ def test_a_compose_file_makes_a_cluster_with_one_folder() -> None:
     file = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
     machines = file["services"]
     assert list(machines) == ["head", "node-1", "node-2"]
-    assert {tuple(machine["volumes"]) for machine in machines.values()} == {("runs:/work/runs",)}
+    assert {tuple(machine["volumes"]) for machine in machines.values()} == {("runs:/srv/shiftgym/runs",)}
     assert "runs" in file["volumes"]
     for machine in machines.values():
         taken(machine["command"])
