@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from types import TracebackType
@@ -80,27 +81,40 @@ class Progress:
         return self._sizes[which] != before
 
 
-class LogDisplay:
+@dataclass(eq=False)
+class _Display:
+    """What both displays are made of."""
+
+    study: Study
+    branches: Sequence[PlannedBranch]
+    tries: Mapping[str, Tries]
+    """Those of each branch, by its title."""
+    console: Console
+    device: str
+    """On what branches run, in words."""
+
+    def __post_init__(self) -> None:
+        self._progress = {one.title: Progress(one, self.study, self.tries[one.title]) for one in self.branches}
+        self._began = time.monotonic()
+
+    @property
+    def _clock(self) -> str:
+        """The time since it began, in minutes and seconds."""
+        seconds = int(time.monotonic() - self._began)
+        return f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+@dataclass(eq=False)
+class LogDisplay(_Display):
     """A line when a branch starts, is evaluated, is started again, or ends. The first one says on what `device` they
     run."""
 
-    def __init__(
-        self,
-        study: Study,
-        branches: Sequence[PlannedBranch],
-        tries: Mapping[str, Tries],
-        console: Console,
-        device: str,
-    ) -> None:
-        self._console, self._device = console, device
-        self._progress = {branch.title: Progress(branch, study, tries[branch.title]) for branch in branches}
-        self._states: dict[str, State] = {}
-        self._told: dict[str, int] = {}
-        """How often each branch was begun, as far as it was told."""
-        self._began = time.monotonic()
+    _states: dict[str, State] = field(default_factory=dict, init=False)
+    _told: dict[str, int] = field(default_factory=dict, init=False)
+    """How often each branch was begun, as far as it was told."""
 
     def __enter__(self) -> Self:
-        self._console.print(f"Device: {self._device}", highlight=False, soft_wrap=True)
+        self.console.print(f"Device: {self.device}", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,30 +142,23 @@ class LogDisplay:
         self._states = dict(states)
 
     def _say(self, text: str) -> None:
-        self._console.print(f"{_clock(time.monotonic() - self._began)} {text}", highlight=False, soft_wrap=True)
+        self.console.print(f"{self._clock} {text}", highlight=False, soft_wrap=True)
 
 
-class LiveDisplay:
+@dataclass(eq=False)
+class LiveDisplay(_Display):
     """A table of the branches that run, and of those that ended last, redrawn continually. It fits the terminal: 80
     columns hold up to four splits, and branches for which there is no row are counted. Its title says on what `device`
     they run."""
 
-    def __init__(
-        self,
-        study: Study,
-        branches: Sequence[PlannedBranch],
-        tries: Mapping[str, Tries],
-        console: Console,
-        device: str,
-    ) -> None:
-        self._study, self._device, self._console = study, device, console
-        self._progress = {branch.title: Progress(branch, study, tries[branch.title]) for branch in branches}
-        self._ended: dict[str, None] = {}
-        """The branches that have ended, in that order."""
-        self._read: set[str] = set()
-        """Those of them whose end is read, which does not change any more."""
-        self._began = time.monotonic()
-        self._live = Live(console=console, refresh_per_second=2, transient=True)
+    _ended: dict[str, None] = field(default_factory=dict, init=False)
+    """The branches that have ended, in that order."""
+    _read: set[str] = field(default_factory=set, init=False)
+    """Those of them whose end is read, which does not change any more."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._live = Live(console=self.console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -165,15 +172,14 @@ class LiveDisplay:
     def show(self, states: Mapping[str, State]) -> None:
         running = [title for title, state in states.items() if state == "running"]
         self._ended |= dict.fromkeys(title for title, state in states.items() if state not in ("waiting", "running"))
-        room = max(1, self._console.height - AROUND)
+        room = max(1, self.console.height - AROUND)
         ended = list(self._ended)[-(room - len(running)) :] if room > len(running) else []
         shown = {*running[:room], *ended}
-        clock = _clock(time.monotonic() - self._began)
-        title = f"{self._study.name}  {len(self._ended)} of {len(states)} branches  {clock}  on {self._device}"
+        title = f"{self.study.name}  {len(self._ended)} of {len(states)} branches  {self._clock}  on {self.device}"
         table = Table(box=None, pad_edge=False)
         for heading in ("branch", "", "step", "compute", ""):
             table.add_column(heading, no_wrap=True, justify="right" if heading == "step" else "left")
-        for split in self._study.evaluation.splits:
+        for split in self.study.evaluation.splits:
             table.add_column(split, justify="right", no_wrap=True)
         for name, state in states.items():
             if name in shown:
@@ -195,7 +201,7 @@ class LiveDisplay:
         yield from (f"{rate:.2f}" for rate in progress.success.values())
 
     def _below(self, running: Sequence[str], hidden: Mapping[State, int]) -> Iterator[str]:
-        yield f"success with all attempts, {self._study.evaluation.decodings[0]}, at the last checkpoint"
+        yield f"success with all attempts, {self.study.evaluation.decodings[0]}, at the last checkpoint"
         if hidden:
             yield "not shown: " + ", ".join(f"{count} {state}" for state, count in hidden.items())
         if again := [title for title in running if self._progress[title].tries.begun > 1]:
@@ -217,7 +223,3 @@ def _last_line(path: Path) -> dict[str, float]:
         whole = file.read().split(b"\n")[:-1]
     record: dict[str, float] = json.loads(whole[-1]) if whole else {}
     return record
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
