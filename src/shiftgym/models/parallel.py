@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from shiftgym.batching import ran_out_of_memory
+from shiftgym.batching import Meter, ran_out_of_memory
 from shiftgym.errors import ConfigError, DataError, ShiftgymError, TrainingStopped
 
 Item = TypeVar("Item")
@@ -37,16 +37,8 @@ KINDS = (ConfigError, DataError, TrainingStopped, ShiftgymError)
 """As what an error of one rank is raised on all."""
 
 
-class Counter(Protocol):
-    """What counts work: a ledger."""
-
-    def snapshot(self) -> Any:
-        """What was counted so far."""
-        ...
-
-    def restore(self, snapshot: Any) -> None:
-        """Forget what was counted since the snapshot."""
-        ...
+class Counter(Meter, Protocol):
+    """A meter that can be told what others have counted."""
 
     def since(self, snapshot: Any) -> Sequence[int]:
         """How much of each kind was counted since the snapshot."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,15 @@ from shiftgym.models.lora import adapter_weights
 from shiftgym.models.parallel import Ranks
 from shiftgym.models.prefixes import decoder_layers
 
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
+
 
 def shard(model: PreTrainedModel, ranks: Ranks) -> None:
     """Cut up the weights of a model among the ranks, in place, and move each part to its rank's device. The model may
     lie on the CPU, and be too large for one device."""
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import (
-        FSDPModule,
-        MixedPrecisionPolicy,
-        fully_shard,
-        register_fsdp_forward_method,
-    )
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     # Some models return views of tensors. Nothing here changes them in place, of which torch warns.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
@@ -59,11 +57,10 @@ def shard(model: PreTrainedModel, ranks: Ranks) -> None:
     # are tied the input embeddings, are used behind the trunk. An encoder is among it, since not every pass shows
     # pictures.
     fully_shard(model, reshard_after_forward=False, **options)
-    for module in model.modules():
-        if isinstance(module, FSDPModule):
-            # A loss is divided by what the whole minibatch has, so gradients are summed and not averaged.
-            module.set_gradient_divide_factor(1.0)
-            module.set_force_sum_reduction_for_comms(True)
+    for part in _parts(model):
+        # A loss is divided by what the whole minibatch has, so gradients are summed and not averaged.
+        part.set_gradient_divide_factor(1.0)
+        part.set_force_sum_reduction_for_comms(True)
     vars(model)["run_trunk"] = MethodType(_run_base, model)
     register_fsdp_forward_method(model, "run_trunk")
 
@@ -115,9 +112,7 @@ def gathered(model: nn.Module) -> Iterator[None]:
     if not is_sharded(model):
         yield
         return
-    from torch.distributed.fsdp import FSDPModule
-
-    parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
+    parts = _parts(model)
     with needing_memory("the whole weights do not fit beside this rank's part of them; choose dtype bfloat16"):
         for part in parts:
             part.unshard()
@@ -131,19 +126,22 @@ def gathered(model: nn.Module) -> Iterator[None]:
             owner[key] = hook
             owner.move_to_end(key, last=False)
         model_attributes["run_trunk"] = run
-        for part in parts:
-            part.reshard()
+        give_up(model)
 
 
 def give_up(model: nn.Module) -> None:
     """Give up the whole weights that passes without a gradient leave behind: those that belong to no layer. No backward
     pass does it. A model that is not cut up is left as it is."""
     if is_sharded(model):
-        from torch.distributed.fsdp import FSDPModule
+        for part in _parts(model):
+            part.reshard()
 
-        for module in model.modules():
-            if isinstance(module, FSDPModule):
-                module.reshard()
+
+def _parts(model: nn.Module) -> "list[FSDPModule]":
+    """The modules whose weights are gathered and given up together: each layer, and the model for the rest."""
+    from torch.distributed.fsdp import FSDPModule
+
+    return [module for module in model.modules() if isinstance(module, FSDPModule)]
 
 
 def _taken(part: Any) -> list[tuple[Any, int, Any]]:
@@ -222,7 +220,10 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     """Put the weights of a model that was saved into this one, which may be cut up."""
     kind: Any = type(model)
     if is_sharded(model):
-        kind = kind.__mro__[kind._orig_cls_mro_index] if hasattr(kind, "_orig_cls_mro_index") else kind.__mro__[2]
+        from torch.distributed.fsdp import FSDPModule
+
+        # `fully_shard` has made it a class of its own, which stands before that of the model.
+        kind = next(each for each in kind.__mro__ if not issubclass(each, FSDPModule))
     saved = kind.from_pretrained(folder, dtype=model.dtype).state_dict()
     if not is_sharded(model):
         model.load_state_dict(saved)

@@ -142,7 +142,7 @@ class Loop:
 
     def referred(self, groups: list[list[Conversation]]) -> list[list[Conversation]]:
         """The same conversations with the log-probabilities of the start, where the KL term is estimated from them."""
-        if not self._recipe.kl or self._recipe.kl_estimate == "exact":
+        if not self._recipe.kl or self._exact:
             return groups
         references = iter(self._recipe.start.logprobs(list(chain(*groups))))
         return [[replace(each, reference=next(references)) for each in group] for group in groups]
