@@ -3,12 +3,13 @@
 import multiprocessing
 import os
 import signal
-import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from shiftgym.engines.group import places
 
 WAIT = 300.0
 """Seconds in which a group has to end."""
@@ -23,14 +24,9 @@ class Group:
 
     def __init__(self, count: int, work: Callable[..., None], *args: Any, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         self._folder = folder
         self.processes: list[BaseProcess] = []
-        for rank in range(count):
-            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
-            environment = {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}}
+        for rank, environment in enumerate(places(count, "127.0.0.1")):
             one: BaseProcess = _context.Process(target=_rank, args=(environment, folder / f"{rank}.txt", work, args))
             one.start()
             self.processes.append(one)

@@ -17,6 +17,7 @@ from shiftgym.engines.group import (
     loss_in_words,
     places,
     rank_log,
+    settled,
     tell_loss,
 )
 
@@ -100,6 +101,17 @@ def test_the_error_of_a_rank_comes_to_the_log_of_the_job(tmp_path: Path) -> None
     assert rank_log(log, 2).name == "log-rank-2.txt"
     gather_logs(log, [LOST, 1, LOST, None])
     assert log.read_text() == "0\nRank 1:\n1\n"
+
+
+def test_a_job_waits_for_another_start_as_often_as_it_may(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    found = [settled(log, [-9], "lost", losses=losses, restarts=1, reason="why") for losses in (1, 2)]
+    assert found == ["waiting", "failed"]
+    assert log.read_text().count("why") == 2
+    rank_log(log, 1).write_text("an error\n")
+    assert settled(log, [LOST, 1], "failed", losses=0, restarts=9, reason="") == "failed"
+    assert log.read_text().endswith("Rank 1:\nan error\n")
+    assert settled(log, [0, 0], "done", losses=1, restarts=1, reason="") == "done"
 
 
 def test_an_abort_may_follow_from_the_error_of_another_rank() -> None:

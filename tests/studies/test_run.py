@@ -247,7 +247,7 @@ def test_branches_ask_for_memory_where_an_engine_places_them_by_it(
     assert {job.memory for job in asked} == {0}
     assert [job.ranks for job in asked if job.name.startswith("sft-")] == [2]
     asked.clear()
-    monkeypatch.setattr(Recorded, "by_memory", True)
+    monkeypatch.setattr(Recorded, "elsewhere", True)
     [folder] = tmp_path.iterdir()
     resume_study(folder)
     assert len(asked) == len(plan(study)) and all(job.memory > 10**8 for job in asked)

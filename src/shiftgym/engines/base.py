@@ -71,8 +71,8 @@ class Engine(Protocol):
     """Threads of each job."""
     gpus: Sequence[Gpu]
     """The GPUs that jobs may be given; none where all jobs run on the CPU."""
-    by_memory: bool
-    """Whether jobs are placed by the main memory that they ask for."""
+    elsewhere: bool
+    """Whether jobs may run on other machines than this one, and are placed there by the main memory they ask for."""
     notes: list[str]
     """What the user is to know at the end, a line each."""
 

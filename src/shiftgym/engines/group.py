@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from shiftgym.engines.base import LOST
+from shiftgym.engines.base import LOST, State
 
 PLACE = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables by which a process finds its rank and the others, as under torchrun. A process that is alone
@@ -18,7 +18,6 @@ PORTS = range(20_000, 32_768)
 
 GRACE = 2.0
 """Seconds for which it is not decided yet why a rank ended badly: the one that was the cause may be seen later."""
-
 
 FOLLOWING = (LOST, -signal.SIGABRT)
 """Exit codes that may follow from how another rank ended."""
@@ -75,6 +74,31 @@ def loss_in_words(codes: Sequence[int | None]) -> str:
     who = f"rank {rank}" if len(codes) > 1 else "the process"
     hint = " (the system does that when main memory runs out)" if -code == signal.SIGKILL else ""
     return f"{who} was killed by {signal.Signals(-code).name}{hint}"
+
+
+def settled(
+    log: Path,
+    codes: Sequence[int | None],
+    end: Literal["done", "failed", "lost"],
+    *,
+    losses: int,
+    restarts: int,
+    reason: str,
+) -> State:
+    """The state of a job that has ended; it waits if it is to be started again. What is to be said of it is written
+    into its log.
+
+    Args:
+        losses: how often it was lost by now.
+        reason: why it was lost, if it was.
+    """
+    if end == "failed":
+        gather_logs(log, codes)
+    if end != "lost":
+        return end
+    again = losses <= restarts
+    tell_loss(log, reason, losses, again)
+    return "waiting" if again else "failed"
 
 
 def rank_log(log: Path, rank: int) -> Path:

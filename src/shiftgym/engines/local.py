@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.environment import environment
-from shiftgym.engines.group import ended, gather_logs, loss_in_words, places, rank_log, tell_loss
+from shiftgym.engines.group import ended, loss_in_words, places, rank_log, settled
 from shiftgym.engines.process import carry_out
 from shiftgym.engines.ready import start_ready
 from shiftgym.errors import ConfigError
@@ -40,7 +40,7 @@ class LocalEngine:
     """See `Engine`."""
 
     threads = 1
-    by_memory = False
+    elsewhere = False
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], gpus: Sequence[Gpu] = ()) -> None:
         self.gpus = gpus
@@ -144,15 +144,11 @@ class _Group:
         if end is None:
             return "running"
         self.kill()
-        if end == "failed":
-            gather_logs(self._call.log, codes)
-        if end != "lost":
-            return end
-        self._losses += 1
-        again = self._losses <= self.job.restarts
-        tell_loss(self._call.log, loss_in_words(codes), self._losses, again)
-        if not again:
-            return "failed"
+        self._losses += end == "lost"
+        reason = loss_in_words(codes)
+        state = settled(self._call.log, codes, end, losses=self._losses, restarts=self.job.restarts, reason=reason)
+        if state != "waiting":
+            return state
         self.start()
         return "running"
 

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.cluster import Node, join, leave, nodes
-from shiftgym.engines.group import gather_logs, tell_loss
+from shiftgym.engines.group import settled, tell_loss
 from shiftgym.engines.node import Guard, Question, Refused, answer
 from shiftgym.engines.ready import start_ready
-from shiftgym.engines.started import Started, needs, start, stop
+from shiftgym.engines.started import End, Started, needs, start, stop
 from shiftgym.engines.station import Place
 from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.gpus import Gpu
@@ -33,7 +33,7 @@ class RayEngine:
     """See `Engine`."""
 
     threads = 1
-    by_memory = True
+    elsewhere = True
 
     def __init__(self, *, workers: int | None, imports: Sequence[str], placement: Placement, joined: bool) -> None:
         self._asked, self._imports, self._joined = workers, tuple(imports), joined
@@ -109,22 +109,16 @@ class RayEngine:
         finally:
             stop(running.values())
 
-    def _settled(self, one: Started, end: str, losses: int) -> State:
+    def _settled(self, one: Started, end: End, losses: int) -> State:
         """The state of a job that has ended; what is to be said of it is in its log."""
-        if end == "done":
-            return "done"
-        if end == "failed":
-            gather_logs(one.call.log, one.codes)
-            return "failed"
-        if one.refused is not None:
+        if end == "refused":
+            assert one.refused is not None
             if one.refused.node not in self._refused:
                 self.notes.append(f"node {one.refused.address} joined later and was not used: {one.refused.why}")
             self._refused[one.refused.node] = one.refused
             tell_loss(one.call.log, f"node {one.refused.address} is not used: {one.refused.why}", losses, again=True)
             return "waiting"
-        again = losses <= one.job.restarts
-        tell_loss(one.call.log, one.loss, losses, again)
-        return "waiting" if again else "failed"
+        return settled(one.call.log, one.codes, end, losses=losses, restarts=one.job.restarts, reason=one.loss)
 
     def _usable(self) -> list[Node]:
         """The nodes that jobs may run on."""

@@ -19,6 +19,9 @@ SHARES = 10_000
 ENDING = 10.0
 """Seconds that jobs have to end when they are told to."""
 
+End = Literal["done", "failed", "lost", "refused"]
+"""`refused`: its node did not begin it."""
+
 
 @dataclass(slots=True)
 class Started:
@@ -59,7 +62,7 @@ class Started:
         if any(self.codes) and self.bad_since is None:
             self.bad_since = time.monotonic()
 
-    def end(self) -> Literal["done", "failed", "lost", "refused"] | None:
+    def end(self) -> End | None:
         """How it has ended; None while it runs."""
         if self.refused is not None:
             return "refused"

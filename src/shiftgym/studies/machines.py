@@ -65,7 +65,7 @@ def get_ready(study: Study, run: RunFolder, where: Engine, *, loads: bool) -> tu
     """Check every machine of an engine before any branch starts there, and bring it the model if it cannot find it.
 
     Args:
-        loads: whether any branch will load the study's model.
+        loads: whether any branch will load the study's model on a machine where nobody has looked for it.
 
     Returns:
         The study with the model as all machines find it, and what each machine is.

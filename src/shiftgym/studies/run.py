@@ -172,7 +172,8 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         for title in done:
             tries[title].put_away()
         todo = [branch for branch in branches if branch.title not in done]
-        ready, machines = get_ready(placed(study, where), run, where, loads=_loads(todo))
+        # This machine has found the model already.
+        ready, machines = get_ready(placed(study, where), run, where, loads=where.elsewhere and _loads(todo))
         write_text(
             run.environment,
             json.dumps({"engine": study.engine} | environment(where, study.placement, machines), indent=1),
@@ -215,7 +216,7 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
 def _needs(study: Study, where: Engine) -> dict[str, Needs]:
     """What a rank of each branch asks for, by the name of the branch."""
     # A run whose starts are done goes on without the model. Then nobody knows what memory it takes.
-    known = where.by_memory and not missing_model(study.model, weights=False)
+    known = where.elsewhere and not missing_model(study.model, weights=False)
     return branch_needs(study, gpus=gpu_share(where), memory=known)
 
 

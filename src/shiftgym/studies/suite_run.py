@@ -56,13 +56,14 @@ def run_suite(
         **kept,
         "studies": [*suite.studies],
     }
+    studies = {name: on_engine(study, engine) for name, study in suite.studies.items()}
     with ExitStack() as connected:
-        for study in suite.studies.values():
+        for study in studies.values():
             # A cluster that is joined is kept until the last study has ended.
-            connected.enter_context(closing(connect(on_engine(study, engine), workers, address)))
+            connected.enter_context(closing(connect(study, workers, address)))
         folder = SuiteFolder(new_folder(runs, suite.name))
-        for name, study in suite.studies.items():
-            prepare(folder.run(name).path, on_engine(study, engine))
+        for name, study in studies.items():
+            prepare(folder.run(name).path, study)
         # Written last: a folder that has this file can be resumed.
         write_text(folder.suite, tomli_w.dumps(record))
         return resume_suite(folder.path, workers=workers, plain=plain, address=address)
