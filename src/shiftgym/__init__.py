@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from shiftgym.evaluation.statistics import Interval as Interval
     from shiftgym.evaluation.statistics import difference as difference
     from shiftgym.evaluation.statistics import estimate as estimate
+    from shiftgym.integrations.problems import Problems as Problems
+    from shiftgym.integrations.session import Session as Session
     from shiftgym.messages import Message as Message
     from shiftgym.messages import Messages as Messages
     from shiftgym.messages import Picture as Picture
@@ -97,10 +99,12 @@ _HOMES = {
     "Policy": "policies.base",
     "PolicyGradient": "training.recipe",
     "Problem": "tasks.base",
+    "Problems": "integrations.problems",
     "Recipe": "training.recipe",
     "RolloutSettings": "training.settings",
     "SamplingSettings": "training.settings",
     "ScriptedPolicy": "policies.scripted",
+    "Session": "integrations.session",
     "ShiftgymError": "errors",
     "Study": "studies.config",
     "SupervisedSettings": "training.settings",

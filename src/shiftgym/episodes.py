@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from shiftgym.batching import BatchLimit, Meter
 from shiftgym.messages import Messages, recorded, user
-from shiftgym.policies.base import Policy, StopReason, Transcript
+from shiftgym.policies.base import Answer, Policy, StopReason, Transcript
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decisions
@@ -157,6 +157,20 @@ def play(
     return episodes
 
 
+def revise(record: DecisionRecord, answer: Answer, *, limit: int, feedback: bool = True) -> Messages:
+    """Judge an answer and put it on record.
+
+    Returns:
+        What the policy is told before its next attempt; nothing where the decision has ended: it is solved, `limit`
+        answers were judged, or it is too long to go on.
+    """
+    verdict = record.decision.judge(answer.text)
+    record.attempts.append(Attempt(answer.text, verdict, answer.tokens, answer.stop))
+    if verdict.correct or answer.stop == "too_long" or len(record.attempts) >= limit:
+        return []
+    return [user(verdict.feedback if feedback else TRY_AGAIN)]
+
+
 class _Pending(NamedTuple):
     """A decision that is to be answered."""
 
@@ -182,19 +196,13 @@ def _answered(policy: Policy, asked: Sequence[_Pending], *, limit: int, feedback
     chat = policy.start([each.decision for each in asked], [each.noise for each in asked])
     rows = list(range(len(records)))
     messages: list[Messages] = [[] for _ in rows]
-    for _ in range(limit):
-        answers = chat.reply(rows, messages)
-        open_rows, messages = [], []
-        for row, answer in zip(rows, answers, strict=True):
-            record = records[row]
-            verdict = record.decision.judge(answer.text)
-            record.attempts.append(Attempt(answer.text, verdict, answer.tokens, answer.stop))
-            if not verdict.correct and answer.stop != "too_long":
+    while rows:
+        open_rows, told = [], []
+        for row, answer in zip(rows, chat.reply(rows, messages), strict=True):
+            if after := revise(records[row], answer, limit=limit, feedback=feedback):
                 open_rows.append(row)
-                messages.append([user(verdict.feedback if feedback else TRY_AGAIN)])
-        rows = open_rows
-        if not rows:
-            break
+                told.append(after)
+        rows, messages = open_rows, told
     transcripts = chat.transcripts()
     if transcripts is not None:
         for record, transcript in zip(records, transcripts, strict=True):

@@ -82,10 +82,22 @@ class _Setup(Placement, _Named):
         """How conversations are written, as `load_policy` takes it."""
         return self.model_dump(include={"chat_template", "template_variables"})
 
+    @property
+    def task_settings(self) -> dict[str, Any]:
+        """The task with the options and splits of this file, as plain values: the arguments of `build_task`."""
+        values = self.model_dump(mode="json", include={"task", "splits"})
+        options = {key: value for key, value in values["task"].items() if key != "name"}
+        return {
+            "name": self.task.name,
+            "options": options,
+            "splits": values["splits"],
+            "seed": self.data_seed,
+            "train": self.trained,
+        }
+
     def build_task(self) -> Task:
         """The task with the options and splits of this file."""
-        options, splits = self.task.model_extra, self.splits
-        return build_task(self.task.name, options=options, splits=splits, seed=self.data_seed, train=self.trained)
+        return build_task(**self.task_settings)
 
     @property
     def trained(self) -> str:

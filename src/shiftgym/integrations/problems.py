@@ -1,0 +1,85 @@
+"""The problems of a study, opened as sessions by split and index, or by a row of a data set that names them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from shiftgym.integrations.session import Pictures, Session
+from shiftgym.studies.config import Study, load_study
+from shiftgym.tasks.base import Task
+from shiftgym.tasks.registry import build_task, require_split
+
+
+class Problems:
+    """The problems of a study.
+
+        problems = Problems("points-text")
+        problems.splits                           # ('train', 'id', 'rule_ood')
+        session = problems.session("rule_ood", 3)
+
+    Args:
+        study: a shipped study, a study file, or a `Study`; its task, splits and data seed are used.
+        overrides: `key.path=value` each, to change the study, as in `task.limit=3`.
+        limit: attempts a decision; the task's own limit by default.
+        feedback: whether the verifier's message is shown after a failed attempt, or only that it failed.
+
+    Raises:
+        ConfigError: there is no such study.
+    """
+
+    task: Task
+    study: Study
+
+    def __init__(
+        self,
+        study: Study | str | Path = "points-text",
+        *,
+        overrides: Sequence[str] = (),
+        limit: int | None = None,
+        feedback: bool = True,
+    ) -> None:
+        self.study = study if isinstance(study, Study) else load_study(study, overrides)
+        self.task = self.study.build_task()
+        self._asked: dict[str, Any] = {"limit": limit, "feedback": feedback}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self.task.splits)
+
+    def session(self, split: str, index: int, *, decision: int | None = None, pictures: Pictures = "pil") -> Session:
+        """The episode on problem `index` of `split`; the arguments are those of `Session`.
+
+        Raises:
+            ConfigError: there is no such split or decision.
+        """
+        require_split(self.task, split)
+        return Session(self.task, self.task.problem(split, index), decision=decision, pictures=pictures, **self._asked)
+
+    def row(self, split: str, index: int, *, decision: int | None = None) -> dict[str, Any]:
+        """Plain values that name a problem and say all it takes to pose and judge it in another process, by `opened`.
+        A study file need not be there."""
+        settings = {"task": self.study.task_settings, **self._asked}
+        return {"split": split, "index": index, "decision": decision, "settings": json.dumps(settings)}
+
+
+def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
+    """The episode that a row names, as `Problems.row` gives it; what else the row holds does not matter.
+
+    The row is trusted as a study file is: a task of one's own that it names is imported.
+
+    Raises:
+        ConfigError: there is no such task, setting, split or decision.
+    """
+    task, asked = _task(row["settings"])
+    require_split(task, row["split"])
+    problem = task.problem(row["split"], row["index"])
+    return Session(task, problem, decision=row.get("decision"), pictures=pictures, **asked)
+
+
+@lru_cache
+def _task(settings: str) -> tuple[Task, dict[str, Any]]:
+    """The task, and the other arguments of `Session`, from the `settings` of a row."""
+    values = json.loads(settings)
+    return build_task(**values.pop("task")), values

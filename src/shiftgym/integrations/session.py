@@ -1,0 +1,169 @@
+"""A task step by step, for trainers and evaluators that own the loop: the same episode as `shiftgym.play` gives.
+
+    session = Session(task, task.problem("id", 3))
+    while not session.done:
+        messages, reward, done = session.step(my_model(session.messages))
+
+Every integration of this package is a thin file over it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from shiftgym.episodes import DecisionRecord, Episode, revise
+from shiftgym.errors import ConfigError
+from shiftgym.messages import Message, Messages, Picture, assistant, data_url, parts
+from shiftgym.policies.base import Answer, StopReason
+from shiftgym.tasks.base import Decision, Task
+from shiftgym.tasks.walk import decisions
+from shiftgym.verdicts import Verdict
+
+Pictures = Literal["pil", "url"]
+"""How pictures are handed over: as PIL images, or as data URLs, which is how chat endpoints and JSON have them."""
+
+_PART: Mapping[Pictures, Callable[[Picture], dict[str, Any]]] = {
+    "pil": lambda picture: {"type": "image", "image": picture.draw()},
+    "url": lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}},
+}
+
+
+class Step(NamedTuple):
+    """What one answer led to."""
+
+    messages: list[dict[str, Any]]
+    """The conversation that is to be answered next, as `Session.messages`."""
+    reward: float
+    """Of this answer. The last one of a decision that ran out of attempts carries the terminal penalty."""
+    done: bool
+    """The episode has ended."""
+
+
+class Session:
+    """One episode: all decisions of a problem, each with sequential revision (paper, section 3).
+
+    Args:
+        task: from `build_task` or `load_study(...).build_task()`.
+        problem: one of its problems, as `task.problem(split, index)` gives it.
+        limit: attempts a decision; the task's own limit by default.
+        feedback: whether the verifier's message is shown after a failed attempt, or only that it failed.
+        decision: play only this decision of the problem, counted from 0. What a decision is does not depend on the
+            answers before it. This is for trainers whose episode is one growing conversation, since each decision has
+            a conversation of its own. By default all are played.
+        pictures: as what pictures are handed over.
+
+    Raises:
+        ConfigError: the limit is below 1, or the problem has no such decision.
+    """
+
+    episode: Episode
+    """What was answered so far. Once it has ended, `episode.record()` is the JSON record that studies write."""
+    number: int
+    """Which decision of the problem is answered now, or was answered last, counted from 0."""
+    reward: float
+    """The sum of all rewards so far."""
+    done: bool
+    """The episode has ended: every decision was solved, or one was not within its attempts."""
+    verdict: Verdict | None
+    """On the last answer; None before the first."""
+
+    def __init__(
+        self,
+        task: Task,
+        problem: Any,
+        limit: int | None = None,
+        *,
+        feedback: bool = True,
+        decision: int | None = None,
+        pictures: Pictures = "pil",
+    ) -> None:
+        self.limit = task.limit if limit is None else limit
+        if self.limit < 1:
+            raise ConfigError(f"limit: {limit} is no number of attempts; give 1 or more")
+        self._feedback, self._pictures, self._only = feedback, pictures, decision
+        self.episode = Episode(problem)
+        self.number, self.reward, self.done, self.verdict = decision or 0, 0.0, False, None
+        self._begin(task.start(problem) if not decision else _decision(task, problem, decision))
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The conversation of the present decision: its prompt, every earlier answer and every verifier message.
+
+        Each message has a `role` and a `content`: a text or, beside pictures, a list of parts. It ends with the user's
+        message while an answer is asked for, and with the last answer once the episode has ended.
+        """
+        return list(self._messages)
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The end of `messages` that came since the last answer: the verifier's message, or the whole prompt of a
+        decision that now begins; nothing once the episode has ended."""
+        return self._messages[self._answered :]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Where the episode stands, in plain values: the last verdict, whose `outcome`, `feedback` and `correct` are
+        None before the first answer; split, index and decision; attempts at it; success and reward so far."""
+        verdict, problem = self.verdict, self.episode.problem
+        return {
+            "outcome": verdict and verdict.outcome,
+            "feedback": verdict and verdict.feedback,
+            "correct": verdict and verdict.correct,
+            "split": problem.split,
+            "index": problem.index,
+            "decision": self.number,
+            "attempts": len(self.episode.decisions[-1].attempts),
+            "success": self.done and self.episode.success,
+            "total_reward": self.reward,
+        }
+
+    def step(self, text: str, stop: StopReason = "end") -> Step:
+        """Judge an answer and go on.
+
+        Args:
+            text: the answer.
+            stop: why it ends. After `too_long`, which says that the conversation does not fit the model, its decision
+                has ended, as in `play`.
+
+        Raises:
+            ValueError: the episode has ended.
+        """
+        if self.done:
+            raise ValueError("the episode has ended; open another session")
+        record = self.episode.decisions[-1]
+        told = revise(record, Answer(text, 0, stop), limit=self.limit, feedback=self._feedback)
+        self.verdict = record.attempts[-1].verdict
+        reward = self.verdict.reward if told else record.rewards[-1]
+        self.reward += reward
+        self._show([assistant(text)])
+        self._answered = len(self._messages)
+        self._show(told)
+        if not told:
+            after = record.decision.next() if record.solved and self._only is None else None
+            if after is None:
+                self.done = True
+            else:
+                self.number += 1
+                self._begin(after)
+        return Step(self.messages, reward, self.done)
+
+    def _begin(self, decision: Decision) -> None:
+        self.episode.decisions.append(DecisionRecord(decision))
+        self._messages: list[dict[str, Any]] = []
+        self._answered = 0
+        self._show(decision.prompt)
+
+    def _show(self, messages: Messages) -> None:
+        self._messages += [_plain(message, self._pictures) for message in messages]
+
+
+def _decision(task: Task, problem: Any, number: int) -> Decision:
+    for at, decision in enumerate(decisions(task, problem)):
+        if at == number:
+            return decision
+    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number}, counted from 0")
+
+
+def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
+    """A message with its pictures in that form; a list of parts only where there are pictures."""
+    content = parts(message, _PART[pictures]) if "pictures" in message else message["content"]
+    return {"role": message["role"], "content": content}

@@ -1,0 +1,39 @@
+"""Problems are opened by split and index, or by a row that another process reads."""
+
+import json
+
+import pytest
+from tests.integrations.parity import STUDIES, problems
+
+from shiftgym.errors import ConfigError
+from shiftgym.integrations.problems import Problems, opened
+from shiftgym.studies.config import load_study
+
+
+def test_the_splits_are_those_of_the_study():
+    assert Problems("points-text").splits == tuple(load_study("points-text").splits)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_row_opens_the_same_episode_elsewhere(study):
+    source = problems(study)
+    for decision in (None, 0):
+        row = json.loads(json.dumps(source.row("rule_ood", 5, decision=decision)))
+        here, there = source.session("rule_ood", 5, decision=decision, pictures="url"), opened(row, pictures="url")
+        assert there.messages == here.messages
+        assert there.limit == here.limit
+        assert there.episode.problem == here.episode.problem
+
+
+def test_limit_and_feedback_go_with_a_row():
+    session = opened(Problems("points-text", limit=2, feedback=False).row("id", 0))
+    assert session.limit == 2
+    assert session.step("no").messages[-1]["content"] == "Try again."
+    assert session.step("no").done
+
+
+def test_what_is_not_there():
+    with pytest.raises(ConfigError, match="unknown split 'ood'"):
+        Problems("points-text").session("ood", 0)
+    with pytest.raises(ConfigError, match="unknown split 'ood'"):
+        opened({**Problems("points-text").row("id", 0), "split": "ood"})
