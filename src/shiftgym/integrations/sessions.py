@@ -21,7 +21,6 @@ from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import Session
 from shiftgym.policies.base import StopReason
 from shiftgym.reading import nearest
-from shiftgym.tasks.registry import require_split
 
 Result = TypeVar("Result")
 
@@ -122,11 +121,15 @@ class Sessions:
             Refused: there is no such study, split or decision, or no room.
         """
         problems = self._problems(request.study)
+        if request.split not in problems.splits:
+            told = f"split: unknown value {request.split!r}{nearest(request.split, problems.splits)}"
+            raise Refused(422, told, "split")
         self._make_room()
         try:
             session = await self._beside(_begin, problems, request)
         except ConfigError as error:
-            raise Refused(422, str(error)) from None
+            key = str(error).partition(":")[0]
+            raise Refused(422, str(error), key if key in OpenRequest.model_fields else None) from None
         self._make_room()
         drawn = any(not isinstance(message["content"], str) for message in session.messages)
         now = self._clock()
@@ -226,11 +229,9 @@ class Sessions:
 
 
 def _begin(problems: Problems, request: OpenRequest) -> Session:
-    task = problems.task
-    require_split(task, request.split)
     return Session(
-        task,
-        task.problem(request.split, request.index),
+        problems.task,
+        problems.task.problem(request.split, request.index),
         request.limit,
         feedback=request.feedback,
         decision=request.decision,
