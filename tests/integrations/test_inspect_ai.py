@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tests.integrations.parity import STUDIES, Judged, cases, overrides, problems
 
-inspect_ai = pytest.importorskip("inspect_ai")
+pytest.importorskip("inspect_ai")
 
+import inspect_ai
 from inspect_ai import Task
 from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log
