@@ -15,7 +15,7 @@ from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Messages, Picture, assistant, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
-from shiftgym.tasks.walk import decisions
+from shiftgym.tasks.walk import decision_at
 from shiftgym.verdicts import Verdict
 
 Pictures = Literal["pil", "url"]
@@ -82,7 +82,7 @@ class Session:
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
         self.number, self.reward, self.done, self.verdict = decision or 0, 0.0, False, None
-        self._begin(task.start(problem) if not decision else _decision(task, problem, decision))
+        self._begin(decision_at(task, problem, self.number))
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -154,13 +154,6 @@ class Session:
 
     def _show(self, messages: Messages) -> None:
         self._messages += [_plain(message, self._pictures) for message in messages]
-
-
-def _decision(task: Task, problem: Any, number: int) -> Decision:
-    for at, decision in enumerate(decisions(task, problem)):
-        if at == number:
-            return decision
-    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number}, counted from 0")
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
