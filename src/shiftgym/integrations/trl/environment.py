@@ -14,7 +14,7 @@ class Submission:
 
     def reset(self, **row: Any) -> None:
         """Begin the episode that a row of `dataset` names; its prompt poses it, so there is nothing to add."""
-        self._session, self._given_up = opened(row), False
+        self._session, self._given_up = opened(row, pictures="none"), False
 
     def submit(self, answer: str) -> str:
         """

@@ -45,9 +45,11 @@ reward_funcs = [verdict]
 
 
 def _one_attempt(row: Mapping[str, Any], text: str) -> dict[str, Any]:
-    session = opened(row)
+    session = opened(row, pictures="none")
     reward = session.step(text).reward
-    return {"reward": reward, **{name: session.info[name] for name in ("outcome", "feedback", "correct")}}
+    told = session.verdict
+    assert told is not None
+    return {"outcome": told.outcome, "reward": reward, "feedback": told.feedback, "correct": told.correct}
 
 
 def _text(completion: Any) -> str:

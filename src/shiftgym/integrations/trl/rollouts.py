@@ -10,14 +10,13 @@ from typing import Any
 from shiftgym.batching import BatchLimit
 from shiftgym.episodes import DecisionRecord, play
 from shiftgym.errors import ConfigError
-from shiftgym.integrations.problems import posed
+from shiftgym.integrations.problems import posed, problem_at
 from shiftgym.integrations.trl.data import posed_by
 from shiftgym.integrations.trl.trained_model import trained_model
 from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.generation.policy import model_policy
 from shiftgym.policies.base import Policy
 from shiftgym.seeds import Names
-from shiftgym.tasks.registry import require_split
 
 
 def rollout_func(prompts: Sequence[Sequence[Mapping[str, Any]]], trainer: Any) -> dict[str, list[Any]]:
@@ -69,9 +68,7 @@ def played(policy: Policy, rows: Sequence[Mapping[str, Any]], noise: Sequence[Na
     for settings in dict.fromkeys(row["settings"] for row in rows):
         places = [at for at, row in enumerate(rows) if row["settings"] == settings]
         task, asked = posed(settings)
-        for at in places:
-            require_split(task, rows[at]["split"])
-        problems = [task.problem(rows[at]["split"], rows[at]["index"]) for at in places]
+        problems = [problem_at(task, rows[at]["split"], rows[at]["index"]) for at in places]
         batch = BatchLimit(decisions_at_once(policy, task, problems[0], asked["limit"]))
         episodes = play(
             policy,
@@ -100,7 +97,9 @@ def _fields(row: Mapping[str, Any], record: DecisionRecord, picture: int | None)
             f"rollout_func: the prompt of {row['split']} {row['index']} leaves no room for an answer within the "
             "positions of the model; make the problems shorter, or give a model that takes more"
         )
-    ids = [token if token >= 0 else picture for token in transcript.ids]
+    ids: list[Any] = transcript.ids
+    if picture is not None:
+        ids = [token if token >= 0 else picture for token in ids]
     mask, logprobs = [0] * len(ids), [0.0] * len(ids)
     for (begin, end), values in zip(transcript.spans, transcript.logprobs, strict=True):
         mask[begin:end], logprobs[begin:end] = [1] * (end - begin), values
