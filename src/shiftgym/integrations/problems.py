@@ -72,14 +72,15 @@ def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
     Raises:
         ConfigError: there is no such task, setting, split or decision.
     """
-    task, asked = _task(row["settings"])
+    task, asked = posed(row["settings"])
     require_split(task, row["split"])
     problem = task.problem(row["split"], row["index"])
     return Session(task, problem, decision=row.get("decision"), pictures=pictures, **asked)
 
 
 @lru_cache
-def _task(settings: str) -> tuple[Task, dict[str, Any]]:
-    """The task, and the other arguments of `Session`, from the `settings` of a row."""
+def posed(settings: str) -> tuple[Task, dict[str, Any]]:
+    """The task that the `settings` of a row name, and the limit and feedback that they ask for, as `Session` and `play`
+    take them."""
     values = json.loads(settings)
     return build_task(**values.pop("task")), values
