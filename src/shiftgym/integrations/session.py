@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, Picture, assistant, data_url, parts
+from shiftgym.messages import Message, Picture, assistant, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decision_at
@@ -135,9 +135,8 @@ class Session:
         self.verdict = record.attempts[-1].verdict
         reward = self.verdict.reward if told else record.rewards[-1]
         self.reward += reward
-        self._show([assistant(text)])
-        self._answered = len(self._messages)
-        self._show(told)
+        self._messages += [dict(message) for message in (assistant(text), *told)]
+        self._answered = len(self._messages) - len(told)
         if not told:
             after = record.decision.next() if record.solved and self._only is None else None
             if after is None:
@@ -149,16 +148,14 @@ class Session:
 
     def _begin(self, decision: Decision) -> None:
         self.episode.decisions.append(DecisionRecord(decision))
-        self._messages: list[dict[str, Any]] = []
+        # Only a prompt has pictures: an answer and what the verifier says of it are texts.
+        self._messages: list[dict[str, Any]] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
-        self._show(decision.prompt)
-
-    def _show(self, messages: Messages) -> None:
-        self._messages += [_plain(message, self._pictures) for message in messages]
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
     """A message with its pictures in that form; a list of parts only where there are pictures."""
-    shown = "pictures" in message and pictures != "none"
-    content = parts(message, _PART[pictures]) if shown else message["content"]
+    if "pictures" not in message:
+        return dict(message)
+    content = message["content"] if pictures == "none" else parts(message, _PART[pictures])
     return {"role": message["role"], "content": content}
