@@ -39,7 +39,8 @@ async def echo(request):
 listening = socket.create_server(("127.0.0.1", 0))
 print(f"echo: http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
 app = Starlette(routes=[Route("/steps", echo, methods=["POST"])])
-uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_keep_alive=75)).run([listening])
+config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_keep_alive=75)
+uvicorn.Server(config).run([listening])
 """
 
 

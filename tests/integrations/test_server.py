@@ -3,33 +3,16 @@
 import http.client
 import json
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
+from tests.integrations.http_server import running
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 
 from shiftgym.integrations.limits import Limits
-from shiftgym.integrations.server import session_app
 from shiftgym.integrations.sessions import Sessions
 
 LIMITS = Limits(max_text=40_000, max_body=1_000_000, max_batch=250)
-
-
-@contextmanager
-def running(sessions):
-    """A server of these sessions, in a thread; its port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(session_app(sessions), log_config=None, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
