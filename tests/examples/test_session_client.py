@@ -7,13 +7,13 @@ from examples.integrations import session_client
 from tests.integrations.http_server import running
 
 from shiftgym.integrations.limits import Limits
-from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.sessions import Sessions
+from shiftgym.studies.config import load_study
 
 
 @pytest.fixture
 def server():
-    studies = {name: Problems(name) for name in ("points-text", "navigation-text")}
+    studies = {name: load_study(name).build_task() for name in ("points-text", "navigation-text")}
     with running(Sessions(studies, Limits())) as port:
         yield f"http://127.0.0.1:{port}"
 

@@ -17,7 +17,7 @@ LIMITS = Limits(max_text=40_000, max_body=1_000_000, max_batch=250)
 
 @pytest.fixture(scope="module")
 def port():
-    with running(Sessions({study: problems(study) for study in STUDIES}, LIMITS)) as port:
+    with running(Sessions({study: problems(study).task for study in STUDIES}, LIMITS)) as port:
         yield port
 
 
@@ -249,6 +249,18 @@ def test_a_body_is_at_most_so_large(port, body):
     assert (status, values["error"]) == (413, "a request has at most 1000000 bytes")
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(port, monkeypatch):
+    monkeypatch.setattr("shiftgym.integrations.server.PATIENCE", 0.05)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+        slow.sendall(b"POST /steps HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+        assert slow.recv(20).startswith(b"HTTP/1.1 408")
+
+
+def test_the_last_problem_of_every_study_can_be_opened(port):
+    asked = [{"study": study, "split": "id", "index": 2**53 - 1, "pictures": False} for study in STUDIES]
+    assert [reply.get("info", reply).get("index") for reply in post(port, "/sessions", asked)[1]] == [2**53 - 1] * 4
+
+
 def test_a_list_is_at_most_so_long(port):
     assert post(port, "/steps", [{}] * 251)[0] == 413
     assert post(port, "/steps", [{}] * 250)[0] == 200
@@ -270,12 +282,12 @@ def test_a_bug_of_a_task_is_told_without_its_traceback(port, monkeypatch, caplog
         patched.setattr("shiftgym.integrations.session.revise", broken)
         status, values = post(port, "/steps", {"session": session, "text": "no"})
     assert status == 500 and "secret" not in values["error"]
-    assert "secret place" in caplog.text, "it stands in the log"
     assert post(port, "/steps", {"session": session, "text": "no"})[0] == 200
+    assert "secret place" in caplog.text, "it stands in the log"
 
 
 def test_a_full_server_says_so():
-    with running(Sessions({"points-text": problems("points-text")}, Limits(max_sessions=2))) as port:
+    with running(Sessions({"points-text": problems("points-text").task}, Limits(max_sessions=2))) as port:
         replies = post(port, "/sessions", [{"split": "id", "index": number} for number in range(3)])[1]
         assert [reply.get("status") for reply in replies] == [None, None, 429]
         assert post(port, "/sessions", {"split": "id", "index": 0})[0] == 429

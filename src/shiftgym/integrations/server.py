@@ -30,9 +30,9 @@ import shiftgym
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.guard import LOOPBACK, Guard, error_response, error_values
 from shiftgym.integrations.limits import DEFAULT_LIMITS, Limits
-from shiftgym.integrations.problems import Problems
-from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_studies
+from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_tasks
 from shiftgym.reading import WrongValue, typed
+from shiftgym.studies.config import load_study
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -93,7 +93,7 @@ def serve(
         raise ConfigError(f"--host {host}: others can reach it, so put a secret token into SHIFTGYM_TOKEN first")
     guard = Middleware(Guard, hosts=LOOPBACK | {host.lower()} if local else None, token=token)
     with _listening(host, port) as listening:
-        sessions = Sessions(ready_studies([Problems(study, overrides=overrides) for study in studies]), limits)
+        sessions = Sessions(ready_tasks([load_study(study, overrides) for study in studies]), limits)
         name = f"[{host}]" if ":" in host else host
         print(f"{', '.join(sessions.studies)}: http://{name}:{listening.getsockname()[1]}", flush=True)
         config = uvicorn.Config(
@@ -249,12 +249,12 @@ def _description(sessions: Sessions) -> dict[str, Any]:
         "shiftgym": shiftgym.__version__,
         "studies": {
             name: {
-                "task": problems.task.name,
-                "splits": list(problems.splits),
-                "limit": problems.task.limit,
-                "outcomes": list(problems.task.outcomes),
+                "task": task.name,
+                "splits": list(task.splits),
+                "limit": task.limit,
+                "outcomes": list(task.outcomes),
             }
-            for name, problems in sessions.studies.items()
+            for name, task in sessions.studies.items()
         },
         "endpoints": ENDPOINTS,
         "lists": "Every POST takes one object, or a list of objects and then replies with a list.",
