@@ -40,8 +40,6 @@ BREATH = 16
 """After so many items of a request the other requests have a turn."""
 SWEEP = 10.0
 """Seconds from one search for sessions whose time is over to the next."""
-PATIENCE = 60.0
-"""Seconds in which a request has to arrive."""
 DRAINED = 4
 """So many times the most that a request may have is read, and forgotten, before the connection is cut: a client that
 cannot send to the end does not read the refusal."""
@@ -50,15 +48,6 @@ KEEP_ALIVE = 75
 FAREWELL = 5
 """Seconds in which the requests under way are answered when the server ends."""
 
-ENDPOINTS = {
-    "GET /": "what there is",
-    "POST /sessions": "open a session: {study, split, index, decision, limit, feedback, pictures, send}",
-    "POST /steps": "answer: {session, text, stop, answered}",
-    "POST /close": "close a session: {session}",
-    "GET /sessions/ID": "where a session stands, with the whole conversation",
-    "DELETE /sessions/ID": "close a session",
-}
-
 
 class CloseRequest(BaseModel):
     """What a client says to close a session."""
@@ -66,6 +55,17 @@ class CloseRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     session: str
+
+
+ENDPOINTS: dict[str, tuple[str, type[BaseModel] | None]] = {
+    "GET /": ("say what there is", None),
+    "POST /sessions": ("open a session", OpenRequest),
+    "POST /steps": ("answer", StepRequest),
+    "POST /close": ("close a session", CloseRequest),
+    "GET /sessions/ID": ("say where a session stands, with the whole conversation", None),
+    "DELETE /sessions/ID": ("close a session", None),
+}
+"""What each does, and what it takes: one such object, or a list of them."""
 
 
 def serve(
@@ -197,19 +197,15 @@ async def _read(request: Request, most: int) -> Any:
     """The values in the body of a request.
 
     Raises:
-        Refused: it is too large, too slow, or no JSON.
+        Refused: it is too large, or no JSON.
     """
     body, size = bytearray(), 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= most:
-                    body += chunk
-                elif size > most * DRAINED:
-                    break
-    except TimeoutError:
-        raise Refused(408, f"the request did not arrive within {PATIENCE:g} s") from None
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most:
+            body += chunk
+        elif size > most * DRAINED:
+            break
     if size > most:
         raise Refused(413, f"a request has at most {most} bytes")
     try:
@@ -256,8 +252,11 @@ def _description(sessions: Sessions) -> dict[str, Any]:
             }
             for name, task in sessions.studies.items()
         },
-        "endpoints": ENDPOINTS,
-        "lists": "Every POST takes one object, or a list of objects and then replies with a list.",
+        "endpoints": {
+            name: {"does": does} | ({"takes": takes.model_json_schema()} if takes else {})
+            for name, (does, takes) in ENDPOINTS.items()
+        },
+        "lists": "Every POST takes one such object, or a list of them, to which the reply is a list.",
         "limits": asdict(sessions.limits),
         "open": len(sessions),
     }

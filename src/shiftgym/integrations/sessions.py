@@ -44,12 +44,14 @@ class Refused(Exception):
 class OpenRequest(BaseModel):
     """What a client says to open a session."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     study: str | None = None
     """One of the served studies; it may be left out where only one is served."""
     split: str
+    """One of its splits."""
     index: int = Field(ge=0, le=MAX_INDEX)
+    """Which problem of the split, counted from 0."""
     decision: int | None = Field(None, ge=0, le=MAX_INDEX)
     """Play only this decision of the problem, counted from 0; by default all."""
     limit: int | None = Field(None, ge=1, le=1000)
@@ -65,11 +67,14 @@ class OpenRequest(BaseModel):
 class StepRequest(BaseModel):
     """What a client says to answer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     session: str
+    """The id of the session."""
     text: str
+    """The answer."""
     stop: StopReason = "end"
+    """Why it ends. `too_long` says that the conversation does not fit the model, and ends the decision."""
     answered: int | None = Field(None, ge=0, le=MAX_INDEX)
     """How many answers the session had before this one, as the last reply said. A step that comes again is then not
     judged again: its reply is repeated."""
