@@ -8,6 +8,7 @@ Every integration of this package is a thin file over it.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
@@ -22,9 +23,12 @@ Pictures = Literal["pil", "url", "none"]
 """How pictures are handed over: as PIL images; as data URLs, which is how chat endpoints and JSON have them; or not at
 all, for those who have them already."""
 
+_drawn_url = lru_cache(256)(data_url)
+"""Trainers often open several sessions on one problem, and a picture takes long to draw."""
+
 _PART: Mapping[Pictures, Callable[[Picture], dict[str, Any]]] = {
     "pil": lambda picture: {"type": "image", "image": picture.draw()},
-    "url": lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}},
+    "url": lambda picture: {"type": "image_url", "image_url": {"url": _drawn_url(picture)}},
 }
 
 
