@@ -4,7 +4,9 @@ The rest of OpenRLHF wants vLLM and DeepSpeed, so its packages are entered witho
 """
 
 import asyncio
+import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -15,7 +17,7 @@ from transformers import AutoProcessor, AutoTokenizer
 
 pytest.importorskip("openrlhf")
 
-import openrlhf  # noqa: E402
+import openrlhf
 
 
 def entered(name):
@@ -30,11 +32,12 @@ for each in ("utils", "datasets"):
 
 from openrlhf.datasets.prompts_dataset import preprocess_data  # noqa: E402
 
-from shiftgym.integrations.openrlhf import AgentExecutor, following  # noqa: E402
+from shiftgym.integrations.openrlhf import following  # noqa: E402
 from shiftgym.integrations.rows import openrlhf_rows  # noqa: E402
 from shiftgym.messages import user  # noqa: E402
 from shiftgym.models.loading.shipped import WEIGHTS  # noqa: E402
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "integrations" / "openrlhf"
 BACKBONES = {
     "points-text": "points-0",
     "points-vision": "points-vision-0",
@@ -49,6 +52,14 @@ def reader_of(study):
     if study.endswith("vision"):
         return AutoProcessor.from_pretrained(folder, backend="pil")
     return AutoTokenizer.from_pretrained(folder)
+
+
+def agent_file():
+    """The example as OpenRLHF loads an agent file."""
+    spec = importlib.util.spec_from_file_location("agent_module", str(EXAMPLE / "agent.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Engine:
@@ -78,7 +89,7 @@ def played(reader, row, answers):
     prompt, label = preprocess_data(row, None, "prompt", "label", reader.apply_chat_template)
     engine = Engine(getattr(reader, "tokenizer", reader), answers)
     asked = SimpleNamespace(max_tokens=None, logprobs=1)
-    executor = AgentExecutor()
+    executor = agent_file().AgentExecutor()
     told = asyncio.run(executor.execute(prompt, label, asked, 100_000, reader, engine, row["images"] or None))
     return told, prompt, engine
 
@@ -131,3 +142,11 @@ def test_what_the_template_writes_behind_an_answer(template, wanted):
     tokenizer = reader_of("points-text")
     tokenizer.chat_template = template
     assert following(tokenizer, [user("No.")]) == wanted
+
+
+def test_openrlhf_knows_every_option_of_the_example():
+    command = Path(openrlhf.__path__[0], "cli", "train_ppo_ray.py").read_text()
+    known = set(re.findall(r'"(--[\w.]+)"', command)) | {"--actor.adam.lr"}
+    used = re.findall(r"^    (--[\w.]+)", (EXAMPLE / "train.sh").read_text(), re.MULTILINE)
+    assert len(used) > 20
+    assert set(used) <= known
