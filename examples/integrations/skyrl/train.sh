@@ -23,7 +23,6 @@ python "$HERE/main.py" \
     trainer.algorithm.use_kl_loss=true \
     trainer.policy.model.path="$MODEL" \
     trainer.policy.optimizer_config.lr=1.0e-6 \
-    trainer.strategy=fsdp \
     trainer.placement.colocate_all=true \
     trainer.placement.policy_num_gpus_per_node="$GPUS" \
     trainer.placement.ref_num_gpus_per_node="$GPUS" \
@@ -36,9 +35,7 @@ python "$HERE/main.py" \
     trainer.hf_save_interval=20 \
     trainer.export_path="$OUT/checkpoints" \
     trainer.logger=console \
-    generator.inference_engine.backend=vllm \
     generator.inference_engine.num_engines="$GPUS" \
-    generator.inference_engine.run_engines_locally=true \
     generator.inference_engine.gpu_memory_utilization=0.5 \
     generator.batched=false \
     generator.max_turns=5 \
