@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate, model
 from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
+from shiftgym.cli.serve import serve
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -52,6 +53,7 @@ app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
 app.command(model)
+app.command(serve)
 
 
 @app.command

@@ -18,8 +18,9 @@ from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decisions
 from shiftgym.verdicts import Verdict
 
-Pictures = Literal["pil", "url"]
-"""How pictures are handed over: as PIL images, or as data URLs, which is how chat endpoints and JSON have them."""
+Pictures = Literal["pil", "url", "none"]
+"""How pictures are handed over: as PIL images; as data URLs, which is how chat endpoints and JSON have them; or not at
+all, for those who have them already."""
 
 _PART: Mapping[Pictures, Callable[[Picture], dict[str, Any]]] = {
     "pil": lambda picture: {"type": "image", "image": picture.draw()},
@@ -165,5 +166,6 @@ def _decision(task: Task, problem: Any, number: int) -> Decision:
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
     """A message with its pictures in that form; a list of parts only where there are pictures."""
-    content = parts(message, _PART[pictures]) if "pictures" in message else message["content"]
+    shown = "pictures" in message and pictures != "none"
+    content = parts(message, _PART[pictures]) if shown else message["content"]
     return {"role": message["role"], "content": content}

@@ -11,6 +11,7 @@ from shiftgym.tasks.base import Task
 SHIPPED = {
     "points": "shiftgym.tasks.points.task:PointsTask",
     "navigation": "shiftgym.tasks.navigation.task:NavigationTask",
+    "reasoning_gym": "shiftgym.tasks.reasoning_gym.task:ReasoningGymTask",
 }
 """Where each shipped task lives. Text, so that naming one task does not import the others."""
 
