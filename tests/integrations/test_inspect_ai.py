@@ -180,7 +180,9 @@ def outside(tmp_path):
     told.mkdir(parents=True)
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: shiftgym\nVersion: 0.1.0\n")
     (told / "direct_url.json").write_text(json.dumps({"url": ROOT.as_uri(), "dir_info": {"editable": True}}))
-    lines = [f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in of.items()) for group, of in entries.items()]
+    lines = [
+        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in of.items()) for group, of in entries.items()
+    ]
     (told / "entry_points.txt").write_text("".join(lines))
     (tmp_path / "path" / "tiktoken.py").write_text(
         "class Words:\n    def encode(self, text, **_):\n        return text.split()\n\n\n"
@@ -224,7 +226,11 @@ def test_the_example(tmp_path):
     example = ROOT / "examples" / "integrations" / "inspect_points.py"
     model = get_model("mockllm/model", custom_outputs=lambda *_: output("no"), memoize=False)
     logs = eval(
-        str(example.relative_to(Path.cwd())), model=model, task_args={"problems": 1}, display="none", log_dir=str(tmp_path)
+        str(example.relative_to(Path.cwd())),
+        model=model,
+        task_args={"problems": 1},
+        display="none",
+        log_dir=str(tmp_path),
     )
     assert [log.eval.metadata["split"] for log in logs] == ["id", "rule_ood"]
     assert {log.status for log in logs} == {"success"}
