@@ -170,6 +170,10 @@ def test_pictures_go_with_every_request(study, monkeypatch):
         assert request.images == [images] * len(case.answers)
         assert told.prompt_ids.count(processor.image_token_id) == processor.image_seq_len * len(images)
         assert told.response_logprobs is None
+        # What verl's newer trainer takes of it.
+        fields = told.as_dict()
+        assert fields["rm_scores"][-1] == fields["rm_scores"].sum() == pytest.approx(told.reward_score)
+        assert fields["response_mask"].tolist() == told.response_mask
         behind = [token for token, learned in zip(told.response_ids, told.response_mask, strict=True) if not learned]
         assert tokenizer.decode(behind) == "".join(BEHIND.format(each.feedback) for each in case.judged[:-1])
         learned = [token for token, learned in zip(told.response_ids, told.response_mask, strict=True) if learned]
