@@ -14,9 +14,6 @@ from uuid import uuid4
 
 from cyclopts import App, Parameter
 from pydantic import Field
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 import shiftgym
 from shiftgym.errors import ConfigError, ShiftgymError
@@ -31,6 +28,9 @@ try:
     from openenv.core.env_server import http_server
     from openenv.core.env_server.interfaces import Environment
     from openenv.core.env_server.types import Action, EnvironmentMetadata, Observation, State
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
 except ModuleNotFoundError:
     if __name__ != "__main__":
         raise
