@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate, model
 from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
+from shiftgym.cli.serve import serve
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -34,7 +35,8 @@ StudyOfTask = Annotated[
 TaskToPlay = Annotated[
     str | None,
     Parameter(
-        help="`points`, `navigation`, or a task of your own as package.module:Class; by default the study's, or points."
+        help="`points`, `navigation`, `reasoning_gym`, or a task of your own as package.module:Class; by default the "
+        "study's, or points."
     ),
 ]
 SplitToPlay = Annotated[str | None, Parameter(help="Which of its splits; by default `id`, or the first one.")]
@@ -52,6 +54,7 @@ app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
 app.command(model)
+app.command(serve)
 
 
 @app.command
@@ -106,7 +109,7 @@ def train(
     seed
         Seed of this training.
     task
-        `points`, `navigation`, or a task of your own as package.module:Class.
+        `points`, `navigation`, `reasoning_gym`, or a task of your own as package.module:Class.
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
@@ -153,7 +156,7 @@ def backbone(
 
 @app.command
 def data(
-    kind: Literal["sft", "problems"],
+    kind: Literal["sft", "problems", "verl", "openrlhf", "skyrl"],
     out: Path,
     /,
     *,
@@ -162,27 +165,29 @@ def data(
     count: Count = 1000,
     overrides: Overrides = None,
 ) -> None:
-    """Write expert conversations (sft) or a set of problems to a .jsonl or .parquet file that `datasets` loads.
+    """Write expert conversations (sft) or a set of problems to a .jsonl or .parquet file that `datasets` loads, or that
+    another trainer reads.
 
     Example: shiftgym data sft train.parquet --split train --count 5000
 
     Parameters
     ----------
     kind
-        `sft`: prompts with the expert's answers. `problems`: prompts without.
+        `sft`: prompts with the expert's answers. `problems`: prompts without. `verl`, `openrlhf`, `skyrl`: what that
+        trainer reads for reinforcement learning, one row a decision.
     out
         The file to write, which ends in .jsonl or .parquet.
     count
         Number of problems, from the first one on.
     """
-    from shiftgym.studies.config import load_study
-    from shiftgym.tasks.export import expert_rows, problem_rows, write_rows
+    from shiftgym.integrations.problems import Problems
+    from shiftgym.integrations.rows import ROWS
+    from shiftgym.tasks.export import write_rows
     from shiftgym.tasks.registry import require_split
 
-    task = load_study(study, overrides or ()).build_task()
-    require_split(task, split)
-    rows = {"sft": expert_rows, "problems": problem_rows}[kind]
-    print(f"{write_rows(rows(task, split, range(count)), out)} rows in {out}")
+    source = Problems(study, overrides=overrides or ())
+    require_split(source.task, split)
+    print(f"{write_rows(ROWS[kind](source, split, range(count)), out)} rows in {out}")
 
 
 @app.command
@@ -192,7 +197,8 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
-    Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
+    Or in: {"task": "reasoning_gym", "problem": {...}, "answer": "..."}, with the problem as `shiftgym data problems`
+    writes it. Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
     "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
     An "id" passes through to the result.
 
@@ -209,7 +215,7 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
 
 @app.command
-def check(name: str = "points", /) -> int:
+def check(name: str = "points", /, *, overrides: Annotated[list[str] | None, Parameter(name="--set")] = None) -> int:
     """Prove a task or a recipe sound.
 
     Of a task: same seed same problem, the expert is right, garbage never raises, splits are disjoint. Of a recipe: same
@@ -221,10 +227,13 @@ def check(name: str = "points", /) -> int:
     ----------
     name
         A shipped task or recipe, or one of your own as package.module:Class.
+    overrides
+        Change a setting: task.KEY or splits.NAME.KEY of a task, recipe.KEY of a recipe, each =value, as in
+        task.generator=countdown. May be given many times.
     """
     from shiftgym.studies.single import check_named
 
-    findings = check_named(name)
+    findings = check_named(name, overrides or ())
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.check}{': ' if finding.detail else ''}{finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1

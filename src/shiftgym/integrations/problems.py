@@ -56,7 +56,7 @@ class Problems:
         Raises:
             ConfigError: there is no such split, problem or decision.
         """
-        problem = _problem(self.task, split, index)
+        problem = problem_at(self.task, split, index)
         return Session(self.task, problem, decision=decision, pictures=pictures, **self._asked)
 
     def row(self, split: str, index: int, *, decision: int | None = None) -> dict[str, Any]:
@@ -74,12 +74,17 @@ def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
     Raises:
         ConfigError: there is no such task, setting, split, problem or decision.
     """
-    task, asked = _task(row["settings"])
-    problem = _problem(task, row["split"], row["index"])
+    task, asked = posed(row["settings"])
+    problem = problem_at(task, row["split"], row["index"])
     return Session(task, problem, decision=row.get("decision"), pictures=pictures, **asked)
 
 
-def _problem(task: Task, split: str, index: int) -> Any:
+def problem_at(task: Task, split: str, index: int) -> Any:
+    """A problem of a task, whoever names it.
+
+    Raises:
+        ConfigError: there is no such split or problem.
+    """
     require_split(task, split)
     if not isinstance(index, int | Integral) or index < 0:
         raise ConfigError(f"index: {index!r} is no problem; they are counted from 0")
@@ -87,7 +92,8 @@ def _problem(task: Task, split: str, index: int) -> Any:
 
 
 @lru_cache
-def _task(settings: str) -> tuple[Task, dict[str, Any]]:
-    """The task, and the other arguments of `Session`, from the `settings` of a row."""
+def posed(settings: str) -> tuple[Task, dict[str, Any]]:
+    """The task that the `settings` of a row name, and the limit and feedback that they ask for, as `Session` and `play`
+    take them."""
     values = json.loads(settings)
     return build_task(**values.pop("task")), values

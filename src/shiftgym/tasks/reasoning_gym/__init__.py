@@ -1,0 +1,1 @@
+"""Generators of the package reasoning-gym as a task."""

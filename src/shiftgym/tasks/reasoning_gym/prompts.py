@@ -1,0 +1,22 @@
+"""What the policy is told beside the question, and how an answer is written."""
+
+from shiftgym.messages import Messages, user
+from shiftgym.tasks.answer import Form, write_fields
+
+_REPLY: dict[Form, str] = {
+    "json": "Reply with a JSON object that holds your steps if you like, and the answer: "
+    '{"steps": "...", "answer": "..."}',
+    "lines": "Reply with one line for your steps if you like, and one line for the answer, in which \\n stands for a "
+    "line break:\nsteps: ...\nanswer: ...",
+}
+
+
+def prompt(question: str, form: Form) -> Messages:
+    """The question as it is, and how to reply. Where a question asks for a form of its own, this is meant for the
+    answer inside the reply."""
+    return [user(f"{question.rstrip()}\n\n{_REPLY[form]}")]
+
+
+def answer(text: str, form: Form) -> str:
+    """The reply with this answer."""
+    return write_fields({"answer": text.replace("\n", r"\n") if form == "lines" else text}, form)
