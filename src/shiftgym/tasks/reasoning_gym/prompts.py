@@ -4,10 +4,8 @@ from shiftgym.messages import Messages, user
 from shiftgym.tasks.answer import Form, write_fields
 
 _REPLY: dict[Form, str] = {
-    "json": "Reply with a JSON object that holds your steps if you like, and the answer: "
-    '{"steps": "...", "answer": "..."}',
-    "lines": "Reply with one line for your steps if you like, and one line for the answer, in which \\n stands for a "
-    "line break:\nsteps: ...\nanswer: ...",
+    "json": 'Reply as JSON, with or without steps: {"steps": "...", "answer": "..."}',
+    "lines": "Reply in lines, with or without steps, where \\n stands for a line break:\nsteps: ...\nanswer: ...",
 }
 
 
