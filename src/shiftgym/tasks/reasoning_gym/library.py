@@ -13,8 +13,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from shiftgym.errors import ConfigError
 from shiftgym.reading import WrongValue, nearest
 
-OURS = ("seed", "size")
-"""Fields of every configuration that are no settings here: problems are seeded by name, and there is no end of them."""
+OURS = ("seed", "size", "visualize")
+"""Fields of every configuration that are no settings here: problems are seeded by name, there is no end of them, and
+nothing is printed."""
 
 
 @cache
