@@ -161,5 +161,13 @@ def test_by_default_noise_is_named_by_the_problem_and_how_often_it_came_before(a
     assert sorted(named) == sorted(expected)
 
 
+def test_only_one_decision_of_each_problem():
+    policy = Recorder()
+    problems = [Sum("train", index, 3) for index in (4, 5, 4)]
+    episodes = play(policy, Stairs(), problems, only=[2, 0, 1])
+    assert policy.started == [([2, 0, 1], [["train", 4, 0, 2], ["train", 5, 0, 0], ["train", 4, 1, 1]])]
+    assert [len(episode.decisions) for episode in episodes] == [1, 1, 1]
+
+
 def test_nothing_to_play():
     assert play(ScriptedPolicy([""]), TASK, []) == []

@@ -15,7 +15,7 @@ from shiftgym.messages import Messages, recorded, user
 from shiftgym.policies.base import Answer, Policy, StopReason, Transcript
 from shiftgym.seeds import Names
 from shiftgym.tasks.base import Decision, Task
-from shiftgym.tasks.walk import decisions
+from shiftgym.tasks.walk import decision_at, decisions
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
 
 Found = TypeVar("Found")
@@ -116,6 +116,7 @@ def play(
     limit: int | None = None,
     feedback: bool = True,
     ahead: bool = False,
+    only: Sequence[int] | None = None,
     batch: BatchLimit | None = None,
     meter: Meter | None = None,
 ) -> list[Episode]:
@@ -130,20 +131,27 @@ def play(
         ahead: answer all decisions of a problem side by side, those behind a failed one too. What a decision is does
             not depend on the answers before it, so they can share their history. `Episode.reached` tells which of
             them an episode that ends with its first failure would have had.
+        only: of each problem, the number of the one decision that is answered, counted from 0. By default all are.
         batch: how many decisions are answered at the same time, lowered where they run out of memory; all by default.
         meter: what the policy counts its work with. What ran out of memory is not counted.
 
     Raises:
-        ConfigError: one decision alone runs out of memory.
+        ConfigError: one decision alone runs out of memory, or a problem has no decision of that number.
     """
     limit = task.limit if limit is None else limit
     batch = BatchLimit() if batch is None else batch
     noise = _occurrences(problems) if noise is None else noise
     episodes = [Episode(problem) for problem in problems]
+    asked: list[Iterable[tuple[int, Decision]]]
+    if only is None:
+        asked = [enumerate(islice(decisions(task, problem), None if ahead else 1)) for problem in problems]
+    else:
+        pairs = zip(problems, only, strict=True)
+        asked = [[(number, decision_at(task, problem, number))] for problem, number in pairs]
     pending: list[_Pending] = [
         _Pending(episode, decision, [*names, number])
-        for episode, names in zip(episodes, noise, strict=True)
-        for number, decision in enumerate(islice(decisions(task, episode.problem), None if ahead else 1))
+        for episode, names, each in zip(episodes, noise, asked, strict=True)
+        for number, decision in each
     ]
     while pending:
         answered = partial(_answered, policy, limit=limit, feedback=feedback)
@@ -151,7 +159,7 @@ def play(
         following = []
         for (episode, decision, (*names, number)), record in zip(pending, records, strict=True):
             episode.decisions.append(record)
-            if record.solved and not ahead and (after := decision.next()) is not None:
+            if record.solved and only is None and not ahead and (after := decision.next()) is not None:
                 following.append(_Pending(episode, after, [*names, int(number) + 1]))
         pending = following
     return episodes

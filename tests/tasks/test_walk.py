@@ -2,8 +2,11 @@
 
 from itertools import islice
 
+import pytest
+
+from shiftgym.errors import ConfigError
 from shiftgym.tasks.registry import build_task
-from shiftgym.tasks.walk import decisions
+from shiftgym.tasks.walk import decision_at, decisions
 
 
 def test_a_hand_is_one_decision_and_a_route_one_a_stop():
@@ -30,3 +33,13 @@ def test_decisions_are_made_one_by_one():
             return Stairs(problem)
 
     assert [decision.step for decision in islice(decisions(Task(), 5), 3)] == [5, 6, 7]
+
+
+def test_a_decision_by_its_number():
+    navigation = build_task("navigation")
+    route = navigation.problem("train", 0)
+    last = len(route.stops) - 1
+    for number in (0, last):
+        assert decision_at(navigation, route, number).stop == route.stops[number]
+    with pytest.raises(ConfigError, match=f"decision: train 0 has no decision {last + 1}, counted from 0"):
+        decision_at(navigation, route, last + 1)

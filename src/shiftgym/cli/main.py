@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate, model
 from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
+from shiftgym.cli.serve import serve
 from shiftgym.cli.study import study
 from shiftgym.errors import ConfigError, ShiftgymError
 
@@ -53,6 +54,7 @@ app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
 app.command(model)
+app.command(serve)
 
 
 @app.command
@@ -154,7 +156,7 @@ def backbone(
 
 @app.command
 def data(
-    kind: Literal["sft", "problems"],
+    kind: Literal["sft", "problems", "verl", "openrlhf", "skyrl"],
     out: Path,
     /,
     *,
@@ -163,27 +165,29 @@ def data(
     count: Count = 1000,
     overrides: Overrides = None,
 ) -> None:
-    """Write expert conversations (sft) or a set of problems to a .jsonl or .parquet file that `datasets` loads.
+    """Write expert conversations (sft) or a set of problems to a .jsonl or .parquet file that `datasets` loads, or that
+    another trainer reads.
 
     Example: shiftgym data sft train.parquet --split train --count 5000
 
     Parameters
     ----------
     kind
-        `sft`: prompts with the expert's answers. `problems`: prompts without.
+        `sft`: prompts with the expert's answers. `problems`: prompts without. `verl`, `openrlhf`, `skyrl`: what that
+        trainer reads for reinforcement learning, one row a decision.
     out
         The file to write, which ends in .jsonl or .parquet.
     count
         Number of problems, from the first one on.
     """
-    from shiftgym.studies.config import load_study
-    from shiftgym.tasks.export import expert_rows, problem_rows, write_rows
+    from shiftgym.integrations.problems import Problems
+    from shiftgym.integrations.rows import ROWS
+    from shiftgym.tasks.export import write_rows
     from shiftgym.tasks.registry import require_split
 
-    task = load_study(study, overrides or ()).build_task()
-    require_split(task, split)
-    rows = {"sft": expert_rows, "problems": problem_rows}[kind]
-    print(f"{write_rows(rows(task, split, range(count)), out)} rows in {out}")
+    source = Problems(study, overrides=overrides or ())
+    require_split(source.task, split)
+    print(f"{write_rows(ROWS[kind](source, split, range(count)), out)} rows in {out}")
 
 
 @app.command

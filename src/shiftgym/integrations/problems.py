@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from shiftgym.errors import ConfigError
 from shiftgym.integrations.session import Pictures, Session
 from shiftgym.studies.config import Study, load_study
 from shiftgym.tasks.base import Task
@@ -52,10 +54,10 @@ class Problems:
         """The episode on problem `index` of `split`; the arguments are those of `Session`.
 
         Raises:
-            ConfigError: there is no such split or decision.
+            ConfigError: there is no such split, problem or decision.
         """
-        require_split(self.task, split)
-        return Session(self.task, self.task.problem(split, index), decision=decision, pictures=pictures, **self._asked)
+        problem = problem_at(self.task, split, index)
+        return Session(self.task, problem, decision=decision, pictures=pictures, **self._asked)
 
     def row(self, split: str, index: int, *, decision: int | None = None) -> dict[str, Any]:
         """Plain values that name a problem and say all it takes to pose and judge it in another process, by `opened`.
@@ -70,16 +72,28 @@ def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
     The row is trusted as a study file is: a task of one's own that it names is imported.
 
     Raises:
-        ConfigError: there is no such task, setting, split or decision.
+        ConfigError: there is no such task, setting, split, problem or decision.
     """
-    task, asked = _task(row["settings"])
-    require_split(task, row["split"])
-    problem = task.problem(row["split"], row["index"])
+    task, asked = posed(row["settings"])
+    problem = problem_at(task, row["split"], row["index"])
     return Session(task, problem, decision=row.get("decision"), pictures=pictures, **asked)
 
 
+def problem_at(task: Task, split: str, index: int) -> Any:
+    """A problem of a task, whoever names it.
+
+    Raises:
+        ConfigError: there is no such split or problem.
+    """
+    require_split(task, split)
+    if not isinstance(index, int | Integral) or index < 0:
+        raise ConfigError(f"index: {index!r} is no problem; they are counted from 0")
+    return task.problem(split, int(index))  # tables of others have integers of NumPy
+
+
 @lru_cache
-def _task(settings: str) -> tuple[Task, dict[str, Any]]:
-    """The task, and the other arguments of `Session`, from the `settings` of a row."""
+def posed(settings: str) -> tuple[Task, dict[str, Any]]:
+    """The task that the `settings` of a row name, and the limit and feedback that they ask for, as `Session` and `play`
+    take them."""
     values = json.loads(settings)
     return build_task(**values.pop("task")), values

@@ -8,22 +8,27 @@ Every integration of this package is a thin file over it.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, Picture, assistant, data_url, parts
+from shiftgym.messages import Message, Picture, assistant, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
-from shiftgym.tasks.walk import decisions
+from shiftgym.tasks.walk import decision_at
 from shiftgym.verdicts import Verdict
 
-Pictures = Literal["pil", "url"]
-"""How pictures are handed over: as PIL images, or as data URLs, which is how chat endpoints and JSON have them."""
+Pictures = Literal["pil", "url", "none"]
+"""How pictures are handed over: as PIL images; as data URLs, which is how chat endpoints and JSON have them; or not at
+all, for those who have them already."""
+
+_drawn_url = lru_cache(256)(data_url)
+"""Trainers often open several sessions on one problem, and a picture takes long to draw."""
 
 _PART: Mapping[Pictures, Callable[[Picture], dict[str, Any]]] = {
     "pil": lambda picture: {"type": "image", "image": picture.draw()},
-    "url": lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}},
+    "url": lambda picture: {"type": "image_url", "image_url": {"url": _drawn_url(picture)}},
 }
 
 
@@ -82,7 +87,7 @@ class Session:
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
         self.number, self.reward, self.done, self.verdict = decision or 0, 0.0, False, None
-        self._begin(task.start(problem) if not decision else _decision(task, problem, decision))
+        self._begin(decision_at(task, problem, self.number))
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -134,9 +139,8 @@ class Session:
         self.verdict = record.attempts[-1].verdict
         reward = self.verdict.reward if told else record.rewards[-1]
         self.reward += reward
-        self._show([assistant(text)])
-        self._answered = len(self._messages)
-        self._show(told)
+        self._messages += [dict(message) for message in (assistant(text), *told)]
+        self._answered = len(self._messages) - len(told)
         if not told:
             after = record.decision.next() if record.solved and self._only is None else None
             if after is None:
@@ -148,22 +152,14 @@ class Session:
 
     def _begin(self, decision: Decision) -> None:
         self.episode.decisions.append(DecisionRecord(decision))
-        self._messages: list[dict[str, Any]] = []
+        # Only a prompt has pictures: an answer and what the verifier says of it are texts.
+        self._messages: list[dict[str, Any]] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
-        self._show(decision.prompt)
-
-    def _show(self, messages: Messages) -> None:
-        self._messages += [_plain(message, self._pictures) for message in messages]
-
-
-def _decision(task: Task, problem: Any, number: int) -> Decision:
-    for at, decision in enumerate(decisions(task, problem)):
-        if at == number:
-            return decision
-    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number}, counted from 0")
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
     """A message with its pictures in that form; a list of parts only where there are pictures."""
-    content = parts(message, _PART[pictures]) if "pictures" in message else message["content"]
+    if "pictures" not in message:
+        return dict(message)
+    content = message["content"] if pictures == "none" else parts(message, _PART[pictures])
     return {"role": message["role"], "content": content}

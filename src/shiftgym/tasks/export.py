@@ -22,18 +22,18 @@ def expert_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dict
     for index in indices:
         for decision in decisions(task, task.problem(split, index)):
             messages = [*decision.prompt, assistant(task.expert(decision))]
-            yield {"task": task.name, "split": split, "index": index, **_apart("messages", messages)}
+            yield {"task": task.name, "split": split, "index": index, **apart("messages", messages)}
 
 
 def problem_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
     """One row a problem: its record and the prompt of its first decision, without any answer."""
     for index in indices:
         problem = task.problem(split, index)
-        prompt = _apart("prompt", task.start(problem).prompt)
+        prompt = apart("prompt", task.start(problem).prompt)
         yield {"task": task.name, "split": split, "index": index, **prompt, "problem": asdict(problem)}
 
 
-def _apart(column: str, messages: Messages) -> dict[str, Any]:
+def apart(column: str, messages: Messages) -> dict[str, Any]:
     """Messages as trainers read them. Where there are pictures, messages are lists of parts and the pictures a column
     of their own, `images`."""
     shown = [picture for message in messages for picture in message.get("pictures", ())]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from shiftgym.errors import ConfigError
 from shiftgym.tasks.base import Decision, Task
 
 
@@ -12,3 +13,18 @@ def decisions(task: Task, problem: Any) -> Iterator[Decision]:
     while decision is not None:
         yield decision
         decision = decision.next()
+
+
+def decision_at(task: Task, problem: Any, number: int) -> Decision:
+    """One decision of a problem.
+
+    Args:
+        number: counted from 0.
+
+    Raises:
+        ConfigError: the problem has no such decision.
+    """
+    for at, decision in enumerate(decisions(task, problem)):
+        if at == number:
+            return decision
+    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number}, counted from 0")

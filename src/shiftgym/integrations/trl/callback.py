@@ -18,24 +18,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.distributed.tensor import DTensor
 from transformers import (
     PreTrainedModel,
-    PreTrainedTokenizerBase,
-    ProcessorMixin,
     Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
-from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from shiftgym.candidates.judging import judged_study
 from shiftgym.candidates.trajectory import Trajectory
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.statistics import difference
-from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.integrations.trl.trained_model import trained_model
 from shiftgym.studies.config import load_study
 
 LOGGED = ("valid", "perseverated")
@@ -83,7 +79,7 @@ class ShiftCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         # In every process, before any of them waits for another.
-        _policy(_trainer_of(state))
+        trained_model(_trainer_of(state), "ShiftCallback")
         if state.is_world_process_zero:
             folder = Path(str(args.output_dir)) / "shift"
             self.trajectory = Trajectory(folder, self.study, self.label, begun=state.global_step)
@@ -120,7 +116,7 @@ class ShiftCallback(TrainerCallback):
         if step in self.trajectory.steps:
             return
         trainer = _trainer_of(state)
-        policy = _policy(trainer)
+        policy = trained_model(trainer, "ShiftCallback")
         # What the Trainer has counted since it last added to its total is this process's share. It counts nothing where
         # it cannot see the tokens, as in GRPO.
         flops = state.total_flos + trainer.current_flos * trainer.args.world_size
@@ -163,37 +159,6 @@ def _trainer_of(state: TrainerState) -> Trainer:
             return owner
         frame = frame.f_back
     raise ConfigError("ShiftCallback was called by no Trainer of transformers; give it as one of its callbacks")
-
-
-def _policy(trainer: Trainer) -> tuple[PreTrainedModel, ChatFormat]:
-    """The model in the Trainer, with the layers of its adapter if it has one, and how its conversations are written.
-
-    Raises:
-        ConfigError: the model cannot answer in this process alone, or nothing says how its conversations are written.
-    """
-    # This is the model without what training wraps it in, but under FSDP, which is refused.
-    model: Any = trainer.model
-    spread = any(isinstance(weight, DTensor) for weight in model.parameters())
-    if spread or trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled():  # type: ignore[no-untyped-call]
-        raise ConfigError(
-            "ShiftCallback: the model's weights are spread over processes (FSDP, ZeRO-3 or tensor parallelism); "
-            "save checkpoints and judge them with shiftgym compare instead"
-        )
-    if hasattr(model, "get_base_model"):
-        adapter = model.active_peft_config
-        if adapter.is_prompt_learning:
-            raise ConfigError(
-                f"ShiftCallback: adapter {adapter.peft_type.value} lies in no layer of the model and cannot be "
-                "measured; adapters such as LoRA can"
-            )
-        model = model.get_base_model()
-    reader = trainer.processing_class
-    if not isinstance(reader, PreTrainedTokenizerBase | ProcessorMixin):
-        raise ConfigError(
-            f"ShiftCallback: the Trainer's processing_class is {type(reader).__name__}; "
-            "give the Trainer the model's tokenizer or processor"
-        )
-    return model, ChatFormat.of(model, reader)
 
 
 @contextmanager

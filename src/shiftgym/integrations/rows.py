@@ -1,0 +1,84 @@
+"""Data sets as others' trainers read them. A row is one decision: its prompt, and what names it, as `opened` takes it.
+
+In these trainers an episode is one growing conversation, and each decision has a conversation of its own.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from shiftgym.errors import ConfigError
+from shiftgym.integrations.problems import Problems
+from shiftgym.messages import png
+from shiftgym.tasks.base import Decision
+from shiftgym.tasks.export import apart, expert_rows, problem_rows
+from shiftgym.tasks.walk import decisions
+
+
+def source_name(source: Problems, split: str) -> str:
+    """By which a trainer groups its metrics, so that every split has its own."""
+    return f"shiftgym/{source.task.name}/{split}"
+
+
+def verl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Rows of verl: pictures are a column, and `<image>` stands for each of them in the prompt.
+
+    The ground truth is the expert's answer, one of those that are right. It is shown in verl's logs and not judged by.
+    """
+    for row, decision in _decisions(source, split, indices):
+        shown = [picture for message in decision.prompt for picture in message.get("pictures", ())]
+        prompt = [
+            {"role": message["role"], "content": message["content"] + "<image>" * len(message.get("pictures", ()))}
+            for message in decision.prompt
+        ]
+        answer = source.task.expert(decision)
+        yield {
+            "data_source": source_name(source, split),
+            "prompt": prompt,
+            "ability": source.task.name,
+            "reward_model": {"style": "rule", "ground_truth": answer},
+            "extra_info": row,
+            **({"images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]} if shown else {}),
+        }
+
+
+def openrlhf_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Rows of OpenRLHF: the label is the row as JSON, since a label is a text."""
+    for row, decision in _decisions(source, split, indices):
+        prompt = apart("prompt", decision.prompt)
+        yield {**prompt, "label": json.dumps(row), "datasource": source_name(source, split)}
+
+
+def skyrl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Rows of SkyRL, whose text environments carry no pictures.
+
+    Raises:
+        ConfigError: the problems are pictures.
+    """
+    for row, decision in _decisions(source, split, indices):
+        if any("pictures" in message for message in decision.prompt):
+            raise ConfigError("SkyRL's text environments carry no pictures; name a study whose problems are texts")
+        yield {
+            "data_source": source_name(source, split),
+            "prompt": decision.prompt,
+            "env_class": "shiftgym",
+            "reward_spec": {"method": "rule", "ground_truth": source.task.expert(decision)},
+            "extra_info": row,
+        }
+
+
+def _decisions(source: Problems, split: str, indices: Iterable[int]) -> Iterator[tuple[dict[str, Any], Decision]]:
+    task = source.task
+    for index in indices:
+        for number, decision in enumerate(decisions(task, task.problem(split, index))):
+            yield source.row(split, index, decision=number), decision
+
+
+ROWS: Mapping[str, Callable[[Problems, str, Iterable[int]], Iterator[dict[str, Any]]]] = {
+    "sft": lambda source, split, indices: expert_rows(source.task, split, indices),
+    "problems": lambda source, split, indices: problem_rows(source.task, split, indices),
+    "verl": verl_rows,
+    "openrlhf": openrlhf_rows,
+    "skyrl": skyrl_rows,
+}
+"""How the rows of each kind of data set are made, from problems, a split and the numbers of the problems."""
