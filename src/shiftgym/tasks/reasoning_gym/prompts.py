@@ -10,9 +10,12 @@ _REPLY: dict[Form, str] = {
 
 
 def prompt(question: str, form: Form) -> Messages:
-    """The question as it is, and how to reply. Where a question asks for a form of its own, this is meant for the
-    answer inside the reply."""
-    return [user(f"{question.rstrip()}\n\n{_REPLY[form]}")]
+    """How to reply, and the question as it is. Where a question asks for a form of its own, this is meant for the
+    answer inside the reply.
+
+    The beginning is the same in all prompts, so that a model reads it once for many questions.
+    """
+    return [user(f"{_REPLY[form]}\n\n{question.strip()}")]
 
 
 def answer(text: str, form: Form) -> str:
