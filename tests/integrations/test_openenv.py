@@ -26,6 +26,7 @@ from tests.integrations.parity import STUDIES, Judged, cases, overrides, problem
 from shiftgym.integrations import openenv
 from shiftgym.integrations.openenv import COUNT, ShiftEnvironment, create_app, main
 
+INTERRUPTED = 130
 PACKAGE = Path(__file__).parents[2] / "examples" / "integrations" / "openenv_points"
 RUNTIME_CHECKS = ("startup", "reward_well_formed", "observation_schema", "state_contract")
 """Those of the runtime level that OpenEnv 0.10 has and that need no container."""
@@ -236,7 +237,7 @@ def test_the_command_serves_until_it_is_interrupted():
                 assert env.step({"text": "no"}).done
         finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0 and server.stderr.read() == ""
+        assert server.wait(30) == INTERRUPTED and server.stderr.read() == ""
 
 
 def test_a_command_without_openenv_says_what_to_install(monkeypatch, capsys):
