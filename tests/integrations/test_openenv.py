@@ -2,6 +2,8 @@
 
 import json
 import runpy
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +26,7 @@ from tests.integrations.parity import STUDIES, Judged, cases, overrides, problem
 from shiftgym.integrations import openenv
 from shiftgym.integrations.openenv import COUNT, ShiftEnvironment, create_app, main
 
+INTERRUPTED = 130
 PACKAGE = Path(__file__).parents[2] / "examples" / "integrations" / "openenv_points"
 RUNTIME_CHECKS = ("startup", "reward_well_formed", "observation_schema", "state_contract")
 """Those of the runtime level that OpenEnv 0.10 has and that need no container."""
@@ -219,6 +222,22 @@ def test_the_package_passes_the_validator():
 def test_the_client_of_the_example(points, capsys):
     runpy.run_path(str(PACKAGE / "play.py"))["main"](points, ["id", "rule_ood"], problems=2)
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["id", "rule_ood"]
+
+
+def test_the_command_serves_until_it_is_interrupted():
+    asked = ["points-text", "--port", "0", "--limit", "2", "--set", "task.hint=none", "--split", "rule_ood"]
+    command = [sys.executable, "-m", "shiftgym.integrations.openenv", *asked]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            name, _, url = server.stdout.readline().strip().partition(": ")
+            assert name == "points-text"
+            with client(url) as env:
+                assert env.reset().observation["split"] == "rule_ood"
+                assert env.step({"text": "no"}).observation["feedback"] == "That is not right. Try again."
+                assert env.step({"text": "no"}).done
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(30) == INTERRUPTED and server.stderr.read() == ""
 
 
 def test_a_command_without_openenv_says_what_to_install(monkeypatch, capsys):

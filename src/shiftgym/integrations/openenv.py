@@ -25,6 +25,7 @@ from shiftgym.tasks.registry import population_field, require_split
 MISUSE = 2
 
 try:
+    import uvicorn
     from openenv.core.env_server import http_server
     from openenv.core.env_server.interfaces import Environment
     from openenv.core.env_server.types import Action, EnvironmentMetadata, Observation, State
@@ -215,6 +216,7 @@ def create_app(
         max_concurrent_envs=sessions,
         state_cls=EpisodeState,
     )
+    app.state.study = problems.study.name
     app.add_exception_handler(ShiftgymError, _refused)
     return app
 
@@ -257,10 +259,8 @@ def serve(
     host
         Address to listen on.
     port
-        Port to listen on.
+        Port to listen on; 0 for any that is free.
     """
-    import uvicorn
-
     app = create_app(
         study,
         split=split,
@@ -270,7 +270,11 @@ def serve(
         feedback=feedback,
         sessions=sessions,
     )
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning")
+    listening = config.bind_socket()
+    listening.listen(config.backlog)  # who connects from here on waits instead of being refused
+    print(f"{app.state.study}: http://{host}:{listening.getsockname()[1]}", flush=True)
+    uvicorn.Server(config).run([listening])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
