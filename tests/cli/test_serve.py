@@ -15,7 +15,7 @@ from tests.cli.conftest import run
 COMMAND = "from shiftgym.cli.main import main; main()"
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_serves_until_a_signal_ends_it(ending):
     """The token of the environment is asked for."""
     environment = {**os.environ, "SHIFTGYM_TOKEN": "secret"}

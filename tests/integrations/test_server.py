@@ -98,30 +98,27 @@ def test_two_hundred_sessions_at_once_are_never_mixed_up(port):
     def client(numbers):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-        def ask(method, path, values=None):
-            connection.request(method, path, values and json.dumps(values))
+        def ask(method, path, values):
+            connection.request(method, path, json.dumps(values))
             return json.loads(connection.getresponse().read())
 
-        names = {}
-        for number in numbers:
-            asked = {"study": "points-text", "split": "id", "index": number, "send": "told"}
-            names[number] = ask("POST", "/sessions", asked)["session"]
+        asked = [{"study": "points-text", "split": "id", "index": number} for number in numbers]
+        last = dict(zip(numbers, ask("POST", "/sessions", asked), strict=True))
         for attempt in range(2):
-            for number, name in names.items():
-                text = texts[number][attempt]
-                reply = ask("POST", "/steps", {"session": name, "text": text, "answered": attempt})
-                assert (reply["session"], reply["info"]["index"], reply["answered"]) == (name, number, attempt + 1)
-        states = {number: ask("GET", f"/sessions/{name}") for number, name in names.items()}
+            for number, before in last.items():
+                step = {"session": before["session"], "text": texts[number][attempt], "answered": attempt}
+                last[number] = reply = ask("POST", "/steps", step)
+                assert (reply["session"], reply["info"]["index"]) == (before["session"], number)
         connection.close()
-        return states
+        return last
 
     with ThreadPoolExecutor(20) as pool:
-        states = {}
+        ends = {}
         for each in pool.map(client, [range(first, 200, 20) for first in range(20)]):
-            states |= each
-    assert len({state["session"] for state in states.values()}) == 200
-    for number, state in states.items():
-        first, *rest = state["messages"]
+            ends |= each
+    assert len({end["session"] for end in ends.values()}) == 200
+    for number, end in ends.items():
+        first, *rest = end["messages"]
         assert [message["content"] for message in rest if message["role"] == "assistant"] == texts[number]
         assert first == problems("points-text").session("id", number).messages[0]
 

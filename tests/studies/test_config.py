@@ -213,6 +213,13 @@ def test_the_task_of_a_study_has_its_splits(tiny_file: Path) -> None:
     assert task.problem("train", 0).target == 10
 
 
+def test_settings_that_do_not_fit_together_are_told_when_the_file_is_read() -> None:
+    with pytest.raises(ConfigError, match=r"^--set: splits\.longer\.config: chain_sum refuses it: max_terms must be >="):
+        load_study("rg-shift", ["splits.longer.config.min_terms=9"])
+    with pytest.raises(ConfigError, match=r"^--set: splits\.longer\.config\.terms: unknown key; did you mean 'min_terms'"):
+        load_study("rg-shift", ["splits.longer.config.terms=9"])
+
+
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_are_sound(name: str) -> None:
     study = load_study(name, ["model=nobody/nothing"])

@@ -220,15 +220,16 @@ class Sessions:
         return over and not one.lock.locked()
 
     def _make_room(self) -> None:
-        """Give up the oldest session that has ended, if there is no room for another one."""
+        """If there is no room for another session, give up the oldest that has ended, or those whose time is over."""
         if len(self._open) < self.limits.max_sessions:
+            return
+        ended = next((name for name, one in self._open.items() if one.session.done), None)
+        if ended is not None:
+            del self._open[ended]
             return
         self.expire()
         if len(self._open) >= self.limits.max_sessions:
-            ended = next((name for name, one in self._open.items() if one.session.done), None)
-            if ended is None:
-                raise Refused(429, f"{len(self._open)} sessions are open, which is the most; close some of them")
-            del self._open[ended]
+            raise Refused(429, f"{len(self._open)} sessions are open, which is the most; close some of them")
 
     async def _beside(self, call: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

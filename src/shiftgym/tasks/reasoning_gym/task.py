@@ -23,7 +23,7 @@ from shiftgym.verdicts import Verdict
 TEST_SHARE = 0.3
 """Share of questions that are kept for testing."""
 
-MAX_DRAWS = 300
+MAX_DRAWS = 100
 """Items that are drawn for one problem before a setting is called impossible."""
 
 
