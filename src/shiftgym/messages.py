@@ -64,6 +64,11 @@ def parts(message: Message, picture: Callable[[Picture], dict[str, Any]]) -> lis
     return [{"type": "text", "text": message["content"]}, *map(picture, message.get("pictures", ()))]
 
 
+def marked(message: Message, mark: str = "<image>") -> str:
+    """The text of a message with a mark for each picture, for those who put pictures where the marks stand."""
+    return message["content"] + mark * len(message.get("pictures", ()))
+
+
 def png(picture: Picture) -> bytes:
     """A picture as a PNG file."""
     buffer = io.BytesIO()

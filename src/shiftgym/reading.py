@@ -15,6 +15,9 @@ from shiftgym.errors import ConfigError
 
 Table = TypeVar("Table", bound=BaseModel)
 
+LONGEST_NAME = 200
+"""Of a wrong name, so many characters are compared with the known ones: a client may send millions."""
+
 
 class WrongValue(Exception):
     """A value that cannot be used. Whoever knows the file that it stands in turns this into a ConfigError."""
@@ -71,7 +74,7 @@ def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str, beside: Co
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The end of an error message: the known name closest to a wrong one, or all of them if none is close."""
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name[:LONGEST_NAME], known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.integrations.parity import STUDIES, cases, overrides, problems
 
 from shiftgym.errors import ConfigError
-from shiftgym.integrations.lm_eval import IMAGE, TASKS, judged, pictures, rows
+from shiftgym.integrations.lm_eval import TASKS, judged, pictures, rows
 from shiftgym.integrations.problems import opened
 from shiftgym.studies.config import load_study
 
@@ -44,7 +44,7 @@ def test_a_document_is_a_decision_as_it_is_posed_everywhere(name):
             assert row["prompt"] == message["content"]
         else:
             text, picture = message["content"]
-            assert row["prompt"] == text["text"] + IMAGE, "the picture stands behind the text"
+            assert row["prompt"] == text["text"] + "<image>", "the picture stands behind the text"
             assert [shown.tobytes() for shown in pictures(row)] == [picture["image"].tobytes()]
 
 
@@ -120,7 +120,7 @@ def test_the_harness_gets_the_pictures(manager):
     task = manager.load("shiftgym_points_vision_look_ood")["tasks"]["shiftgym_points_vision_look_ood"]
     doc = task.test_docs()[1]
     (prompt, _, shown) = task.construct_requests(doc, task.doc_to_text(doc)).args
-    assert prompt.endswith(IMAGE)
+    assert prompt.endswith("<image>")
     assert shown["visual"][0].size == pictures(doc)[0].size
 
 

@@ -37,12 +37,41 @@ def test_what_is_not_there():
     with pytest.raises(ConfigError, match="unknown split 'ood'"):
         Problems("points-text").session("ood", 0)
     with pytest.raises(ConfigError, match="unknown split 'ood'"):
+        Problems("points-text").row("ood", 0)
+    with pytest.raises(ConfigError, match="unknown split 'ood'"):
         opened({**Problems("points-text").row("id", 0), "split": "ood"})
     for index in (-1, 1.0, "0", None):
         with pytest.raises(ConfigError, match=f"index: {index!r} is no problem; they are counted from 0"):
-            Problems("points-text").session("id", index)
+            problems("points-text").session("id", index)
+        with pytest.raises(ConfigError, match=f"index: {index!r} is no problem; they are counted from 0"):
+            problems("points-text").row("id", index)
+    for decision in (-1, 1, "0", 0.5):
+        with pytest.raises(ConfigError, match=f"decision: id 0 has no decision {decision!r}, counted from 0"):
+            problems("points-text").session("id", 0, decision=decision)
 
 
 def test_the_index_of_a_table_may_be_an_integer_of_numpy():
     row = problems("points-text").row("id", 7)
     assert opened({**row, "index": np.int64(7)}).episode.problem == opened(row).episode.problem
+    assert problems("points-text").row("id", np.int64(7)) == row
+    json.dumps(problems("points-text").row("id", np.int64(7)))
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [(float("nan"), 0), (np.float64("nan"), 0), (2.0, 2), (np.float64(2), 2), (np.int64(2), 2)]
+)
+def test_the_decision_of_a_table_may_have_become_a_float(given, number):
+    """A column of pandas that has both numbers and None, or a table of integers of NumPy."""
+    session = opened({**problems("navigation-text").row("id", 0), "decision": given})
+    assert json.loads(json.dumps(session.info))["decision"] == number and type(session.number) is int
+    assert session.messages == problems("navigation-text").session("id", 0, decision=number).messages
+    session.step(problems("navigation-text").task.expert(session.episode.decisions[-1].decision))
+    assert session.done == (given == number), "without one, all decisions are played"
+
+
+def test_every_decision_comes_with_its_row():
+    source = problems("navigation-text")
+    pairs = list(source.by_decision("id", range(2)))
+    assert [row["index"] for row, _ in pairs] == sorted(row["index"] for row, _ in pairs)
+    for row, decision in pairs:
+        assert opened(row).messages == decision.prompt

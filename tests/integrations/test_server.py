@@ -9,6 +9,7 @@ import pytest
 from tests.integrations.http_server import running
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 
+from shiftgym.integrations import session as session_module
 from shiftgym.integrations.limits import Limits
 from shiftgym.integrations.sessions import Sessions
 
@@ -230,7 +231,8 @@ def test_it_says_what_there_is(port):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/steps", 405), ("POST", "/", 405), ("GET", "/docs", 404)]
+    ("method", "path", "status"),
+    [("GET", "/steps", 405), ("POST", "/", 405), ("GET", "/docs", 404), ("POST", "/steps/", 404)],
 )
 def test_other_addresses_are_refused_in_json(port, method, path, status):
     got, values = send(port, method, path)
@@ -275,6 +277,32 @@ def test_a_bug_of_a_task_is_told_without_its_traceback(port, monkeypatch, caplog
     assert status == 500 and "secret" not in values["error"]
     assert post(port, "/steps", {"session": session, "text": "no"})[0] == 200
     assert "secret place" in caplog.text, "it stands in the log"
+
+
+def test_a_bug_in_a_list_leaves_the_rest(port, monkeypatch, caplog):
+    one, two, three = (opened(port)["session"] for _ in range(3))
+    revise = session_module.revise
+
+    def broken(record, answer, **settings):
+        if answer.text == "break":
+            raise RuntimeError("secret place")
+        return revise(record, answer, **settings)
+
+    monkeypatch.setattr(session_module, "revise", broken)
+    steps = [{"session": one, "text": "no"}, {"session": two, "text": "break"}, {"session": three, "text": "no"}]
+    status, replies = post(port, "/steps", steps)
+    assert status == 200 and [reply.get("status") for reply in replies] == [None, 500, None]
+    assert [replies[at]["answered"] for at in (0, 2)] == [1, 1]
+    assert "secret" not in replies[1]["error"] and "secret place" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body", [{"study": "x" * 900_000}, {"x" * 900_000: 1}, {"split": "x" * 900_000}], ids=["value", "key", "split"]
+)
+def test_a_long_name_is_told_in_short(port, body):
+    status, values = post(port, "/sessions", {"study": "points-text", "split": "id", "index": 0, **body})
+    assert status == 422 and values["field"]
+    assert len(json.dumps(values)) < 1000
 
 
 def test_a_full_server_says_so():

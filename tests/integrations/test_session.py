@@ -8,7 +8,7 @@ from tests.integrations.parity import STUDIES, Judged, cases, problems
 
 from shiftgym.episodes import play
 from shiftgym.errors import ConfigError
-from shiftgym.integrations.session import Session
+from shiftgym.integrations.session import Session, images, in_parts
 from shiftgym.policies.base import Answer
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.policies.text_chat import TextChat
@@ -122,6 +122,17 @@ def test_pictures_are_images_or_addresses_or_left_out():
     assert named["image_url"]["url"].startswith("data:image/png;base64,")
     json.dumps(text.messages)
     assert bare.messages[0]["content"] == told["text"]
+
+
+def test_pictures_are_found_in_messages_and_texts_become_parts():
+    session = problems("points-vision").session("id", 0)
+    session.step("no")
+    (prompt, answer, told) = session.messages
+    assert images(session.messages) == [prompt["content"][1]["image"]]
+    assert images(session.told) == []
+    text = [{"type": "text", "text": "no"}]
+    assert in_parts(session.messages)[:2] == [prompt, {**answer, "content": text}]
+    assert [part["text"] for part in in_parts(session.told)[0]["content"]] == [told["content"]]
 
 
 def test_info_before_and_after_an_answer():

@@ -42,6 +42,10 @@ def step(sessions, name, text="no", **beside):
     return asyncio.run(sessions.step(StepRequest(session=name, text=text, **beside)))
 
 
+def state(sessions, name):
+    return asyncio.run(sessions.state(name))
+
+
 def refused(call, *arguments, **beside):
     with pytest.raises(Refused) as caught:
         call(*arguments, **beside)
@@ -53,14 +57,14 @@ def test_a_session_that_nobody_uses_ends(sessions, clock):
     clock.now = 9
     step(sessions, used)
     clock.now = 11
-    assert refused(sessions.state, forgotten) == (404, "session")
-    assert sessions.state(used)["answered"] == 1
+    assert refused(state, sessions, forgotten) == (404, "session")
+    assert state(sessions, used)["answered"] == 1
 
 
 def test_no_session_lives_longer_than_life(sessions, clock):
     name = opened(sessions)
     for clock.now in (8, 16, 24):
-        sessions.state(name)
+        state(sessions, name)
     clock.now = 26
     assert refused(step, sessions, name) == (404, "session")
 
@@ -87,15 +91,15 @@ def test_the_oldest_that_has_ended_makes_room(sessions):
         step(sessions, name)
         assert step(sessions, name)["done"]
     opened(sessions)
-    assert refused(sessions.state, ended) == (404, "session")
-    assert sessions.state(later)["done"] and not sessions.state(open_one)["done"]
+    assert refused(state, sessions, ended) == (404, "session")
+    assert state(sessions, later)["done"] and not state(sessions, open_one)["done"]
 
 
 def test_what_comes_again_is_not_judged_again(sessions):
     name = opened(sessions)
     first = step(sessions, name, "no", answered=0)
     assert step(sessions, name, "no", answered=0) == first
-    assert sessions.state(name)["answered"] == 1
+    assert state(sessions, name)["answered"] == 1
     assert refused(step, sessions, name, "another", answered=0) == (409, "answered")
     assert refused(step, sessions, name, "no", answered=0, stop="length") == (409, "answered")
     assert refused(step, sessions, name, "no", answered=7) == (409, "answered")
@@ -116,11 +120,11 @@ def test_the_same_step_twice_at_the_same_time_is_one(sessions, text):
 
     one, other = asyncio.run(twice())
     assert one == other
-    assert sessions.state(name)["answered"] == 1
+    assert state(sessions, name)["answered"] == 1
 
 
 def test_a_long_answer_is_read_beside_the_loop(sessions, monkeypatch):
-    name = opened(sessions)
+    name, other = opened(sessions), opened(sessions)
     going = threading.Event()
     inner = sessions._open[name].session
     judged = inner.step
@@ -134,11 +138,15 @@ def test_a_long_answer_is_read_beside_the_loop(sessions, monkeypatch):
     async def meanwhile():
         long = asyncio.create_task(sessions.step(StepRequest(session=name, text="x" * 25_000)))
         await asyncio.sleep(0.01)
-        assert sessions.state(name)["answered"] == 0
+        assert (await sessions.step(StepRequest(session=other, text="no")))["answered"] == 1
+        standing = asyncio.create_task(sessions.state(name))
+        await asyncio.sleep(0.01)
         going.set()
-        return await long
+        return await long, await standing
 
-    assert asyncio.run(meanwhile())["answered"] == 1
+    reply, standing = asyncio.run(meanwhile())
+    assert standing == {name: value for name, value in reply.items() if name != "reward"}, "not what was half judged"
+    assert standing["answered"] == 1
 
 
 def test_a_text_is_at_most_so_long(sessions):

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LONGEST = 300
+"""Characters of what is told of a refusal; a client may have sent a key of millions."""
 
 
 class Guard:
@@ -57,9 +59,12 @@ def error_response(
 
 def error_values(status: int, message: str, field: str | None = None) -> dict[str, object]:
     """What is told of a refusal: one line, which names the field at fault if there is one."""
-    line = " ".join(message.split())
-    values: dict[str, object] = {"error": line if len(line) <= 300 else f"{line[:300]} …", "status": status}
-    return values if field is None else {**values, "field": field}
+    values: dict[str, object] = {"error": _short(" ".join(message.split())), "status": status}
+    return values if field is None else {**values, "field": _short(field)}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 @lru_cache

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
+from shiftgym.integrations.session import images
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, shipped_studies
 from shiftgym.tasks.base import Drawn
@@ -160,8 +161,7 @@ def _text(message: Mapping[str, Any]) -> str:
 
 def _images(messages: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8] | None:
     """The pictures of a conversation, (pictures, height, width, 3); None if there are none."""
-    parts = [part for each in messages if not isinstance(each["content"], str) for part in each["content"]]
-    drawn = [np.asarray(part["image"]) for part in parts if part["type"] == "image"]
+    drawn = [np.asarray(image) for image in images(messages)]
     return np.stack(drawn) if drawn else None
 
 

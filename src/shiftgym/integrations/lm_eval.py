@@ -13,14 +13,11 @@ from typing import Any
 from PIL.Image import Image
 
 from shiftgym.integrations.problems import Problems, opened
-from shiftgym.tasks.registry import require_split
-from shiftgym.tasks.walk import decisions
+from shiftgym.integrations.session import images
+from shiftgym.messages import Messages, marked
 
 TASKS = Path(__file__).with_name("lm_eval_tasks")
 """What the harness is given as `--include_path`."""
-
-IMAGE = "<image>"
-"""Where a picture stands in the text; the harness puts the picture there."""
 
 
 def documents(
@@ -48,19 +45,13 @@ def documents(
 def rows(study: str, split: str, problems: int | None = None, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
     """A row for each decision, which says what `opened` has to know, with the `prompt` as a text."""
     source = Problems(study, overrides=overrides)
-    require_split(source.task, split)
     count = source.study.evaluation.problems if problems is None else problems
-    return [
-        {**source.row(split, index, decision=number), "prompt": _text(decision.prompt)}
-        for index in range(count)
-        for number, decision in enumerate(decisions(source.task, source.task.problem(split, index)))
-    ]
+    return [{**row, "prompt": _text(decision.prompt)} for row, decision in source.by_decision(split, range(count))]
 
 
 def pictures(row: Mapping[str, Any]) -> list[Image]:
     """The pictures of a decision, in the order in which they stand in its prompt."""
-    contents = [message["content"] for message in opened(row).messages]
-    return [part["image"] for content in contents for part in content if part["type"] == "image"]
+    return images(opened(row).messages)
 
 
 def judged(row: Mapping[str, Any], answers: Sequence[str]) -> dict[str, float]:
@@ -71,8 +62,9 @@ def judged(row: Mapping[str, Any], answers: Sequence[str]) -> dict[str, float]:
     return {"success_1": float(session.info["correct"]), "reward": reward}
 
 
-def _text(prompt: Sequence[Mapping[str, Any]]) -> str:
-    return "\n\n".join(message["content"] + IMAGE * len(message.get("pictures", ())) for message in prompt)
+def _text(prompt: Messages) -> str:
+    """The harness puts a picture where `<image>` stands."""
+    return "\n\n".join(map(marked, prompt))
 
 
 if __name__ == "__main__":

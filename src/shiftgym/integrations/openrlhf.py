@@ -16,7 +16,7 @@ import numpy as np
 from openrlhf.utils.agent import AgentInstanceBase, MultiTurnAgentExecutor
 
 from shiftgym.integrations.problems import opened
-from shiftgym.integrations.session import Session
+from shiftgym.integrations.session import Session, in_parts
 from shiftgym.messages import assistant, user
 
 ANSWER = "@answer@"
@@ -93,11 +93,8 @@ def following(reader: Any, messages: list[dict[str, Any]]) -> str:
     tokenizer, sees = getattr(reader, "tokenizer", reader), hasattr(reader, "image_processor")
 
     def behind(*more: Mapping[str, Any], prompt: bool) -> str:
-        said = (user("."), assistant(ANSWER), *more)
-        talk = [
-            {**each, "content": [{"type": "text", "text": each["content"]}] if sees else each["content"]}
-            for each in said
-        ]
+        said = [user("."), assistant(ANSWER), *more]
+        talk = in_parts(said) if sees else said
         whole = reader.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt)
         return str(whole).partition(ANSWER)[2].lstrip()
 

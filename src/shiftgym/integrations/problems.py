@@ -1,8 +1,9 @@
 """The problems of a study, opened as sessions by split and index, or by a row of a data set that names them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from math import isnan
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.session import Pictures, Session
 from shiftgym.studies.config import Study, load_study
-from shiftgym.tasks.base import Task
+from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.registry import build_task, require_split
+from shiftgym.tasks.walk import decisions
 
 
 class Problems:
@@ -61,9 +63,24 @@ class Problems:
 
     def row(self, split: str, index: int, *, decision: int | None = None) -> dict[str, Any]:
         """Plain values that name a problem and say all it takes to pose and judge it in another process, by `opened`.
-        A study file need not be there."""
+        A study file need not be there; other files that the settings name, such as the map of a city, have to.
+
+        Raises:
+            ConfigError: there is no such split or problem.
+        """
+        require_split(self.task, split)
         settings = {"task": self.study.task_settings, **self._asked}
-        return {"split": split, "index": index, "decision": decision, "settings": json.dumps(settings)}
+        return {"split": split, "index": _number(index), "decision": decision, "settings": json.dumps(settings)}
+
+    def by_decision(self, split: str, indices: Iterable[int]) -> Iterator[tuple[dict[str, Any], Decision]]:
+        """Every decision of some problems, with the row that names it.
+
+        Raises:
+            ConfigError: there is no such split or problem.
+        """
+        for index in indices:
+            for number, decision in enumerate(decisions(self.task, problem_at(self.task, split, index))):
+                yield self.row(split, index, decision=number), decision
 
 
 def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
@@ -75,8 +92,10 @@ def opened(row: Mapping[str, Any], *, pictures: Pictures = "pil") -> Session:
         ConfigError: there is no such task, setting, split, problem or decision.
     """
     task, asked = posed(row["settings"])
-    problem = problem_at(task, row["split"], row["index"])
-    return Session(task, problem, decision=row.get("decision"), pictures=pictures, **asked)
+    problem, decision = problem_at(task, row["split"], row["index"]), row.get("decision")
+    if isinstance(decision, float) and isnan(decision):
+        decision = None  # as pandas has it where another row names a decision
+    return Session(task, problem, decision=decision, pictures=pictures, **asked)
 
 
 def problem_at(task: Task, split: str, index: int) -> Any:
@@ -86,9 +105,14 @@ def problem_at(task: Task, split: str, index: int) -> Any:
         ConfigError: there is no such split or problem.
     """
     require_split(task, split)
+    return task.problem(split, _number(index))
+
+
+def _number(index: Any) -> int:
+    """Which problem an index names; tables of others have integers of NumPy."""
     if not isinstance(index, int | Integral) or index < 0:
         raise ConfigError(f"index: {index!r} is no problem; they are counted from 0")
-    return task.problem(split, int(index))  # tables of others have integers of NumPy
+    return int(index)
 
 
 @lru_cache

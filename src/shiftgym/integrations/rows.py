@@ -9,10 +9,8 @@ from typing import Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
-from shiftgym.messages import png
-from shiftgym.tasks.base import Decision
+from shiftgym.messages import marked, png
 from shiftgym.tasks.export import apart, expert_rows, problem_rows
-from shiftgym.tasks.walk import decisions
 
 
 def source_name(source: Problems, split: str) -> str:
@@ -25,12 +23,9 @@ def verl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[
 
     The ground truth is the expert's answer, one of those that are right. It is shown in verl's logs and not judged by.
     """
-    for row, decision in _decisions(source, split, indices):
+    for row, decision in source.by_decision(split, indices):
         shown = [picture for message in decision.prompt for picture in message.get("pictures", ())]
-        prompt = [
-            {"role": message["role"], "content": message["content"] + "<image>" * len(message.get("pictures", ()))}
-            for message in decision.prompt
-        ]
+        prompt = [{"role": message["role"], "content": marked(message)} for message in decision.prompt]
         answer = source.task.expert(decision)
         yield {
             "data_source": source_name(source, split),
@@ -44,7 +39,7 @@ def verl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[
 
 def openrlhf_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
     """Rows of OpenRLHF: the label is the row as JSON, since a label is a text."""
-    for row, decision in _decisions(source, split, indices):
+    for row, decision in source.by_decision(split, indices):
         prompt = apart("prompt", decision.prompt)
         yield {**prompt, "label": json.dumps(row), "datasource": source_name(source, split)}
 
@@ -55,7 +50,7 @@ def skyrl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator
     Raises:
         ConfigError: the problems are pictures.
     """
-    for row, decision in _decisions(source, split, indices):
+    for row, decision in source.by_decision(split, indices):
         if any("pictures" in message for message in decision.prompt):
             raise ConfigError("SkyRL's text environments carry no pictures; name a study whose problems are texts")
         yield {
@@ -65,13 +60,6 @@ def skyrl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator
             "reward_spec": {"method": "rule", "ground_truth": source.task.expert(decision)},
             "extra_info": row,
         }
-
-
-def _decisions(source: Problems, split: str, indices: Iterable[int]) -> Iterator[tuple[dict[str, Any], Decision]]:
-    task = source.task
-    for index in indices:
-        for number, decision in enumerate(decisions(task, task.problem(split, index))):
-            yield source.row(split, index, decision=number), decision
 
 
 ROWS: Mapping[str, Callable[[Problems, str, Iterable[int]], Iterator[dict[str, Any]]]] = {

@@ -9,6 +9,7 @@ The first one says what there is. The page docs/integrations/server.md says all.
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -47,6 +48,10 @@ KEEP_ALIVE = 75
 """Seconds for which a connection without a request is kept, since a model may take long to answer."""
 FAREWELL = 5
 """Seconds in which the requests under way are answered when the server ends."""
+BUG = "an error of the server, or of the task; its log has the traceback"
+"""All that a client is told of a bug."""
+
+LOG = logging.getLogger(__name__)
 
 
 class CloseRequest(BaseModel):
@@ -126,7 +131,7 @@ def session_app(sessions: Sessions, guard: Middleware | None = None) -> Starlett
         return endpoint
 
     async def state(request: Request) -> Response:
-        return _reply(sessions.state(request.path_params["session"]))
+        return _reply(await sessions.state(request.path_params["session"]))
 
     async def close_one(request: Request) -> Response:
         return _reply(sessions.close(request.path_params["session"]))
@@ -141,7 +146,7 @@ def session_app(sessions: Sessions, guard: Middleware | None = None) -> Starlett
         sweeping.cancel()
         sessions.end()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/steps", each(StepRequest, sessions.step), methods=["POST"]),
             Route("/sessions", each(OpenRequest, sessions.open, 201), methods=["POST"]),
@@ -154,25 +159,31 @@ def session_app(sessions: Sessions, guard: Middleware | None = None) -> Starlett
         exception_handlers={Refused: _refused, HTTPException: _no_endpoint, ClientDisconnect: _gone, Exception: _bug},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a proxy may have taken the request by another scheme than the one named then
+    return app
 
 
 async def _each(
     asked: Any, kind: type[Asked], do: Callable[[Asked], Awaitable[dict[str, Any]]], most: int, status: int
 ) -> Response:
-    """The reply to one request, or to each of a list. What is refused of a list leaves the rest as it is."""
+    """The reply to one request, or to each of a list. What is refused of a list, or fails by a bug, leaves the rest as
+    it is."""
     if not isinstance(asked, list):
         return _reply(await do(_typed(kind, asked)), status)
     if len(asked) > most:
         raise Refused(413, f"a list of {len(asked)}; one request carries at most {most}")
-    replies: list[dict[str, Any]] = []
+    replies: list[str] = []
     for number, one in enumerate(asked, start=1):
         try:
-            replies.append(await do(_typed(kind, one)))
+            replies.append(_ENCODER.encode(await do(_typed(kind, one))))
         except Refused as refused:
-            replies.append(error_values(refused.status, str(refused), refused.field))
+            replies.append(_ENCODER.encode(error_values(refused.status, str(refused), refused.field)))
+        except Exception:
+            LOG.exception("number %d of a list", number)
+            replies.append(_ENCODER.encode(error_values(500, BUG)))
         if number % BREATH == 0:
             await asyncio.sleep(0)
-    return _reply(replies)
+    return _json(f"[{','.join(replies)}]")
 
 
 def _typed(kind: type[Asked], asked: Any) -> Asked:
@@ -217,7 +228,11 @@ async def _read(request: Request, most: int) -> Any:
 
 
 def _reply(values: Any, status: int = 200) -> Response:
-    return Response(_ENCODER.encode(values), status, media_type="application/json")
+    return _json(_ENCODER.encode(values), status)
+
+
+def _json(text: str, status: int = 200) -> Response:
+    return Response(text, status, media_type="application/json")
 
 
 def _refused(_request: Request, error: Exception) -> Response:
@@ -237,7 +252,7 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 def _bug(_request: Request, _error: Exception) -> Response:
-    return error_response(500, "an error of the server, or of the task; its log has the traceback")
+    return error_response(500, BUG)
 
 
 def _description(sessions: Sessions) -> dict[str, Any]:

@@ -7,9 +7,9 @@
 Every integration of this package is a thin file over it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
@@ -18,6 +18,9 @@ from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decision_at
 from shiftgym.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Pictures = Literal["pil", "url", "none"]
 """How pictures are handed over: as PIL images; as data URLs, which is how chat endpoints and JSON have them; or not at
@@ -86,8 +89,10 @@ class Session:
             raise ConfigError(f"limit: {limit} is no number of attempts; give 1 or more")
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
-        self.number, self.reward, self.done, self.verdict = decision or 0, 0.0, False, None
-        self._begin(decision_at(task, problem, self.number))
+        self.reward, self.done, self.verdict = 0.0, False, None
+        first = 0 if decision is None else decision
+        self._begin(decision_at(task, problem, first))
+        self.number = int(first)  # tables of others have numbers of NumPy, and floats
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -155,6 +160,23 @@ class Session:
         # Only a prompt has pictures: an answer and what the verifier says of it are texts.
         self._messages: list[dict[str, Any]] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
+
+
+def in_parts(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of a session whose content is a list of parts in each of them: the chat templates of some processors
+    take no other."""
+    return [
+        {**message, "content": [{"type": "text", "text": message["content"]}]}
+        if isinstance(message["content"], str)
+        else dict(message)
+        for message in messages
+    ]
+
+
+def images(messages: Iterable[Mapping[str, Any]]) -> list["Image"]:
+    """The pictures in messages of a session that hands them over as PIL images, in their order."""
+    parts_of = [message["content"] for message in messages if not isinstance(message["content"], str)]
+    return [part["image"] for content in parts_of for part in content if part["type"] == "image"]
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:

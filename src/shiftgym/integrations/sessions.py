@@ -94,7 +94,7 @@ class _Open:
     last: tuple[str, str, dict[str, Any]] | None = None
     """The last answer, why it ended, and the reply to it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the step that is under way."""
+    """Held by the step that is under way, and by who reads where the session stands."""
 
 
 class Sessions:
@@ -172,9 +172,11 @@ class Sessions:
             one.last = (request.text, request.stop, reply)
             return reply
 
-    def state(self, name: str) -> dict[str, Any]:
-        """Where a session stands, with the whole conversation."""
-        return _standing(name, self._find(name), "messages")
+    async def state(self, name: str) -> dict[str, Any]:
+        """Where a session stands, with the whole conversation, once the step that is under way has been made."""
+        one = self._find(name)
+        async with one.lock:
+            return _standing(name, one, "messages")
 
     def close(self, name: str) -> dict[str, Any]:
         """Close a session."""

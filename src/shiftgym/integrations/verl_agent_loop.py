@@ -19,7 +19,7 @@ from verl.utils.rollout_trace import rollout_trace_op
 from verl.workers.rollout.replica import TokenOutput
 
 from shiftgym.integrations.problems import opened
-from shiftgym.integrations.session import Session
+from shiftgym.integrations.session import Session, in_parts
 from shiftgym.integrations.verl import scored
 from shiftgym.messages import assistant
 
@@ -128,14 +128,7 @@ class ShiftgymAgentLoop(AgentLoopBase):
 
     def _shown(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Messages as the chat template takes them: that of a processor may know no content but lists of parts."""
-        if self.processor is None:
-            return messages
-        return [
-            {**message, "content": [{"type": "text", "text": message["content"]}]}
-            if isinstance(message["content"], str)
-            else message
-            for message in messages
-        ]
+        return messages if self.processor is None else in_parts(messages)
 
     def _output(
         self, conversation: _Conversation, session: Session, rewards: list[float], last: TokenOutput

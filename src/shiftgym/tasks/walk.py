@@ -27,4 +27,4 @@ def decision_at(task: Task, problem: Any, number: int) -> Decision:
     for at, decision in enumerate(decisions(task, problem)):
         if at == number:
             return decision
-    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number}, counted from 0")
+    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number!r}, counted from 0")

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
 from shiftgym.tasks.export import apart
-from shiftgym.tasks.registry import require_split
-from shiftgym.tasks.walk import decisions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,15 +28,11 @@ def dataset(problems: Problems, split: str, count: int) -> "Dataset":
     """
     from datasets import Dataset, Image, List
 
-    task = problems.task
-    require_split(task, split)
     rows = []
-    for index in range(count):
-        for number, decision in enumerate(decisions(task, task.problem(split, index))):
-            row = problems.row(split, index, decision=number)
-            told = apart("prompt", decision.prompt)
-            told["prompt"] = [*told["prompt"][:-1], {**told["prompt"][-1], POSES: row}]
-            rows.append({**told, **row})
+    for row, decision in problems.by_decision(split, range(count)):
+        told = apart("prompt", decision.prompt)
+        told["prompt"] = [*told["prompt"][:-1], {**told["prompt"][-1], POSES: row}]
+        rows.append({**told, **row})
     found = Dataset.from_list(rows)
     return found.cast_column("images", List(Image())) if "images" in found.column_names else found
 
