@@ -15,6 +15,7 @@ Seconds are those of the processor.
 """
 
 import argparse
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=10_000)
     count = parser.parse_args().episodes
     sides = Sides(count)
+    gc.freeze()  # What is handed over is no work of either side, nor is looking through it.
     with without_a_model(sides):
         for through, limit in (
             (sides.rollout_func, ATTEMPTS),

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, Picture, assistant, data_url, parts
+from shiftgym.messages import Message, Messages, Picture, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decision_at
@@ -135,10 +135,11 @@ class Session:
         self.verdict = record.attempts[-1].verdict
         reward = self.verdict.reward if told else record.rewards[-1]
         self.reward += reward
-        self._show([assistant(text)])
+        self._messages.append({"role": "assistant", "content": text})
         self._answered = len(self._messages)
-        self._show(told)
-        if not told:
+        if told:
+            self._show(told)
+        else:
             after = record.decision.next() if record.solved and self._only is None else None
             if after is None:
                 self.done = True
@@ -154,7 +155,8 @@ class Session:
         self._show(decision.prompt)
 
     def _show(self, messages: Messages) -> None:
-        self._messages += [_plain(message, self._pictures) for message in messages]
+        for message in messages:
+            self._messages.append(_plain(message, self._pictures))
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:

@@ -36,8 +36,11 @@ def verdict(
     """
     if attempts is None:
         rows = [dict(zip(COLUMNS, each, strict=True)) for each in zip(*map(columns.get, COLUMNS), strict=True)]
-        asked = [_first_attempt(row) for row in rows]
-        attempts = [[_judged(*each, _text(said))] for each, said in zip(asked, completions, strict=True)]
+        decisions = [asked(row) for row in rows]
+        attempts = [
+            [_first_attempt(decision, limit, _text(said))]
+            for (decision, limit, _), said in zip(decisions, completions, strict=True)
+        ]
     last = [each[-1] for each in attempts]
     if log_metric is not None:
         log_metric("success", sum(each["correct"] for each in last) / len(last))
@@ -60,16 +63,17 @@ def told(judged: Verdict, reward: float) -> dict[str, Any]:
     return {"outcome": judged.outcome, "reward": reward, "feedback": judged.feedback, "correct": judged.correct}
 
 
-def _first_attempt(row: Mapping[str, Any]) -> tuple[Decision, bool]:
-    """The decision that a row names, and whether the first attempt at it is the last."""
-    task, asked = posed(row["settings"])
+def asked(row: Mapping[str, Any]) -> tuple[Decision, int, bool]:
+    """The decision that a row of a data set names, how many attempts it allows, and whether feedback is shown. Whoever
+    has the row has its prompt, so nothing is stated and no picture is drawn."""
+    task, settings = posed(row["settings"])
     decision = decision_at(task, problem_at(task, row["split"], row["index"]), row["decision"])
-    return decision, (asked["limit"] or task.limit) == 1
+    return decision, settings["limit"] or task.limit, settings["feedback"]
 
 
-def _judged(decision: Decision, last: bool, text: str) -> dict[str, Any]:
+def _first_attempt(decision: Decision, limit: int, text: str) -> dict[str, Any]:
     found = decision.judge(text)
-    return told(found, found.reward + (OUT_OF_ATTEMPTS_REWARD if last and not found.correct else 0))
+    return told(found, found.reward + (OUT_OF_ATTEMPTS_REWARD if limit == 1 and not found.correct else 0))
 
 
 def _text(completion: Any) -> str:

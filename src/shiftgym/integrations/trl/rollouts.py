@@ -101,14 +101,17 @@ def _fields(row: Mapping[str, Any], record: DecisionRecord, picture: int | None)
     ids: list[Any] = transcript.ids
     if picture is not None:
         ids = [token if token >= 0 else picture for token in ids]
-    mask, logprobs = [0] * len(ids), [0.0] * len(ids)
+    mask: list[int] = []
+    logprobs: list[float] = []
     for (begin, end), values in zip(transcript.spans, transcript.logprobs, strict=True):
-        mask[begin:end], logprobs[begin:end] = [1] * (end - begin), values
+        said = begin - start - len(mask)
+        mask += [0] * said + [1] * (end - begin)
+        logprobs += [0.0] * said + values
     return {
         "prompt_ids": ids[:start],
         "completion_ids": ids[start:],
-        "logprobs": logprobs[start:],
-        "env_mask": mask[start:],
+        "logprobs": logprobs,
+        "env_mask": mask,
         "attempts": [
             told(attempt.verdict, reward) for attempt, reward in zip(record.attempts, record.rewards, strict=True)
         ],
