@@ -95,7 +95,7 @@ class Sides:
 
     def rollout_func(self, batch: range) -> float:
         found = rollouts.rollout_func(self.prompts[batch.start : batch.stop], TRAINER)
-        return sum(verdict([""] * len(batch), found["attempts"]))
+        return sum(verdict([""] * len(batch), found["record"]))
 
     def environment_factory(self, batch: range) -> float:
         # As the Trainer does it: all begin, then all submit, and so on.

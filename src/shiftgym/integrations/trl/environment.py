@@ -37,8 +37,8 @@ class Submission:
         return told[-1]["content"] if told else self._record.attempts[-1].verdict.feedback
 
     def get_reward(self) -> float:
-        """The sum of all rewards. A model that stopped before its decision had ended is judged as if its last answer were
-        an empty one, so that giving up is never better than a try."""
+        """The sum of all rewards. Where the model stopped before its decision had ended, an empty answer is judged as
+        its last one, so giving up is never better than a try."""
         if not self._ended:
             self.submit("")
             self._ended = True
