@@ -4,8 +4,10 @@ import pytest
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 from tests.integrations.trl.steps import GROUP, QUIET, SOURCE, a_trainer, logged
 
+from shiftgym import load_policy
 from shiftgym.episodes import play
 from shiftgym.integrations.problems import Problems
+from shiftgym.integrations.trl.data import dataset
 from shiftgym.integrations.trl.rewards import COLUMNS, reward_funcs, verdict
 from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD
@@ -77,3 +79,23 @@ def test_two_steps_with_one_attempt_each(tiny_points, tmp_path):
     assert list(rewards) == [-3.0] * GROUP, "gibberish is illegal"
     assert logged(trainer, "rewards/verdict/mean") == [-3, -3]
     assert logged(trainer, "success") == [0, 0]
+
+
+@pytest.mark.slow
+def test_answers_about_pictures(tmp_path):
+    pytest.importorskip("trl")
+    model, chat_format = load_policy("points-vision-0")
+    trainer = a_trainer(
+        None,
+        tmp_path,
+        model=model,
+        processing_class=chat_format.reader,
+        train_dataset=dataset(Problems("points-vision"), "train", 2),
+        reward_funcs=reward_funcs,
+        max_completion_length=96,
+        max_steps=1,
+    )
+    trainer.train()
+    outcomes = list(trainer._logs["extra"]["outcome"])
+    assert len(outcomes) == GROUP
+    assert "correct" in outcomes, "the model reads the cards that the verifier holds its answer against"

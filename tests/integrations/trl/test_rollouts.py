@@ -162,6 +162,22 @@ def test_two_steps_of_sequential_revision(tiny_points, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_training_that_is_resumed_samples_the_same(tiny_points, tmp_path):
+    pytest.importorskip("trl")
+    rolled = []
+
+    def keep(prompts, trainer):
+        rolled.append(rollout_func(prompts, trainer)["completion_ids"])
+        return rollout_func(prompts, trainer)
+
+    saved = {"reward_funcs": reward_funcs, "rollout_func": keep, "save_strategy": "steps", "save_steps": 1}
+    a_trainer(tiny_points, tmp_path, **saved).train()
+    a_trainer(tiny_points, tmp_path, **saved).train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+    assert len(rolled) == 3
+    assert rolled[2] == rolled[1] != rolled[0]
+
+
+@pytest.mark.slow
 def test_pictures_reach_the_model_and_the_trainer(tmp_path):
     """With the shipped model that sees; the Trainer computes the log-probabilities that were sampled at."""
     trl = pytest.importorskip("trl")
