@@ -43,6 +43,11 @@ NO_MODEL = "--set=model=nobody/nothing"
         (["data", "sft", "x.csv", NO_MODEL, "--count=1"], ".jsonl or .parquet"),
         (["data", "sft", "x.jsonl", NO_MODEL, "--split=idd"], "unknown split 'idd'; did you mean 'id'?"),
         (["check", "pionts"], "unknown task or recipe 'pionts'; did you mean 'points'?"),
+        (["check", "points", "--set=splits.id.hand=test"], "splits.id.hand: unknown key; did you mean 'hands'?"),
+        (["check", "points", "--set=recipe.batch=2"], "set task.KEY=value or splits.NAME.KEY=value"),
+        (["check", "sft", "--set=task.limit=2"], "sft is a recipe; set recipe.KEY=value"),
+        (["check", "sft", "--set=recipe.bach=2"], "unknown key; did you mean 'batch'?"),
+        (["check", "reasoning_gym", "--set=task.generator=chain_smu"], "did you mean 'chain_sum'?"),
         (["verify", "no/such/file"], "there is no such file"),
         (["backbone", "pionts"], "Invalid value"),
         (["study", "run", "points-text", "--device", "gpu"], "--device: should be auto, cpu, cuda, or cuda:N"),
@@ -176,6 +181,7 @@ def test_verify_reads_standard_input() -> None:
 def test_the_example_task_of_the_readme_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     assert run("check", "examples.clock_task:ClockTask") == 0
+    assert run("check", "examples.clock_task:ClockTask", "--set=splits.day.dial=24") == 0
 
 
 @pytest.mark.parametrize(

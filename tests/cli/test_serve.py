@@ -1,10 +1,12 @@
 """`shiftgym serve` says where it serves and ends as it is told to; what it cannot do is said in one line."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -13,12 +15,20 @@ from tests.cli.conftest import run
 COMMAND = "from shiftgym.cli.main import main; main()"
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_serves_until_a_signal_ends_it(ending):
+    """The token of the environment is asked for."""
+    environment = {**os.environ, "SHIFTGYM_TOKEN": "secret"}
     command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--set", "task.limit=2", "--max-text", "9"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         studies, _, url = process.stdout.readline().strip().partition(": ")
-        with urllib.request.urlopen(url, timeout=20) as reply:
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(url, timeout=20)
+        refused.value.close()
+        asked = urllib.request.Request(url, headers={"Authorization": "Bearer secret"})
+        with urllib.request.urlopen(asked, timeout=20) as reply:
             values = json.load(reply)
         process.send_signal(ending)
         rest, errors = process.communicate(timeout=20)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from tests.integrations.parity import STUDIES, problems
 
@@ -37,3 +38,11 @@ def test_what_is_not_there():
         Problems("points-text").session("ood", 0)
     with pytest.raises(ConfigError, match="unknown split 'ood'"):
         opened({**Problems("points-text").row("id", 0), "split": "ood"})
+    for index in (-1, 1.0, "0", None):
+        with pytest.raises(ConfigError, match=f"index: {index!r} is no problem; they are counted from 0"):
+            Problems("points-text").session("id", index)
+
+
+def test_the_index_of_a_table_may_be_an_integer_of_numpy():
+    row = problems("points-text").row("id", 7)
+    assert opened({**row, "index": np.int64(7)}).episode.problem == opened(row).episode.problem

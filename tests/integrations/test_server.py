@@ -3,38 +3,21 @@
 import http.client
 import json
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
+from tests.integrations.http_server import running
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 
 from shiftgym.integrations.limits import Limits
-from shiftgym.integrations.server import session_app
 from shiftgym.integrations.sessions import Sessions
 
 LIMITS = Limits(max_text=40_000, max_body=1_000_000, max_batch=250)
 
 
-@contextmanager
-def running(sessions):
-    """A server of these sessions, in a thread; its port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(session_app(sessions), log_config=None, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
-
-
 @pytest.fixture(scope="module")
 def port():
-    with running(Sessions({study: problems(study) for study in STUDIES}, LIMITS)) as port:
+    with running(Sessions({study: problems(study).task for study in STUDIES}, LIMITS)) as port:
         yield port
 
 
@@ -115,30 +98,27 @@ def test_two_hundred_sessions_at_once_are_never_mixed_up(port):
     def client(numbers):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-        def ask(method, path, values=None):
-            connection.request(method, path, values and json.dumps(values))
+        def ask(method, path, values):
+            connection.request(method, path, json.dumps(values))
             return json.loads(connection.getresponse().read())
 
-        names = {}
-        for number in numbers:
-            asked = {"study": "points-text", "split": "id", "index": number, "send": "told"}
-            names[number] = ask("POST", "/sessions", asked)["session"]
+        asked = [{"study": "points-text", "split": "id", "index": number} for number in numbers]
+        last = dict(zip(numbers, ask("POST", "/sessions", asked), strict=True))
         for attempt in range(2):
-            for number, name in names.items():
-                text = texts[number][attempt]
-                reply = ask("POST", "/steps", {"session": name, "text": text, "answered": attempt})
-                assert (reply["session"], reply["info"]["index"], reply["answered"]) == (name, number, attempt + 1)
-        states = {number: ask("GET", f"/sessions/{name}") for number, name in names.items()}
+            for number, before in last.items():
+                step = {"session": before["session"], "text": texts[number][attempt], "answered": attempt}
+                last[number] = reply = ask("POST", "/steps", step)
+                assert (reply["session"], reply["info"]["index"]) == (before["session"], number)
         connection.close()
-        return states
+        return last
 
     with ThreadPoolExecutor(20) as pool:
-        states = {}
+        ends = {}
         for each in pool.map(client, [range(first, 200, 20) for first in range(20)]):
-            states |= each
-    assert len({state["session"] for state in states.values()}) == 200
-    for number, state in states.items():
-        first, *rest = state["messages"]
+            ends |= each
+    assert len({end["session"] for end in ends.values()}) == 200
+    for number, end in ends.items():
+        first, *rest = end["messages"]
         assert [message["content"] for message in rest if message["role"] == "assistant"] == texts[number]
         assert first == problems("points-text").session("id", number).messages[0]
 
@@ -246,6 +226,7 @@ def test_it_says_what_there_is(port):
     assert list(values["studies"]) == list(STUDIES)
     assert values["studies"]["points-text"]["splits"] == list(problems("points-text").splits)
     assert values["limits"]["max_text"] == 40_000
+    assert set(values["endpoints"]["POST /steps"]["takes"]["properties"]) == {"session", "text", "stop", "answered"}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +245,11 @@ def chunked(size):
 def test_a_body_is_at_most_so_large(port, body):
     status, values = send(port, "POST", "/steps", body)
     assert (status, values["error"]) == (413, "a request has at most 1000000 bytes")
+
+
+def test_the_last_problem_of_every_study_can_be_opened(port):
+    asked = [{"study": study, "split": "id", "index": 2**53 - 1, "pictures": False} for study in STUDIES]
+    assert [reply.get("info", reply).get("index") for reply in post(port, "/sessions", asked)[1]] == [2**53 - 1] * 4
 
 
 def test_a_list_is_at_most_so_long(port):
@@ -287,12 +273,12 @@ def test_a_bug_of_a_task_is_told_without_its_traceback(port, monkeypatch, caplog
         patched.setattr("shiftgym.integrations.session.revise", broken)
         status, values = post(port, "/steps", {"session": session, "text": "no"})
     assert status == 500 and "secret" not in values["error"]
-    assert "secret place" in caplog.text, "it stands in the log"
     assert post(port, "/steps", {"session": session, "text": "no"})[0] == 200
+    assert "secret place" in caplog.text, "it stands in the log"
 
 
 def test_a_full_server_says_so():
-    with running(Sessions({"points-text": problems("points-text")}, Limits(max_sessions=2))) as port:
+    with running(Sessions({"points-text": problems("points-text").task}, Limits(max_sessions=2))) as port:
         replies = post(port, "/sessions", [{"split": "id", "index": number} for number in range(3)])[1]
         assert [reply.get("status") for reply in replies] == [None, None, 429]
         assert post(port, "/sessions", {"split": "id", "index": 0})[0] == 429

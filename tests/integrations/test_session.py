@@ -114,12 +114,14 @@ def test_a_conversation_that_is_too_long_ends_its_decision_as_in_play():
     assert session.episode.record() == episode.record()
 
 
-def test_pictures_are_images_or_addresses():
-    image, text = (problems("points-vision").session("id", 0, pictures=form) for form in ("pil", "url"))
+def test_pictures_are_images_or_addresses_or_left_out():
+    forms = ("pil", "url", "none")
+    image, text, bare = (problems("points-vision").session("id", 0, pictures=form) for form in forms)
     (told, shown), (_, named) = image.messages[0]["content"], text.messages[0]["content"]
     assert told["type"] == "text" and isinstance(shown["image"], Image) and shown["image"].mode == "RGB"
     assert named["image_url"]["url"].startswith("data:image/png;base64,")
     json.dumps(text.messages)
+    assert bare.messages[0]["content"] == told["text"]
 
 
 def test_info_before_and_after_an_answer():

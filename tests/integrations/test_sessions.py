@@ -7,10 +7,10 @@ import pytest
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.limits import Limits
-from shiftgym.integrations.problems import Problems
-from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_studies
+from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_tasks
+from shiftgym.studies.config import load_study
 
-POINTS = Problems("points-text", overrides=["task.limit=2"])
+POINTS = load_study("points-text", ["task.limit=2"])
 
 
 class Clock:
@@ -27,7 +27,9 @@ def clock():
 
 @pytest.fixture
 def sessions(clock):
-    sessions = Sessions({"points-text": POINTS}, Limits(max_sessions=3, idle=10, life=25, max_text=30_000), clock)
+    sessions = Sessions(
+        {"points-text": POINTS.build_task()}, Limits(max_sessions=3, idle=10, life=25, max_text=30_000), clock
+    )
     yield sessions
     sessions.end()
 
@@ -161,8 +163,8 @@ def test_only_what_is_served_can_be_opened(sessions, wrong, field):
 
 
 def test_where_more_than_one_study_is_served_it_has_to_be_named():
-    other = Problems("points-text-quick")
-    sessions = Sessions(ready_studies([POINTS, other]), Limits())
+    other = load_study("points-text-quick")
+    sessions = Sessions(ready_tasks([POINTS, other]), Limits())
     assert refused(opened, sessions) == (422, "study")
     assert opened(sessions, study="points-text-quick")
     sessions.end()
@@ -170,4 +172,4 @@ def test_where_more_than_one_study_is_served_it_has_to_be_named():
 
 def test_two_studies_of_one_name_are_refused():
     with pytest.raises(ConfigError, match="'points-text'"):
-        ready_studies([POINTS, POINTS])
+        ready_tasks([POINTS, POINTS])

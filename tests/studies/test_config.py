@@ -213,6 +213,13 @@ def test_the_task_of_a_study_has_its_splits(tiny_file: Path) -> None:
     assert task.problem("train", 0).target == 10
 
 
+def test_settings_that_do_not_fit_together_are_told_when_the_file_is_read() -> None:
+    with pytest.raises(ConfigError, match=r"^--set: splits\.further\.config: rotate_matrix refuses it: min_rotations"):
+        load_study("rg-shift", ["splits.further.config.min_rotations=9"])
+    with pytest.raises(ConfigError, match=r"^--set: splits\.further\.config\.min_rot: unknown key; did you mean"):
+        load_study("rg-shift", ["splits.further.config.min_rot=9"])
+
+
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_are_sound(name: str) -> None:
     study = load_study(name, ["model=nobody/nothing"])

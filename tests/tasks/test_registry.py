@@ -4,7 +4,7 @@ import pytest
 
 from shiftgym.errors import ConfigError
 from shiftgym.tasks.points import PointsTask
-from shiftgym.tasks.registry import build_task, load_task, require_split
+from shiftgym.tasks.registry import build_task, changed_defaults, load_task, require_split
 
 
 def test_a_shipped_task_and_its_full_path_are_the_same():
@@ -35,6 +35,15 @@ def test_settings_are_typed_and_unknown_keys_get_the_nearest():
         build_task("navigation", splits={"id": {"legs": [1, 3]}})
     with pytest.raises(ConfigError, match="unknown split 'idd'; did you mean 'id'"):
         require_split(task, "idd")
+
+
+def test_default_splits_are_changed_and_further_ones_added():
+    assert changed_defaults("points", ["task.limit=3", "splits.test.faces=true", "splits.more.target=30"]) == (
+        {"limit": 3},
+        {"train": {"hands": "train"}, "test": {"hands": "test", "faces": True}, "more": {"target": 30}},
+    )
+    with pytest.raises(ConfigError, match="--set budget.flops=1: without a study, set task.KEY=value or splits.NAME"):
+        changed_defaults("points", ["budget.flops=1"])
 
 
 @pytest.mark.parametrize("name", ["points", "navigation", "examples.clock_task:ClockTask"])

@@ -35,7 +35,8 @@ StudyOfTask = Annotated[
 TaskToPlay = Annotated[
     str | None,
     Parameter(
-        help="`points`, `navigation`, or a task of your own as package.module:Class; by default the study's, or points."
+        help="`points`, `navigation`, `reasoning_gym`, or a task of your own as package.module:Class; by default the "
+        "study's, or points."
     ),
 ]
 SplitToPlay = Annotated[str | None, Parameter(help="Which of its splits; by default `id`, or the first one.")]
@@ -108,7 +109,7 @@ def train(
     seed
         Seed of this training.
     task
-        `points`, `navigation`, or a task of your own as package.module:Class.
+        `points`, `navigation`, `reasoning_gym`, or a task of your own as package.module:Class.
     overrides
         Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
     """
@@ -196,7 +197,8 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
     In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
     "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
-    Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
+    Or in: {"task": "reasoning_gym", "problem": {...}, "answer": "..."}, with the problem as `shiftgym data problems`
+    writes it. Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
     "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
     An "id" passes through to the result.
 
@@ -213,7 +215,7 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
 
 
 @app.command
-def check(name: str = "points", /) -> int:
+def check(name: str = "points", /, *, overrides: Annotated[list[str] | None, Parameter(name="--set")] = None) -> int:
     """Prove a task or a recipe sound.
 
     Of a task: same seed same problem, the expert is right, garbage never raises, splits are disjoint. Of a recipe: same
@@ -225,10 +227,13 @@ def check(name: str = "points", /) -> int:
     ----------
     name
         A shipped task or recipe, or one of your own as package.module:Class.
+    overrides
+        Change a setting: task.KEY or splits.NAME.KEY of a task, recipe.KEY of a recipe, each =value, as in
+        task.generator=countdown. May be given many times.
     """
     from shiftgym.studies.single import check_named
 
-    findings = check_named(name)
+    findings = check_named(name, overrides or ())
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.check}{': ' if finding.detail else ''}{finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1

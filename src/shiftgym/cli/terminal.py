@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from rich.console import Console
 from rich.text import Text
@@ -13,31 +13,27 @@ from shiftgym.errors import ConfigError, DataError
 from shiftgym.messages import Message, Picture
 from shiftgym.policies.base import Answer
 from shiftgym.policies.text_chat import Dialogue, TextChat
-from shiftgym.reading import override
 from shiftgym.seeds import Names
-from shiftgym.studies.config import load_study
+from shiftgym.studies.config import load_study, shipped_studies
 from shiftgym.tasks.answer import Form, read_fields, write_fields
 from shiftgym.tasks.base import Decision, Drawn, Task
-from shiftgym.tasks.registry import SHIPPED, build_task, default_splits, load_task, require_split
+from shiftgym.tasks.registry import build_task, changed_defaults, require_split
 from shiftgym.tasks.walk import decisions
 
 
 def task_to_play(name: str | None, study: str | None, overrides: Sequence[str]) -> Task:
-    """The task called `name` with the splits of a study, or a user's own task with its default splits.
+    """The task called `name` with the splits of a study, or with its default splits.
 
     Args:
         name: a shipped task, or `package.module:Class`; None for the task of the study, or points.
-        study: a shipped study or a study file. Without it a shipped task has the splits of TASK-text.
+        study: a shipped study or a study file. Without it a task has the splits of TASK-text, if there is such a study.
 
     Raises:
         ConfigError: there is no such task or study, or the study is about another task.
     """
-    if study is None and name is not None and name not in SHIPPED:
-        values: dict[str, Any] = {"task": {}, "splits": default_splits(load_task(name))}
-        for assignment in overrides:
-            if override(values, assignment).split(".")[0] not in ("task", "splits"):
-                raise ConfigError(f"--set {assignment}: without a study, set task.KEY=value or splits.NAME.KEY=value")
-        return build_task(name, options=values["task"], splits=values["splits"])
+    if study is None and name is not None and f"{name}-text" not in shipped_studies():
+        options, splits = changed_defaults(name, overrides)
+        return build_task(name, options=options, splits=splits)
     chosen = load_study(study or f"{name or 'points'}-text", overrides)
     if name not in (None, chosen.task.name):
         raise ConfigError(f"study {study} is about task {chosen.task.name!r}, not {name!r}")

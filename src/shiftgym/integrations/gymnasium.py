@@ -15,7 +15,7 @@ room for it, the id may name it: `gymnasium.make("shiftgym.integrations.gymnasiu
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, SupportsFloat
+from typing import Any, ClassVar, NoReturn, SupportsFloat
 
 import gymnasium
 import numpy as np
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
-from shiftgym.integrations.session import Session
 from shiftgym.reading import nearest
 from shiftgym.studies.config import Study, shipped_studies
 from shiftgym.tasks.base import Drawn
@@ -44,18 +43,18 @@ class ShiftEnv(gymnasium.Env[Any, str]):
 
     An observation is what the environment says now: the prompt when a decision begins, the verifier's message after a
     failed attempt, and nothing when the episode has ended. In vision it is a dictionary of this `text` and of the
-    `images` that the present decision shows, (pictures, height, width, 3). The conversation that is to be answered, with
-    all earlier answers, is `info["messages"]`: chat messages whose pictures are PIL images. That is what a chat model
-    should be given. The rest of `info` is `Session.info`.
+    `images` that the present decision shows, (pictures, height, width, 3). The whole conversation that is to be
+    answered is `info["messages"]`: chat messages, whose pictures are PIL images. That is what a chat model should be
+    given. The rest of `info` is `Session.info`.
 
-    Any text may be an action, also one that the action space does not hold. An episode is terminated when every decision
-    was solved, or one was not within its attempts: the limit is part of the problem, which is why it is no truncation.
+    Any text may be an action, also one that the action space does not hold. An episode is terminated when every
+    decision was solved, or one was not within its attempts: the limit is part of the problem, so this is no truncation.
     The environment truncates nothing itself.
 
     Args:
         study: a shipped study, a study file, or a `Study`; its task, splits and data seed are used.
         split: the split that problems are drawn from; by default the one that the study trains on.
-        count: problems are drawn from the first so many of the split; by default from all, which are as good as endless.
+        count: problems are drawn from the first so many of the split; by default from all, as good as endless.
         overrides: `key.path=value` each, to change the study, as in `task.hint=detail`.
         limit: attempts a decision; the task's own limit by default.
         feedback: whether the verifier's message is shown after a failed attempt, or only that it failed.
@@ -88,6 +87,7 @@ class ShiftEnv(gymnasium.Env[Any, str]):
         self.observation_space: spaces.Space[Any] = AnyText()
         # All decisions of a task show as many pictures, of one size, so one of them says what space they need.
         images = _images(self.problems.session(self.split, 0).messages)
+        self.shown = images is not None
         if images is not None:
             shown = spaces.Box(0, 255, images.shape, np.uint8)
             self.observation_space = spaces.Dict({"text": AnyText(), "images": shown})
@@ -109,7 +109,7 @@ class ShiftEnv(gymnasium.Env[Any, str]):
                 raise ConfigError(f"options: unknown key {name!r}{nearest(name, OPTIONS)}")
         index = options["index"] if "index" in options else int(self.np_random.integers(self.count))
         self.session = self.problems.session(options.get("split", self.split), index)
-        return self._told()
+        return self._told(self.session.messages)
 
     def step(self, action: str) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Judge an answer.
@@ -117,8 +117,8 @@ class ShiftEnv(gymnasium.Env[Any, str]):
         Raises:
             ValueError: the episode has ended.
         """
-        _, reward, done = self.session.step(action)
-        observation, info = self._told()
+        messages, reward, done = self.session.step(action)
+        observation, info = self._told(messages)
         return observation, reward, done, False, info
 
     def render(self) -> str | None:
@@ -128,18 +128,17 @@ class ShiftEnv(gymnasium.Env[Any, str]):
         sketch = [task.sketch(decision)] if isinstance(task, Drawn) else []
         return "\n\n".join([*sketch, *(f"{m['role']}: {_text(m)}" for m in self.session.messages)])
 
-    def _told(self) -> tuple[Any, dict[str, Any]]:
-        """The observation and `info`."""
-        messages = self.session.messages
-        told: Any = "\n\n".join(map(_text, self.session.told))
-        if isinstance(self.observation_space, spaces.Dict):
+    def _told(self, messages: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+        """The observation and `info`, from the conversation that is to be answered."""
+        told: Any = "\n\n".join([_text(message) for message in self.session.told])
+        if self.shown:
             told = {"text": told, "images": _images(messages)}
         return told, {**self.session.info, "messages": messages}
 
 
 class AnyText(spaces.Text):
-    """Any text of up to `MAX_TEXT` characters. Its character set, of which samples are made, is printable ASCII: a table
-    of all Unicode would have over a million entries."""
+    """Any text of up to `MAX_TEXT` characters. Its character set, of which samples are made, is printable ASCII: a
+    table of all Unicode would have over a million entries."""
 
     def __init__(self) -> None:
         super().__init__(MAX_TEXT, min_length=0, charset=string.printable)
@@ -149,23 +148,20 @@ class AnyText(spaces.Text):
 
 
 @create_shared_memory.register(AnyText)
-def _no_shared_memory(space: AnyText, n: int = 1, ctx: object = None) -> None:
+def _no_shared_memory(*_: object, **__: object) -> NoReturn:
     """`AsyncVectorEnv` of Gymnasium 1.4 never reads a text again that lies in shared memory."""
     raise CustomSpaceError("texts do not come back through shared memory; give vector_kwargs={'shared_memory': False}")
 
 
-def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    content = message["content"]
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
 def _text(message: Mapping[str, Any]) -> str:
-    return "".join(part["text"] for part in _parts(message) if part["type"] == "text")
+    content = message["content"]
+    return content if isinstance(content, str) else "".join([part.get("text", "") for part in content])
 
 
 def _images(messages: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8] | None:
     """The pictures of a conversation, (pictures, height, width, 3); None if there are none."""
-    drawn = [np.asarray(part["image"]) for each in messages for part in _parts(each) if part["type"] == "image"]
+    parts = [part for each in messages if not isinstance(each["content"], str) for part in each["content"]]
+    drawn = [np.asarray(part["image"]) for part in parts if part["type"] == "image"]
     return np.stack(drawn) if drawn else None
 
 

@@ -8,7 +8,8 @@ are written by `shiftgym data openrlhf train.parquet` and read with `--data.inpu
 """
 
 import json
-from functools import cache, partial
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from openrlhf.utils.agent import AgentInstanceBase, MultiTurnAgentExecutor
 
 from shiftgym.integrations.problems import opened
 from shiftgym.integrations.session import Session
-from shiftgym.messages import user
-from shiftgym.models.conversations.chat import ChatFormat
+from shiftgym.messages import assistant, user
+
+ANSWER = "@answer@"
+"""A text that is looked for in what the chat template writes."""
 
 
 class AgentInstance(AgentInstanceBase):
@@ -31,12 +34,12 @@ class AgentInstance(AgentInstanceBase):
     session: Session
 
     def __init__(self, reader: Any) -> None:
-        self._format = _format(reader)
+        self._reader = reader
 
     async def reset(self, states: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Open the problem that the label names. What is observed first is the prompt of the data set, which has its
-        pictures in a column."""
-        self.session = opened(json.loads(states["label"]))
+        """Open the problem that the label names. What is observed first is the prompt of the data set, whose column
+        `images` has the pictures. Later messages show none."""
+        self.session = opened(json.loads(states["label"]), pictures="none")
         return {"observation": states["observation"]}
 
     async def step(self, state_dict: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -44,8 +47,8 @@ class AgentInstance(AgentInstanceBase):
 
         Returns:
             What OpenRLHF asks for: `rewards`, of this answer; `scores`, 1 once the decision is solved and else 0, which
-            dynamic filtering goes by; `environment_feedback`, in the form of the chat template; `environment_images`
-            that belong to it; `done`; and `extra_logs`.
+            dynamic filtering goes by; `environment_feedback`, in the form of the chat template; `done`; and
+            `extra_logs`.
         """
         session = self.session
         step = session.step(state_dict["action_text"])
@@ -53,24 +56,10 @@ class AgentInstance(AgentInstanceBase):
         return {
             "rewards": np.float64(step.reward),
             "scores": solved,
-            "environment_feedback": self._told(session.told),
-            "environment_images": [
-                part["image"]
-                for message in session.told
-                if isinstance(message["content"], list)
-                for part in message["content"]
-                if part["type"] == "image"
-            ],
+            "environment_feedback": following(self._reader, session.told) if session.told else "",
             "done": step.done,
             "extra_logs": {"solved": solved, "attempts": float(session.info["attempts"])},
         }
-
-    def _told(self, messages: list[dict[str, Any]]) -> str:
-        """Messages behind an answer that the model has ended, up to where it answers again; no text for none."""
-        if not messages:
-            return ""
-        ids = self._format.reply([user(message["content"]) for message in messages], self._format.end_id)
-        return str(self._format.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
 
 class AgentExecutor(MultiTurnAgentExecutor):
@@ -94,6 +83,24 @@ class AgentExecutor(MultiTurnAgentExecutor):
         return await super().execute(prompt, label, sampling_params, max_length, hf_tokenizer, llm_engine, images)
 
 
-@cache
-def _format(reader: Any) -> ChatFormat:
-    return ChatFormat(reader)
+def following(reader: Any, messages: list[dict[str, Any]]) -> str:
+    """What the chat template writes from an answer, which the model has ended, up to where the next answer begins.
+
+    Args:
+        reader: a tokenizer, or the processor of a vision-language model, whose template takes lists of parts.
+        messages: what is told behind the answer.
+    """
+    tokenizer, sees = getattr(reader, "tokenizer", reader), hasattr(reader, "image_processor")
+
+    def behind(*more: Mapping[str, Any], prompt: bool) -> str:
+        said = (user("."), assistant(ANSWER), *more)
+        talk = [
+            {**each, "content": [{"type": "text", "text": each["content"]}] if sees else each["content"]}
+            for each in said
+        ]
+        whole = reader.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt)
+        return str(whole).partition(ANSWER)[2].lstrip()
+
+    ends = tokenizer(behind(prompt=False), add_special_tokens=False)["input_ids"][:1]
+    end = tokenizer.decode(ends) if tokenizer.added_tokens_decoder.keys() & ends else ""
+    return behind(*messages, prompt=True).removeprefix(end)

@@ -86,7 +86,7 @@ def problem_at(task: Task, split: str, index: int) -> Any:
         ConfigError: there is no such split or problem.
     """
     require_split(task, split)
-    if not isinstance(index, Integral) or index < 0:
+    if not isinstance(index, int | Integral) or index < 0:
         raise ConfigError(f"index: {index!r} is no problem; they are counted from 0")
     return task.problem(split, int(index))  # tables of others have integers of NumPy
 

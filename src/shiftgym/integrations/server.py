@@ -30,9 +30,9 @@ import shiftgym
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.guard import LOOPBACK, Guard, error_response, error_values
 from shiftgym.integrations.limits import DEFAULT_LIMITS, Limits
-from shiftgym.integrations.problems import Problems
-from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_studies
+from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_tasks
 from shiftgym.reading import WrongValue, typed
+from shiftgym.studies.config import load_study
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -40,8 +40,6 @@ BREATH = 16
 """After so many items of a request the other requests have a turn."""
 SWEEP = 10.0
 """Seconds from one search for sessions whose time is over to the next."""
-PATIENCE = 60.0
-"""Seconds in which a request has to arrive."""
 DRAINED = 4
 """So many times the most that a request may have is read, and forgotten, before the connection is cut: a client that
 cannot send to the end does not read the refusal."""
@@ -50,15 +48,6 @@ KEEP_ALIVE = 75
 FAREWELL = 5
 """Seconds in which the requests under way are answered when the server ends."""
 
-ENDPOINTS = {
-    "GET /": "what there is",
-    "POST /sessions": "open a session: {study, split, index, decision, limit, feedback, pictures, send}",
-    "POST /steps": "answer: {session, text, stop, answered}",
-    "POST /close": "close a session: {session}",
-    "GET /sessions/ID": "where a session stands, with the whole conversation",
-    "DELETE /sessions/ID": "close a session",
-}
-
 
 class CloseRequest(BaseModel):
     """What a client says to close a session."""
@@ -66,6 +55,17 @@ class CloseRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     session: str
+
+
+ENDPOINTS: dict[str, tuple[str, type[BaseModel] | None]] = {
+    "GET /": ("say what there is", None),
+    "POST /sessions": ("open a session", OpenRequest),
+    "POST /steps": ("answer", StepRequest),
+    "POST /close": ("close a session", CloseRequest),
+    "GET /sessions/ID": ("say where a session stands, with the whole conversation", None),
+    "DELETE /sessions/ID": ("close a session", None),
+}
+"""What each does, and what it takes: one such object, or a list of them."""
 
 
 def serve(
@@ -93,7 +93,7 @@ def serve(
         raise ConfigError(f"--host {host}: others can reach it, so put a secret token into SHIFTGYM_TOKEN first")
     guard = Middleware(Guard, hosts=LOOPBACK | {host.lower()} if local else None, token=token)
     with _listening(host, port) as listening:
-        sessions = Sessions(ready_studies([Problems(study, overrides=overrides) for study in studies]), limits)
+        sessions = Sessions(ready_tasks([load_study(study, overrides) for study in studies]), limits)
         name = f"[{host}]" if ":" in host else host
         print(f"{', '.join(sessions.studies)}: http://{name}:{listening.getsockname()[1]}", flush=True)
         config = uvicorn.Config(
@@ -197,19 +197,15 @@ async def _read(request: Request, most: int) -> Any:
     """The values in the body of a request.
 
     Raises:
-        Refused: it is too large, too slow, or no JSON.
+        Refused: it is too large, or no JSON.
     """
     body, size = bytearray(), 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= most:
-                    body += chunk
-                elif size > most * DRAINED:
-                    break
-    except TimeoutError:
-        raise Refused(408, f"the request did not arrive within {PATIENCE:g} s") from None
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most:
+            body += chunk
+        elif size > most * DRAINED:
+            break
     if size > most:
         raise Refused(413, f"a request has at most {most} bytes")
     try:
@@ -249,15 +245,18 @@ def _description(sessions: Sessions) -> dict[str, Any]:
         "shiftgym": shiftgym.__version__,
         "studies": {
             name: {
-                "task": problems.task.name,
-                "splits": list(problems.splits),
-                "limit": problems.task.limit,
-                "outcomes": list(problems.task.outcomes),
+                "task": task.name,
+                "splits": list(task.splits),
+                "limit": task.limit,
+                "outcomes": list(task.outcomes),
             }
-            for name, problems in sessions.studies.items()
+            for name, task in sessions.studies.items()
         },
-        "endpoints": ENDPOINTS,
-        "lists": "Every POST takes one object, or a list of objects and then replies with a list.",
+        "endpoints": {
+            name: {"does": does} | ({"takes": takes.model_json_schema()} if takes else {})
+            for name, (does, takes) in ENDPOINTS.items()
+        },
+        "lists": "Every POST takes one such object, or a list of them, to which the reply is a list.",
         "limits": asdict(sessions.limits),
         "open": len(sessions),
     }

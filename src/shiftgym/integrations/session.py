@@ -8,11 +8,12 @@ Every integration of this package is a thin file over it.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
-from shiftgym.messages import Message, Messages, Picture, data_url, parts
+from shiftgym.messages import Message, Picture, assistant, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decision_at
@@ -22,9 +23,12 @@ Pictures = Literal["pil", "url", "none"]
 """How pictures are handed over: as PIL images; as data URLs, which is how chat endpoints and JSON have them; or not at
 all, for those who have them already."""
 
+_drawn_url = lru_cache(256)(data_url)
+"""Trainers often open several sessions on one problem, and a picture takes long to draw."""
+
 _PART: Mapping[Pictures, Callable[[Picture], dict[str, Any]]] = {
     "pil": lambda picture: {"type": "image", "image": picture.draw()},
-    "url": lambda picture: {"type": "image_url", "image_url": {"url": data_url(picture)}},
+    "url": lambda picture: {"type": "image_url", "image_url": {"url": _drawn_url(picture)}},
 }
 
 
@@ -135,11 +139,9 @@ class Session:
         self.verdict = record.attempts[-1].verdict
         reward = self.verdict.reward if told else record.rewards[-1]
         self.reward += reward
-        self._messages.append({"role": "assistant", "content": text})
-        self._answered = len(self._messages)
-        if told:
-            self._show(told)
-        else:
+        self._messages += [dict(message) for message in (assistant(text), *told)]
+        self._answered = len(self._messages) - len(told)
+        if not told:
             after = record.decision.next() if record.solved and self._only is None else None
             if after is None:
                 self.done = True
@@ -150,17 +152,14 @@ class Session:
 
     def _begin(self, decision: Decision) -> None:
         self.episode.decisions.append(DecisionRecord(decision))
-        self._messages: list[dict[str, Any]] = []
+        # Only a prompt has pictures: an answer and what the verifier says of it are texts.
+        self._messages: list[dict[str, Any]] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
-        self._show(decision.prompt)
-
-    def _show(self, messages: Messages) -> None:
-        for message in messages:
-            self._messages.append(_plain(message, self._pictures))
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
     """A message with its pictures in that form; a list of parts only where there are pictures."""
-    shown = "pictures" in message and pictures != "none"
-    content = parts(message, _PART[pictures]) if shown else message["content"]
+    if "pictures" not in message:
+        return dict(message)
+    content = message["content"] if pictures == "none" else parts(message, _PART[pictures])
     return {"role": message["role"], "content": content}

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.limits import Limits
-from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import Session
 from shiftgym.policies.base import StopReason
 from shiftgym.reading import nearest
+from shiftgym.studies.config import Study
+from shiftgym.tasks.base import Task
 
 Result = TypeVar("Result")
 
@@ -43,12 +44,14 @@ class Refused(Exception):
 class OpenRequest(BaseModel):
     """What a client says to open a session."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     study: str | None = None
     """One of the served studies; it may be left out where only one is served."""
     split: str
+    """One of its splits."""
     index: int = Field(ge=0, le=MAX_INDEX)
+    """Which problem of the split, counted from 0."""
     decision: int | None = Field(None, ge=0, le=MAX_INDEX)
     """Play only this decision of the problem, counted from 0; by default all."""
     limit: int | None = Field(None, ge=1, le=1000)
@@ -64,11 +67,14 @@ class OpenRequest(BaseModel):
 class StepRequest(BaseModel):
     """What a client says to answer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     session: str
+    """The id of the session."""
     text: str
+    """The answer."""
     stop: StopReason = "end"
+    """Why it ends. `too_long` says that the conversation does not fit the model, and ends the decision."""
     answered: int | None = Field(None, ge=0, le=MAX_INDEX)
     """How many answers the session had before this one, as the last reply said. A step that comes again is then not
     judged again: its reply is repeated."""
@@ -95,13 +101,13 @@ class Sessions:
     """The sessions that are open on the problems of some studies.
 
     Args:
-        studies: name of each served study and its problems.
+        studies: name of each served study and its task.
         limits: how many sessions, how long answers, how long lives.
         clock: seconds that never go back.
     """
 
     def __init__(
-        self, studies: Mapping[str, Problems], limits: Limits, clock: Callable[[], float] = time.monotonic
+        self, studies: Mapping[str, Task], limits: Limits, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.studies, self.limits, self._clock = studies, limits, clock
         self._open: dict[str, _Open] = {}
@@ -120,13 +126,13 @@ class Sessions:
         Raises:
             Refused: there is no such study, split or decision, or no room.
         """
-        problems = self._problems(request.study)
-        if request.split not in problems.splits:
-            told = f"split: unknown value {request.split!r}{nearest(request.split, problems.splits)}"
+        task = self._task(request.study)
+        if request.split not in task.splits:
+            told = f"split: unknown value {request.split!r}{nearest(request.split, task.splits)}"
             raise Refused(422, told, "split")
         self._make_room()
         try:
-            session = await self._beside(_begin, problems, request)
+            session = await self._beside(_begin, task, request)
         except ConfigError as error:
             key = str(error).partition(":")[0]
             raise Refused(422, str(error), key if key in OpenRequest.model_fields else None) from None
@@ -187,7 +193,7 @@ class Sessions:
         self._open.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _problems(self, study: str | None) -> Problems:
+    def _task(self, study: str | None) -> Task:
         if study is None and len(self.studies) == 1:
             return next(iter(self.studies.values()))
         if study is None:
@@ -214,24 +220,25 @@ class Sessions:
         return over and not one.lock.locked()
 
     def _make_room(self) -> None:
-        """Give up the oldest session that has ended, if there is no room for another one."""
+        """If there is no room for another session, give up the oldest that has ended, or those whose time is over."""
         if len(self._open) < self.limits.max_sessions:
+            return
+        ended = next((name for name, one in self._open.items() if one.session.done), None)
+        if ended is not None:
+            del self._open[ended]
             return
         self.expire()
         if len(self._open) >= self.limits.max_sessions:
-            ended = next((name for name, one in self._open.items() if one.session.done), None)
-            if ended is None:
-                raise Refused(429, f"{len(self._open)} sessions are open, which is the most; close some of them")
-            del self._open[ended]
+            raise Refused(429, f"{len(self._open)} sessions are open, which is the most; close some of them")
 
     async def _beside(self, call: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
 
-def _begin(problems: Problems, request: OpenRequest) -> Session:
+def _begin(task: Task, request: OpenRequest) -> Session:
     return Session(
-        problems.task,
-        problems.task.problem(request.split, request.index),
+        task,
+        task.problem(request.split, request.index),
         request.limit,
         feedback=request.feedback,
         decision=request.decision,
@@ -263,18 +270,18 @@ def _standing(name: str, one: _Open, send: Literal["messages", "told"], **beside
     }
 
 
-def ready_studies(studies: Sequence[Problems]) -> dict[str, Problems]:
-    """The studies by their names, each ready to be played: what a task makes once is made now.
+def ready_tasks(studies: Sequence[Study]) -> dict[str, Task]:
+    """The task of each study by its name, ready to be played: what a task makes once, such as a city, is made now.
 
     Raises:
-        ConfigError: two have the same name.
+        ConfigError: two studies have the same name.
     """
-    served: dict[str, Problems] = {}
-    for problems in studies:
-        name = problems.study.name
-        if name in served:
-            raise ConfigError(f"two studies are called {name!r}; a client could not tell them apart")
-        for split in problems.splits:
-            problems.session(split, 0, pictures="url")
-        served[name] = problems
-    return served
+    tasks: dict[str, Task] = {}
+    for study in studies:
+        if study.name in tasks:
+            raise ConfigError(f"two studies are called {study.name!r}; a client could not tell them apart")
+        task = study.build_task()
+        for split in task.splits:
+            Session(task, task.problem(split, 0), pictures="url")
+        tasks[study.name] = task
+    return tasks

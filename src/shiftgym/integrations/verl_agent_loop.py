@@ -40,6 +40,8 @@ class _Conversation:
     """Of each token behind the prompt: 1 if it was generated, 0 for feedback."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """Time and preemptions of all requests."""
+    answers: int = 0
+    """How many were given."""
     first_step: int | None = None
     """The training step whose weights began the conversation; each output names that which ended it."""
 
@@ -107,6 +109,7 @@ class ShiftgymAgentLoop(AgentLoopBase):
             assistant_logprobs=None if conversation.logprobs is None else output.log_probs,
         )
         conversation.ids = merged.token_ids
+        conversation.answers += 1
         if output.num_preempted is not None:
             conversation.metrics["num_preempted"] = conversation.metrics.get("num_preempted", 0) + output.num_preempted
         if conversation.first_step is None:
@@ -147,7 +150,7 @@ class ShiftgymAgentLoop(AgentLoopBase):
             multi_modal_data=conversation.images,
             mm_processor_kwargs=self._get_mm_processor_kwargs(),
             reward_score=session.reward,
-            num_turns=2 * len(rewards),
+            num_turns=2 * conversation.answers,
             metrics=conversation.metrics,
             extra_fields={
                 **last.extra_fields,

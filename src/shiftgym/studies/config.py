@@ -119,15 +119,16 @@ class _Setup(Placement, _Named):
     def resolved(self) -> Self:
         """The same, checked by the task, with every default of the task written out."""
         try:
-            task = load_task(self.task.name)
+            task: Any = load_task(self.task.name)
         except ConfigError as error:
             raise WrongValue("task.name", str(error)) from None
-        options = typed(task.Options, self.task.model_extra or {}, "task").model_dump()
-        splits = {
-            name: typed(task.Setting, setting, "splits", name).model_dump(exclude_none=True)
-            for name, setting in self.splits.items()
-        }
-        return self.model_copy(update={"task": TaskTable(name=self.task.name, **options), "splits": splits})
+        options = typed(task.Options, self.task.model_extra or {}, "task")
+        settings = {name: typed(task.Setting, setting, "splits", name) for name, setting in self.splits.items()}
+        # A task tells when it is made what its settings cannot do together.
+        task(options, settings, self.data_seed, None)
+        splits = {name: setting.model_dump(exclude_none=True) for name, setting in settings.items()}
+        named = TaskTable(name=self.task.name, **options.model_dump())
+        return self.model_copy(update={"task": named, "splits": splits})
 
     def completed(self) -> Self:
         """The same with the keys that follow from the rest of the file, which is known to be sound."""

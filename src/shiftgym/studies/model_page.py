@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftgym.placement import Placement
-from shiftgym.studies.config import load_study
+from shiftgym.studies.config import load_study, shipped_studies
 from shiftgym.tasks.base import Task
-from shiftgym.tasks.registry import SHIPPED, build_task
+from shiftgym.tasks.registry import build_task
 
 if TYPE_CHECKING:
     from shiftgym.models.conversations.example import Token
@@ -77,9 +77,9 @@ def print_model(
 
 
 def _task(task: str | None, study: str | None, *, sees: bool) -> Task:
-    if task is not None and task not in SHIPPED:
-        return build_task(task)
     kind = "vision" if sees else "text"
+    if study is None and task is not None and f"{task}-{kind}" not in shipped_studies():
+        return build_task(task)
     return load_study(study or f"{task or 'points'}-{kind}").build_task()
 
 

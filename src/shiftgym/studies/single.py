@@ -16,12 +16,12 @@ from shiftgym.files import read_lines, write_text
 from shiftgym.layout import BranchFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
-from shiftgym.reading import nearest, read_toml
+from shiftgym.reading import nearest, override, read_toml
 from shiftgym.studies.config import Study, Training, read, what_is_computed
 from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.check import Finding, check_task
-from shiftgym.tasks.registry import SHIPPED
+from shiftgym.tasks.registry import SHIPPED, changed_defaults
 from shiftgym.training.idle import ALIKE, idleness
 from shiftgym.training.registry import is_recipe, load_recipe, shipped_recipes
 
@@ -100,11 +100,14 @@ def train_model(
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
 
 
-def check_named(name: str) -> list[Finding]:
+def check_named(name: str, overrides: Sequence[str] = ()) -> list[Finding]:
     """Try out the task or the recipe of that name.
 
+    Args:
+        overrides: of a task `task.KEY=value` or `splits.NAME.KEY=value` each, of a recipe `recipe.KEY=value`.
+
     Raises:
-        ConfigError: there is neither.
+        ConfigError: there is neither, or it has no such setting.
     """
     known = [*SHIPPED, *shipped_recipes()]
     if ":" not in name and name not in known:
@@ -114,8 +117,13 @@ def check_named(name: str) -> list[Finding]:
     if name in shipped_recipes() or (name not in known and is_recipe(import_class(name, "task or recipe"))):
         from shiftgym.training.check import check_recipe
 
-        return check_recipe(name)
-    return check_task(name)
+        values: dict[str, Any] = {"recipe": {}}
+        for assignment in overrides:
+            if override(values, assignment).split(".")[0] != "recipe":
+                raise ConfigError(f"--set {assignment}: {name} is a recipe; set recipe.KEY=value")
+        return check_recipe(name, settings=values["recipe"])
+    options, splits = changed_defaults(name, overrides)
+    return check_task(name, options=options, splits=splits)
 
 
 def evaluate_model(

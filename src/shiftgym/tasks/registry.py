@@ -1,11 +1,11 @@
 """From the name of a task to its class and to a task with its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 from shiftgym.errors import ConfigError
 from shiftgym.plugins import load_class
-from shiftgym.reading import WrongValue, nearest, typed
+from shiftgym.reading import WrongValue, nearest, override, typed
 from shiftgym.tasks.base import Task
 
 SHIPPED = {
@@ -66,6 +66,22 @@ def default_splits(task: type[Task]) -> dict[str, dict[str, object]]:
     """A split `train` of default settings, and a split `test` beside it if the settings have a population field."""
     population = population_field(task)
     return {name: {population: name} for name in ("train", "test")} if population else {"train": {}}
+
+
+def changed_defaults(name: str, overrides: Sequence[str]) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
+    """Options and splits of the task called `name`, its default ones with these changes, as `build_task` takes them.
+
+    Args:
+        overrides: `task.KEY=value` or `splits.NAME.KEY=value` each; a split of another name is a further one.
+
+    Raises:
+        ConfigError: there is no such task, or a change is to something else.
+    """
+    values: dict[str, Any] = {"task": {}, "splits": default_splits(load_task(name))}
+    for assignment in overrides:
+        if override(values, assignment).split(".")[0] not in ("task", "splits"):
+            raise ConfigError(f"--set {assignment}: without a study, set task.KEY=value or splits.NAME.KEY=value")
+    return values["task"], values["splits"]
 
 
 def require_split(task: Task, split: str) -> None:

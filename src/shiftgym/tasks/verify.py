@@ -7,11 +7,14 @@
     {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10, "landmark": null,
      "at_intersection": true, "instruction": "...", "attempt": 1, "answer": "..."}
         -> {"outcome": "...", "reward": -1.0, "feedback": "..."}
+    {"task": "reasoning_gym", "problem": {"generator": "chain_sum", "question": "...", "answer": "7"}, "answer": "..."}
+        -> {"outcome": "...", "reward": -1.0, "feedback": "..."}
     a line that cannot be read
         -> {"error": "..."}
 
 Each task says what its lines hold (`tasks/*/verify_line.py`). For points, `modality` is "text" unless given as
 "vision", where reading the cards is judged too. For navigation, `next_heading` may be null where no turn is expected.
+For reasoning_gym, `problem` is the record of a problem, as `shiftgym data problems` writes it.
 An `id` of any value passes through to the result, also to an error. A byte-order mark is no fault.
 """
 

@@ -3,7 +3,6 @@
 The package is imported when its generators are first asked for, so that shiftgym does without it elsewhere.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -14,8 +13,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from shiftgym.errors import ConfigError
 from shiftgym.reading import WrongValue, nearest
 
-OURS = ("seed", "size")
-"""Fields of every configuration that are no settings here: problems are seeded by name, and there is no end of them."""
+OURS = ("seed", "size", "visualize")
+"""Fields of every configuration that are no settings here: problems are seeded by name, there is no end of them, and
+nothing is printed."""
 
 
 @cache
@@ -77,7 +77,8 @@ def _data_set(generator: str, config: str) -> Any:
 def _configured(generator: str, config: Mapping[str, Any]) -> Any:
     """A configuration that the generator has accepted. Seed 0 stands for no choice of ours: see `item`."""
     made = registered()[generator][1](**config, seed=0)
-    made.validate()
+    if hasattr(made, "validate"):
+        made.validate()
     return made
 
 
@@ -89,9 +90,3 @@ def item(generator: str, config: Mapping[str, Any], seed: int) -> dict[str, Any]
     """
     found: dict[str, Any] = data_set(generator, config)[seed]
     return found
-
-
-def field_names(generator: str) -> list[str]:
-    """The settings of a generator, in the order of its configuration."""
-    fields = [field.name for field in dataclasses.fields(registered()[generator][1])]
-    return [name for name in fields if name not in OURS]

@@ -4,17 +4,18 @@ from shiftgym.messages import Messages, user
 from shiftgym.tasks.answer import Form, write_fields
 
 _REPLY: dict[Form, str] = {
-    "json": "Reply with a JSON object that holds your steps if you like, and the answer: "
-    '{"steps": "...", "answer": "..."}',
-    "lines": "Reply with one line for your steps if you like, and one line for the answer, in which \\n stands for a "
-    "line break:\nsteps: ...\nanswer: ...",
+    "json": 'Reply as JSON, with or without steps: {"steps": "...", "answer": "..."}',
+    "lines": "Reply in lines, with or without steps, where \\n stands for a line break:\nsteps: ...\nanswer: ...",
 }
 
 
 def prompt(question: str, form: Form) -> Messages:
-    """The question as it is, and how to reply. Where a question asks for a form of its own, this is meant for the
-    answer inside the reply."""
-    return [user(f"{question.rstrip()}\n\n{_REPLY[form]}")]
+    """How to reply, and the question as it is. Where a question asks for a form of its own, this is meant for the
+    answer inside the reply.
+
+    The beginning is the same in all prompts, so that a model reads it once for many questions.
+    """
+    return [user(f"{_REPLY[form]}\n\n{question.strip()}")]
 
 
 def answer(text: str, form: Form) -> str:

@@ -1,6 +1,7 @@
 """Rules of our own for generators whose scorer evaluates the answer as code, or prints while it judges."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,17 +26,16 @@ def moves_tower(answer: str, metadata: Mapping[str, Any]) -> bool:
     """Whether the answer is a line for each move, no move puts a disk on a smaller one, the whole tower ends on the
     target, and there are no more moves than in the known solution."""
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
-    if len(lines) > metadata["solution_length"]:
+    if not metadata["num_disks"] <= len(lines) <= metadata["solution_length"]:
         return False
     whole = list(range(metadata["num_disks"], 0, -1))
-    pegs: dict[int, list[int]] = {peg: [] for peg in range(1, metadata["num_pegs"] + 1)}
-    pegs[metadata["start_peg"]] = list(whole)
+    pegs: defaultdict[int, list[int]] = defaultdict(list, {metadata["start_peg"]: list(whole)})
     for line in lines:
         move = _MOVE.fullmatch(line)
         if move is None:
             return False
         disk, source, target = map(int, move.groups())
-        if source not in pegs or target not in pegs or pegs[source][-1:] != [disk]:
+        if not 1 <= target <= metadata["num_pegs"] or pegs[source][-1:] != [disk]:
             return False
         if pegs[target] and pegs[target][-1] < disk:
             return False

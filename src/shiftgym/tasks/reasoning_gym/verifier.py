@@ -98,7 +98,7 @@ def is_right(answer: str, problem: Question) -> bool:
 
 def recorded(metadata: dict[str, Any], generator: str) -> str:
     """The part of an item's metadata that its judge reads, as JSON."""
-    return json.dumps({key: metadata[key] for key in PROVED[generator].reads})
+    return json.dumps({key: metadata[key] for key in sorted(PROVED[generator].reads)})
 
 
 def _as_json(value: Any) -> str:

@@ -44,7 +44,11 @@ class ReasoningGymRequest(VerifyRequest):
             metadata = json.loads(problem.metadata)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"problem.metadata: not a JSON object: {error}") from None
-        missing = [key for key in PROVED[problem.generator].reads if not isinstance(metadata, dict) or key not in metadata]
-        if missing:
-            raise ValueError(f"problem.metadata: lacks {', '.join(missing)}")
-        return self.judged(judge(self.answer, Question(**problem.model_dump()), self.form, "outcome"))
+        if not isinstance(metadata, dict):
+            raise ValueError(f"problem.metadata: not a JSON object but {type(metadata).__name__}")
+        if missing := PROVED[problem.generator].reads - metadata.keys():
+            raise ValueError(f"problem.metadata: lacks {', '.join(sorted(missing))}")
+        try:
+            return self.judged(judge(self.answer, Question(**problem.model_dump()), self.form, "outcome"))
+        except (TypeError, AttributeError):
+            raise ValueError(f"problem.metadata: not what {problem.generator} is judged by") from None
