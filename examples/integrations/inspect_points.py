@@ -11,7 +11,6 @@ import inspect_ai
 from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig, get_model
 
-from shiftgym import load_policy
 from shiftgym.integrations.inspect_ai import study
 
 
@@ -26,6 +25,8 @@ def points_rule_ood(problems: int = 64) -> Task:
 
 
 def main() -> None:
+    from shiftgym import load_policy  # not above, since it loads torch, which most models that inspect asks do not need
+
     folder = load_policy("points-0")[0].name_or_path
     # Sampled at temperature 1, in no more tokens than the study allows: as `shiftgym compare` asks.
     model = get_model(

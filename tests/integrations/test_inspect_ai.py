@@ -151,6 +151,15 @@ def test_how_answers_end(tmp_path):
     assert sample.scores["verifier"].value["success"] == 0
 
 
+def test_what_was_played_before_a_limit_of_inspect_is_scored(tmp_path):
+    ready = iter(expert("navigation-text", "id", 0))
+    task = study("navigation-text", problems=1)
+    task.message_limit = 5
+    (sample,) = run(task, lambda _: output(next(ready)), tmp_path).samples
+    assert sample.limit.type == "message"
+    assert sample.scores["verifier"].value == {"success": 0, "reward": 2, "attempts": 2}
+
+
 def test_settings_of_a_task():
     task = study("points-text", problems=3, limit=2, feedback=False, overrides="task.hint=none")
     assert [sample.id for sample in task.dataset] == [0, 1, 2]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,17 @@ def test_a_system_prompt_comes_first(serve, tmp_path):
     ]
 
 
+def test_another_harness_is_an_error_and_no_score():
+    task = next(iter(environment(problems=1).taskset))
+    seen = vf.TraceTask(type="ShiftTask", data=task.data)
+    trace = vf.Trace(task=seen, agent=vf.AgentInfo(config=vf.AgentConfig()))
+    asyncio.run(task.score(trace))
+    assert trace.reward == 0, "nothing was answered"
+    trace.nodes.append(vf.MessageNode(message=vf.AssistantMessage(content="24"), sampled=True))
+    with pytest.raises(vf.TaskError, match="leave out env.agent.harness"):
+        asyncio.run(task.score(trace))
+
+
 def vf_validate(*options, cwd):
     """Run the command as a user does."""
     command = [str(Path(sys.executable).with_name("vf-validate")), "shiftgym-points", *options]
@@ -145,6 +157,21 @@ def test_their_checker_passes(tmp_path):
 def test_a_split_that_is_not_there_is_said_in_one_line():
     with pytest.raises(ValueError, match="unknown split 'exam'; known are train, id, rule_ood"):
         environment(split="exam")
+
+
+def test_the_sources_of_the_training_file_are_environments():
+    told = tomllib.loads((PACKAGE / "prime_rl.toml").read_text())["orchestrator"]
+    envs = {}
+    for source in told["train"]["source"] + told["eval"]["source"]:
+        envs[source["name"]] = vf.load_environment(vf.resolve_env_config(source["env"]))
+    assert {name: env.taskset.config.split for name, env in envs.items()} == {
+        "points": "train",
+        "id": "id",
+        "rule_ood": "rule_ood",
+    }
+    assert all(env.config.agent.runtime.type == "subprocess" for env in envs.values())
+    first = next(iter(envs["points"].taskset))
+    assert first.hooks("reward")[0]._vf_weight * 5 == 1
 
 
 @pytest.mark.slow

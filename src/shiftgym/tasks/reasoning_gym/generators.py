@@ -86,8 +86,10 @@ PROVED: dict[str, Proved] = {
     "simple_geometry": Proved({"min_sides": 7, "max_sides": 9}),
     "spell_backward": Proved({"min_word_len": 9, "max_word_len": 10}),
     "string_manipulation": Proved({"min_string_length": 21, "max_string_length": 30}),
-    "string_splitting": Proved({"min_initial_machines": 6, "max_initial_machines": 9}),
-    "string_synthesis": Proved({"min_initial_blocks": 6, "max_initial_blocks": 9}),
+    "string_splitting": Proved(
+        {"min_initial_machines": 31, "max_initial_machines": 60}, base={"max_initial_machines": 30}
+    ),
+    "string_synthesis": Proved({"min_initial_blocks": 31, "max_initial_blocks": 60}, base={"max_initial_blocks": 30}),
     "sudoku": Proved({"min_empty": 20, "max_empty": 29}, reads=frozenset({"solution"})),
     "syllogism": Proved({"inversion_probability": 1.0}),
     "time_intervals": Proved({"max_date_difference_days": 1000}, reads=frozenset({"task_type"})),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -22,6 +23,9 @@ from shiftgym.verdicts import Verdict
 
 TEST_SHARE = 0.3
 """Share of questions that are kept for testing."""
+
+KEPT = 4096
+"""Problems that a task keeps, since some take long to make and every checkpoint is tested on the same ones."""
 
 MAX_DRAWS = 100
 """Items that are drawn for one problem before a setting is called impossible."""
@@ -113,6 +117,7 @@ class ReasoningGymTask:
         self.seed = seed
         self.limit = options.limit
         self.form = options.form
+        self._kept = lru_cache(KEPT)(self._drawn)
         library.typed_config(options.generator, options.config, "task.config")
         self._configs = {name: options.config | setting.config for name, setting in splits.items()}
         for name, config in self._configs.items():
@@ -127,6 +132,9 @@ class ReasoningGymTask:
         Raises:
             ConfigError: no such question came up in `MAX_DRAWS` draws.
         """
+        return self._kept(split, index)
+
+    def _drawn(self, split: str, index: int) -> Question:
         population, refused = self.splits[split].population, ""
         for draw in range(MAX_DRAWS):
             seed = derive(self.seed, self.name, split, index, draw)
