@@ -9,7 +9,11 @@ export OMP_NUM_THREADS := 1
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: study paper test test-slow lint bench gpu clean $(VENV) $(VENV)-bench
+# Peers to test, all unless some are named, and the minutes that they are given.
+PEERS ?=
+MINUTES ?= 15
+
+.PHONY: study paper test test-slow test-peers lint bench gpu clean $(VENV) $(VENV)-bench
 
 # On the CPU also where there is a GPU, which so small a model leaves idle most of the time.
 study: $(VENV)/.installed
@@ -27,6 +31,10 @@ test: lint
 # What takes minutes: the paper at toy size, and the like. The longest files begin (tests/conftest.py).
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+
+# The tests of integrations where their peers are installed: `make test-peers PEERS="verl skyrl"`.
+test-peers: $(VENV)/.installed
+	$(BIN)/python scripts/peer_tests.py --minutes $(MINUTES) $(PEERS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -62,4 +70,4 @@ $(VENV)-bench/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis

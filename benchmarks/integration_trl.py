@@ -73,6 +73,7 @@ class Sides:
         source = Problems("points-text", overrides=(f"task.limit={ATTEMPTS}",))
         self.task, data = source.task, dataset(source, "train", count)
         self.rows, self.prompts = list(data), data["prompt"][:]
+        self.environments = [Submission() for _ in range(BATCH)]
         self.right = [self.task.expert(self.task.start(self.task.problem("train", index))) for index in range(count)]
 
     def text(self, index: int, attempt: int) -> str:
@@ -96,13 +97,13 @@ class Sides:
         return sum(verdict([""] * len(batch), found["attempts"]))
 
     def environment_factory(self, batch: range) -> float:
-        environment, total = Submission(), 0.0
-        for index in batch:
+        # As the Trainer does it: all begin, then all submit, and so on.
+        for environment, index in zip(self.environments, batch, strict=False):
             environment.reset(**self.rows[index])
-            for attempt in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            for environment, index in zip(self.environments, batch, strict=False):
                 environment.submit(self.text(index, attempt))
-            total += environment.get_reward()
-        return total
+        return sum(environment.get_reward() for environment in self.environments[: len(batch)])
 
     def reward_funcs(self, batch: range) -> float:
         columns = {name: [row[name] for row in self.rows[batch.start : batch.stop]] for name in COLUMNS}

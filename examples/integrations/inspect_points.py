@@ -7,10 +7,10 @@ Both ask for 24 from four cards. At home J, Q and K count as 10; in the other ev
 A wrong answer is told what is wrong and may be revised, up to five attempts.
 """
 
-from inspect_ai import Task, eval, task
+import inspect_ai
+from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig, get_model
 
-from shiftgym import load_policy
 from shiftgym.integrations.inspect_ai import study
 
 
@@ -25,12 +25,14 @@ def points_rule_ood(problems: int = 64) -> Task:
 
 
 def main() -> None:
+    from shiftgym import load_policy  # not above, since it loads torch, which most models that inspect asks do not need
+
     folder = load_policy("points-0")[0].name_or_path
     # Sampled at temperature 1, in no more tokens than the study allows: as `shiftgym compare` asks.
     model = get_model(
         "hf/points-0", model_path=folder, device="cpu", config=GenerateConfig(temperature=1.0, max_tokens=96)
     )
-    for log in eval([points_home(), points_rule_ood()], model=model, display="none", log_dir="runs/inspect"):
+    for log in inspect_ai.eval([points_home(), points_rule_ood()], model=model, display="none", log_dir="runs/inspect"):
         success = next(score.metrics for score in log.results.scores if score.name == "success")
         share, low, high = (success[name].value for name in ("accuracy", "ci_wilson_lower", "ci_wilson_upper"))
         print(f"{log.eval.task}: {share:.0%} within five attempts, 95 % interval {low:.0%} to {high:.0%}")

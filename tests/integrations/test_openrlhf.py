@@ -98,7 +98,7 @@ def played(reader, row, answers):
 def test_the_shared_table(study):
     source, reader = problems(study), reader_of(study)
     tokenizer = getattr(reader, "tokenizer", reader)
-    # Pictures take time, and what judges an answer never sees them.
+    # Pictures take time.
     for case in cases(study, by_decision=True)[:: 1 if study.endswith("text") else 7]:
         row = list(openrlhf_rows(source, case.split, [case.index]))[case.decision]
         told, prompt, engine = played(reader, row, case.answers)

@@ -1,4 +1,4 @@
-"""The pages about integrations and the README: their commands are such as our program takes, and names in them exist."""
+"""The pages about integrations and the README: our program takes their commands, and what they link to is there."""
 
 import re
 import shlex

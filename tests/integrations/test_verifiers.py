@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("verifiers")
 
 import verifiers.v1 as vf
-from tests.integrations.parity import STUDIES, cases, overrides, problems
+from tests.integrations.parity import STUDIES, cases, overrides
 from verifiers.v1.env import RunSlot
 
 PACKAGE = Path(__file__).parents[2] / "examples/integrations/verifiers_points"
@@ -82,50 +83,106 @@ def test_every_text_is_judged_as_everywhere(study, serve):
         assert shown == {list if "vision" in study else str}
 
 
-@pytest.fixture
-def expert():
-    """The script of an endpoint that answers as the expert does, and wrongly at first on odd problems of points."""
-    source = problems("points-text")
-    task = source.task
-    right = {}
-    for split in ("train", "id"):
-        for index in range(4):
-            session = source.session(split, index)
-            right[session.messages[0]["content"]] = (index, task.expert(session.episode.decisions[0].decision))
-
-    def script(_, body):
-        index, answer = right[body["messages"][0]["content"]]
-        return reply("I do not know." if index % 2 and len(body["messages"]) == 1 else answer)
-
-    return script
+def rollout(url, **settings):
+    """The trace of one rollout of points, where the environment has these settings besides its taskset."""
+    env = vf.load_environment(vf.resolve_env_config({"taskset": {"id": "shiftgym-points", "problems": 1}, **settings}))
+    (trace,) = rolled_out(env, list(env.taskset), url)
+    return trace
 
 
-def vf_command(name, *options, cwd):
-    """Run a command of verifiers as a user does."""
-    command = [str(Path(sys.executable).with_name(name)), "shiftgym-points", *options]
+def test_a_conversation_that_does_not_fit_ends_as_in_play(serve):
+    told = {"error": {"message": "This model's maximum context length is 4096 tokens", "code": 400}}
+    server = serve(lambda number, _: reply("I do not know.", "length") if number == 0 else (400, told))
+    trace = rollout(server.url)
+    assert trace.ok
+    assert [(attempt["answer"], attempt["stop"]) for attempt in attempts(trace)] == [
+        ("I do not know.", "length"),
+        ("", "too_long"),
+    ]
+    assert trace.reward == trace.info["episode"]["reward"] and trace.metrics["success"] == 0
+
+
+def test_a_limit_of_verifiers_ends_the_episode_and_what_was_played_counts(serve):
+    server = serve(lambda *_: reply("I do not know."))
+    trace = rollout(server.url, agent={"max_turns": 2})
+    assert trace.ok and trace.stop_condition == "max_turns" and len(server.requests) == 2
+    assert trace.metrics["attempts"] == 2 and trace.metrics["success"] == 0
+    assert trace.reward == sum(attempt["reward"] for attempt in attempts(trace)), "nobody has run out of attempts"
+
+
+def test_a_broken_endpoint_is_an_error_and_no_answer(serve):
+    server = serve(lambda *_: (401, {"error": {"message": "no such key"}}))
+    trace = rollout(server.url)
+    assert not trace.ok and trace.last_error.type == "ProviderError" and "no such key" in trace.last_error.message
+    assert trace.rewards == {}
+
+
+def test_a_system_prompt_comes_first(serve, tmp_path):
+    server = serve(lambda *_: reply("I do not know."))
+    told = tmp_path / "system.txt"
+    told.write_text("Answer briefly.")
+    env = environment(problems=1, overrides=["task.limit=2"], system_prompt=told)
+    rolled_out(env, list(env.taskset), server.url)
+    assert [[message["role"] for message in body["messages"]] for body in server.bodies] == [
+        ["system", "user"],
+        ["system", "user", "assistant", "user"],
+    ]
+
+
+def test_another_harness_is_an_error_and_no_score():
+    task = next(iter(environment(problems=1).taskset))
+    seen = vf.TraceTask(type="ShiftTask", data=task.data)
+    trace = vf.Trace(task=seen, agent=vf.AgentInfo(config=vf.AgentConfig()))
+    asyncio.run(task.score(trace))
+    assert trace.reward == 0, "nothing was answered"
+    trace.nodes.append(vf.MessageNode(message=vf.AssistantMessage(content="24"), sampled=True))
+    with pytest.raises(vf.TaskError, match="leave out env.agent.harness"):
+        asyncio.run(task.score(trace))
+
+
+def vf_validate(*options, cwd):
+    """Run the command as a user does."""
+    command = [str(Path(sys.executable).with_name("vf-validate")), "shiftgym-points", *options]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_their_checker_passes_and_a_split_that_is_not_there_is_one_line(tmp_path):
-    done = vf_command("vf-validate", "--runtime.type", "subprocess", "--taskset.problems", "3", cwd=tmp_path)
+def test_their_checker_passes(tmp_path):
+    done = vf_validate("--runtime.type", "subprocess", "--taskset.problems", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (summary,) = tmp_path.glob("outputs/*/summary.json")
     found = json.loads(summary.read_text())
     assert found["valid_rate"] == 1 and found["checks"]["gold"]["valid"] == found["checks"]["noop"]["valid"] == 3
 
 
-def test_vf_eval_gives_our_rewards_and_uploads_nothing(tmp_path, serve, expert):
-    server = serve(expert)
-    options = ["--no-push", "--no-rich", "-n", "4", "--env.taskset.split", "id", "--model", "expert"]
-    done = vf_command("vf-eval", *options, "--client.base-url", server.url, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (file,) = tmp_path.glob("outputs/*/traces.jsonl")
-    traces = [trace for line in file.read_text().splitlines() for trace in json.loads(line)["traces"]]
-    assert len(traces) == 4
-    for trace in traces:
-        odd = trace["task"]["data"]["index"] % 2
-        record = trace["info"]["episode"]
-        assert record["success"] and trace["metrics"]["success"] == 1
-        assert trace["metrics"]["attempts"] == len(record["decisions"][0]["attempts"]) == 1 + odd
-        assert trace["metrics"]["valid"] == 1 - odd
-        assert trace["rewards"]["reward"]["score"] == record["reward"]
+def test_a_split_that_is_not_there_is_said_in_one_line():
+    with pytest.raises(ValueError, match="unknown split 'exam'; known are train, id, rule_ood"):
+        environment(split="exam")
+
+
+def test_the_sources_of_the_training_file_are_environments():
+    told = tomllib.loads((PACKAGE / "prime_rl.toml").read_text())["orchestrator"]
+    envs = {}
+    for source in told["train"]["source"] + told["eval"]["source"]:
+        envs[source["name"]] = vf.load_environment(vf.resolve_env_config(source["env"]))
+    assert {name: env.taskset.config.split for name, env in envs.items()} == {
+        "points": "train",
+        "id": "id",
+        "rule_ood": "rule_ood",
+    }
+    assert all(env.config.agent.runtime.type == "subprocess" for env in envs.values())
+    first = next(iter(envs["points"].taskset))
+    assert first.hooks("reward")[0]._vf_weight * 5 == 1
+
+
+@pytest.mark.slow
+def test_rolled_out_by_vf_eval_judged_by_compare(tmp_path, tiny_points, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(PACKAGE.parent))
+    import verifiers_eval
+
+    monkeypatch.setattr(verifiers_eval, "SPLITS", ("rule_ood",))
+    assert not verifiers_eval.main(["points-0", str(tiny_points)], 3, tmp_path)
+    told = capsys.readouterr().out
+    assert "6 of 6 problems have the same success, attempts and reward." in told
+    run = tmp_path / "verifiers/points-0-rule_ood"
+    assert len((run / "traces.jsonl").read_text().splitlines()) == 3
+    assert not json.loads((run / "configs/resolved/eval.json").read_text())["push"]

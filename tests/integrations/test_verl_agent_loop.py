@@ -1,6 +1,7 @@
 """verl's own worker plays the agent loop, with a server that gives scripted tokens, on a parquet that verl read."""
 
 import asyncio
+import collections
 import sys
 from types import SimpleNamespace
 
@@ -127,23 +128,21 @@ def test_a_conversation_that_is_full_has_ended(room_behind_feedback, tmp_path):
     assert done.non_tensor_batch["__num_turns__"] == 2 * len(request.given)
 
 
-@pytest.mark.parametrize("study", ["points-vision", "navigation-vision"])
-def test_pictures_go_with_every_request(study, monkeypatch):
+@pytest.mark.parametrize("study", ["points-vision", "navigation-vision", "points-text"])
+def test_a_vision_language_model_sees_what_there_is_to_see(study, monkeypatch):
     from omegaconf import OmegaConf
     from verl.experimental.agent_loop.agent_loop import DictConfigWrap
     from verl.utils.dataset.rl_dataset import RLHFDataset
 
     from shiftgym.integrations.verl_agent_loop import ShiftgymAgentLoop
 
-    # What verl fetches pictures with for Qwen's models. It is not needed here and resizes them.
-    fetched = SimpleNamespace(
-        process_vision_info=lambda messages, **_: (
-            [part["image"] for message in messages for part in message["content"] if part["type"] == "image"],
-            None,
-        )
-    )
-    monkeypatch.setitem(sys.modules, "qwen_vl_utils", fetched)
-    source, processor = problems(study), processor_of(BACKBONES[study])
+    def pictures_in(messages, **_):
+        parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
+        return [part["image"] for part in parts if part["type"] == "image"] or None, None
+
+    # What verl fetches pictures with. For Qwen's models it resizes them as well.
+    monkeypatch.setitem(sys.modules, "qwen_vl_utils", SimpleNamespace(process_vision_info=pictures_in))
+    source, processor = problems(study), processor_of(BACKBONES[study.replace("text", "vision")])
     tokenizer = processor.tokenizer
     rollout = {"prompt_length": 8192, "response_length": 16384, "full_determinism": False}
     trainer = OmegaConf.create({"actor_rollout_ref": {"rollout": rollout}})
@@ -155,21 +154,21 @@ def test_pictures_go_with_every_request(study, monkeypatch):
         loop = ShiftgymAgentLoop(
             DictConfigWrap(trainer), server, tokenizer, processor, RLHFDataset, DictConfigWrap(OmegaConf.create({}))
         )
-        shown = opened(row).messages
-        prompt = tokenizer.decode(
-            await loop.ct_build_initial_tokens(shown, images=fetched.process_vision_info(shown)[0])
-        )
-        server.answers = {prompt: case.answers}
-        return await loop.run({}, extra_info=row), next(iter(server.requests.values())), shown
+        images, _ = pictures_in(opened(row).messages)
+        server.answers = collections.defaultdict(lambda: case.answers)
+        return await loop.run({}, extra_info=row), next(iter(server.requests.values())), images
 
     for case in cases(study, by_decision=True)[::9]:
-        told, request, shown = asyncio.run(played(case))
+        told, request, images = asyncio.run(played(case))
         assert told.reward_score == pytest.approx(sum(each.reward for each in case.judged))
-        images = fetched.process_vision_info(shown)[0]
-        assert told.multi_modal_data["images"] == images
+        assert told.multi_modal_data.get("images") == images
         assert request.images == [images] * len(case.answers)
-        assert told.prompt_ids.count(processor.image_token_id) == processor.image_seq_len * len(images)
+        assert told.prompt_ids.count(processor.image_token_id) == processor.image_seq_len * len(images or [])
         assert told.response_logprobs is None
+        # What verl's newer trainer takes of it.
+        fields = told.as_dict()
+        assert fields["rm_scores"][-1] == fields["rm_scores"].sum() == pytest.approx(told.reward_score)
+        assert fields["response_mask"].tolist() == told.response_mask
         behind = [token for token, learned in zip(told.response_ids, told.response_mask, strict=True) if not learned]
         assert tokenizer.decode(behind) == "".join(BEHIND.format(each.feedback) for each in case.judged[:-1])
         learned = [token for token, learned in zip(told.response_ids, told.response_mask, strict=True) if learned]

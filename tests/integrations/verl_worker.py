@@ -70,7 +70,9 @@ class Server:
         from verl.workers.rollout.replica import TokenOutput
 
         prompt = self.tokenizer.decode(prompt_ids)
-        asked = self.requests.setdefault(request_id, Request(prompt_ids, self.answers.get(prompt, ())))
+        if request_id not in self.requests:
+            self.requests[request_id] = Request(prompt_ids, self.answers[prompt])
+        asked = self.requests[request_id]
         # As no tokenizer would cut it.
         text = next(asked.answers)
         ids = [token for sign in text for token in self.tokenizer(sign, add_special_tokens=False)["input_ids"]]

@@ -3,19 +3,21 @@
 #
 #   MODEL=Qwen/Qwen2.5-1.5B-Instruct GPUS=1 OUT=runs/verl sh examples/integrations/verl/train.sh
 #
-# LOOP=single_turn_agent trains one attempt at each decision, judged by the reward function.
+# LOOP=single_turn_agent trains one attempt at each decision, judged by the reward function. SHIFTGYM is the command of
+# the environment that writes the data and judges; verl pins versions that shiftgym's own models do not run with.
 set -e
 HERE=$(cd "$(dirname "$0")" && pwd)
 MODEL=${MODEL:-Qwen/Qwen2.5-1.5B-Instruct}
 STUDY=${STUDY:-points-text}
 LOOP=${LOOP:-shiftgym}
 GPUS=${GPUS:-1}
+SHIFTGYM=${SHIFTGYM:-shiftgym}
 mkdir -p "${OUT:=runs/verl}"
 OUT=$(cd "$OUT" && pwd)
 
-shiftgym data verl "$OUT/train.parquet" --study "$STUDY" --split train --count 5000
-shiftgym data verl "$OUT/id.parquet" --study "$STUDY" --split id --count 200
-shiftgym data verl "$OUT/rule_ood.parquet" --study "$STUDY" --split rule_ood --count 200
+"$SHIFTGYM" data verl "$OUT/train.parquet" --study "$STUDY" --split train --count 5000
+"$SHIFTGYM" data verl "$OUT/id.parquet" --study "$STUDY" --split id --count 200
+"$SHIFTGYM" data verl "$OUT/rule_ood.parquet" --study "$STUDY" --split rule_ood --count 200
 
 python -m verl.trainer.main_ppo \
     algorithm.adv_estimator=grpo \
@@ -51,4 +53,4 @@ python -m verl.trainer.main_ppo \
     trainer.logger="['console']" \
     trainer.default_local_dir="$OUT/checkpoints"
 
-shiftgym compare "$MODEL" "$OUT/checkpoints" --label before --label GRPO --study "$STUDY"
+"$SHIFTGYM" compare "$MODEL" "$OUT/checkpoints" --label before --label GRPO --study "$STUDY"

@@ -126,7 +126,7 @@ def sequential_revision() -> Solver:
 def verifier() -> Scorer:
     """What the verifier said of the whole episode, with each attempt in the explanation and in the metadata."""
 
-    async def score(state: TaskState, target: Target) -> Score:
+    async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
         played = _played(state)
         attempts = played["attempts"]
         return Score(
@@ -150,7 +150,7 @@ def verifier() -> Scorer:
 def outcome() -> Scorer:
     """The outcome of the last attempt. It is a scorer of its own, since inspect averages all values of one."""
 
-    async def score(state: TaskState, target: Target) -> Score:
+    async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
         return Score(value=_played(state)["outcome"])
 
     return score

@@ -37,9 +37,9 @@ class AgentInstance(AgentInstanceBase):
         self._reader = reader
 
     async def reset(self, states: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Open the problem that the label names. What is observed first is the prompt of the data set, which has its
-        pictures in a column."""
-        self.session = opened(json.loads(states["label"]))
+        """Open the problem that the label names. What is observed first is the prompt of the data set, whose column
+        `images` has the pictures. Later messages show none."""
+        self.session = opened(json.loads(states["label"]), pictures="none")
         return {"observation": states["observation"]}
 
     async def step(self, state_dict: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -47,8 +47,8 @@ class AgentInstance(AgentInstanceBase):
 
         Returns:
             What OpenRLHF asks for: `rewards`, of this answer; `scores`, 1 once the decision is solved and else 0, which
-            dynamic filtering goes by; `environment_feedback`, in the form of the chat template; `environment_images`
-            that belong to it; `done`; and `extra_logs`.
+            dynamic filtering goes by; `environment_feedback`, in the form of the chat template; `done`; and
+            `extra_logs`.
         """
         session = self.session
         step = session.step(state_dict["action_text"])
@@ -57,13 +57,6 @@ class AgentInstance(AgentInstanceBase):
             "rewards": np.float64(step.reward),
             "scores": solved,
             "environment_feedback": following(self._reader, session.told) if session.told else "",
-            "environment_images": [
-                part["image"]
-                for message in session.told
-                if isinstance(message["content"], list)
-                for part in message["content"]
-                if part["type"] == "image"
-            ],
             "done": step.done,
             "extra_logs": {"solved": solved, "attempts": float(session.info["attempts"])},
         }
@@ -100,11 +93,10 @@ def following(reader: Any, messages: list[dict[str, Any]]) -> str:
     tokenizer, sees = getattr(reader, "tokenizer", reader), hasattr(reader, "image_processor")
 
     def behind(*more: Mapping[str, Any], prompt: bool) -> str:
+        said = (user("."), assistant(ANSWER), *more)
         talk = [
-            {**message, "content": [{"type": "text", "text": message["content"]}]}
-            if sees and isinstance(message["content"], str)
-            else message
-            for message in (user("."), assistant(ANSWER), *more)
+            {**each, "content": [{"type": "text", "text": each["content"]}] if sees else each["content"]}
+            for each in said
         ]
         whole = reader.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt)
         return str(whole).partition(ANSWER)[2].lstrip()

@@ -102,7 +102,8 @@ class ShiftTaskset(vf.Taskset[ShiftTask, ShiftTasksetConfig]):
             row = source.row(self.config.split, index)
             prompt = source.session(self.config.split, index, pictures="url").messages
             name = f"{row['split']} {index}"
-            yield ShiftTask(ShiftData.model_validate({**row, "id": name, "name": name, "prompt": prompt}))
+            data = ShiftData.model_validate({**row, "id": name, "name": name, "prompt": prompt})
+            yield ShiftTask(data, self.config.task)
 
 
 class ShiftHarness(vf.Harness[vf.HarnessConfig]):

@@ -35,7 +35,7 @@ def compute_score(
     """
     if not extra_info or "settings" not in extra_info:
         raise DataError(f"{data_source}: extra_info names no problem; write the data by `shiftgym data verl FILE`")
-    session = opened(extra_info)
+    session = opened(extra_info, pictures="none")
     session.step(solution_str)
     return scored(session)
 

@@ -4,7 +4,6 @@ Each row says which decision it poses twice: in columns, which reward functions 
 prompt, which is all that a rollout function is handed.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 POSES = "poses"
-"""The key of a prompt's last message that says which decision is posed. Chat templates do not read it."""
+"""The key of a prompt's last message under which its row stands. Chat templates do not read it."""
 
 
 def dataset(problems: Problems, split: str, count: int) -> "Dataset":
@@ -38,22 +37,22 @@ def dataset(problems: Problems, split: str, count: int) -> "Dataset":
         for number, decision in enumerate(decisions(task, task.problem(split, index))):
             row = problems.row(split, index, decision=number)
             told = apart("prompt", decision.prompt)
-            told["prompt"] = [*told["prompt"][:-1], {**told["prompt"][-1], POSES: json.dumps(row)}]
+            told["prompt"] = [*told["prompt"][:-1], {**told["prompt"][-1], POSES: row}]
             rows.append({**told, **row})
     found = Dataset.from_list(rows)
     return found.cast_column("images", List(Image())) if "images" in found.column_names else found
 
 
-def posed_by(prompt: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def posed_by(prompt: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The row, as `Problems.row` gives it, that a prompt of `dataset` belongs to.
 
     Raises:
         ConfigError: it is another prompt.
     """
-    row = prompt[-1].get(POSES) if isinstance(prompt[-1], Mapping) else None
+    row: Mapping[str, Any] | None = prompt[-1].get(POSES) if isinstance(prompt[-1], Mapping) else None
     if row is None:
         raise ConfigError(
             "rollout_func: a prompt does not say which problem it poses; "
             "train on what shiftgym.integrations.trl.dataset gives, with its prompts as they are"
         )
-    return dict(json.loads(row))
+    return row

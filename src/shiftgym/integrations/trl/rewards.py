@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shiftgym.integrations.problems import opened
+from shiftgym.integrations.problems import posed, problem_at
+from shiftgym.tasks.base import Decision
+from shiftgym.tasks.walk import decision_at
+from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD, Verdict
 
 COLUMNS = ("split", "index", "decision", "settings")
 """What names a decision in a row of a data set."""
@@ -24,13 +27,17 @@ def verdict(
 
     Args:
         completions: texts, or messages of which the last is the answer.
-        attempts: outcome, reward, feedback and correctness of every attempt, as `rollout_func` gives them.
+        attempts: every attempt at each decision, as `told` gives it and `rollout_func` hands it over.
         log_metric, log_extra: given by the Trainer.
         columns: those of the data set.
+
+    Raises:
+        ConfigError: there is no such task, setting, split, problem or decision.
     """
     if attempts is None:
         rows = [dict(zip(COLUMNS, each, strict=True)) for each in zip(*map(columns.get, COLUMNS), strict=True)]
-        attempts = [[_one_attempt(row, _text(said))] for row, said in zip(rows, completions, strict=True)]
+        asked = [_first_attempt(row) for row in rows]
+        attempts = [[_judged(*each, _text(said))] for each, said in zip(asked, completions, strict=True)]
     last = [each[-1] for each in attempts]
     if log_metric is not None:
         log_metric("success", sum(each["correct"] for each in last) / len(last))
@@ -44,12 +51,25 @@ reward_funcs = [verdict]
 """What `GRPOTrainer` takes under this name."""
 
 
-def _one_attempt(row: Mapping[str, Any], text: str) -> dict[str, Any]:
-    session = opened(row, pictures="none")
-    reward = session.step(text).reward
-    told = session.verdict
-    assert told is not None
-    return {"outcome": told.outcome, "reward": reward, "feedback": told.feedback, "correct": told.correct}
+def told(judged: Verdict, reward: float) -> dict[str, Any]:
+    """An attempt in plain values.
+
+    Args:
+        reward: with the charge for the last attempt, if it was.
+    """
+    return {"outcome": judged.outcome, "reward": reward, "feedback": judged.feedback, "correct": judged.correct}
+
+
+def _first_attempt(row: Mapping[str, Any]) -> tuple[Decision, bool]:
+    """The decision that a row names, and whether the first attempt at it is the last."""
+    task, asked = posed(row["settings"])
+    decision = decision_at(task, problem_at(task, row["split"], row["index"]), row["decision"])
+    return decision, (asked["limit"] or task.limit) == 1
+
+
+def _judged(decision: Decision, last: bool, text: str) -> dict[str, Any]:
+    found = decision.judge(text)
+    return told(found, found.reward + (OUT_OF_ATTEMPTS_REWARD if last and not found.correct else 0))
 
 
 def _text(completion: Any) -> str:

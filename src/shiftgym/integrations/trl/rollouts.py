@@ -12,6 +12,7 @@ from shiftgym.episodes import DecisionRecord, play
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import posed, problem_at
 from shiftgym.integrations.trl.data import posed_by
+from shiftgym.integrations.trl.rewards import told
 from shiftgym.integrations.trl.trained_model import trained_model
 from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.generation.policy import model_policy
@@ -109,8 +110,7 @@ def _fields(row: Mapping[str, Any], record: DecisionRecord, picture: int | None)
         "logprobs": logprobs[start:],
         "env_mask": mask[start:],
         "attempts": [
-            {"outcome": told.outcome, "reward": reward, "feedback": told.feedback, "correct": told.correct}
-            for told, reward in zip([each.verdict for each in record.attempts], record.rewards, strict=True)
+            told(attempt.verdict, reward) for attempt, reward in zip(record.attempts, record.rewards, strict=True)
         ],
     }
 
