@@ -15,6 +15,7 @@ Seconds are those of the processor.
 """
 
 import argparse
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ class Sides:
 
     def rollout_func(self, batch: range) -> float:
         found = rollouts.rollout_func(self.prompts[batch.start : batch.stop], TRAINER)
-        return sum(verdict([""] * len(batch), found["attempts"]))
+        return sum(verdict([""] * len(batch), found["record"]))
 
     def environment_factory(self, batch: range) -> float:
         # As the Trainer does it: all begin, then all submit, and so on.
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=10_000)
     count = parser.parse_args().episodes
     sides = Sides(count)
+    gc.freeze()  # What is handed over is no work of either side, nor is looking through it.
     with without_a_model(sides):
         for through, limit in (
             (sides.rollout_func, ATTEMPTS),

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "scripts" / "peers"
 ENVIRONMENTS = ROOT / ".venv-peers"
 
-PEERS = {"verl": 120, "openenv": 60, "inspect_ai": 60, "lm_eval": 60, "verifiers": 60, "openrlhf": 30, "skyrl": 30}
+PEERS = {"verl": 120, "openenv": 90, "lm_eval": 90, "verifiers": 90, "inspect_ai": 60, "openrlhf": 30, "skyrl": 30}
 """The peers, and seconds that each takes beside another one, from no environment to the last test. Those that take the
 longest begin, so that none is left alone at the end."""
 

@@ -5,11 +5,13 @@ import json
 import os
 import shlex
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.drawing import drawn_once as drawing_once
 from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
@@ -18,6 +20,13 @@ from shiftgym.seeds import derive
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
+@pytest.fixture
+def drawn_once() -> Iterator[None]:
+    """Reports draw each panel once: for tests that ask for no picture of the page."""
+    with drawing_once():
+        yield
 
 
 @pytest.fixture(scope="session")

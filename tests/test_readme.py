@@ -112,6 +112,7 @@ def test_make_targets_exist(command: str) -> None:
 
 @pytest.mark.longest
 @pytest.mark.slow
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])
 def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     command, _, target = (part.strip() for part in command.partition(" > "))
@@ -135,6 +136,7 @@ def test_commands_run(command: str, place: Path, endpoint: str, capsys: pytest.C
         assert load_study(target) == load_study(arguments[-1])
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("code", [block for kind, block in BLOCKS if kind == "python"])
 def test_python_runs(code: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(code.splitlines()) <= 15

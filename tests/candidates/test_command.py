@@ -12,6 +12,7 @@ from shiftgym.tasks.base import Task
 MANY = ("evaluation.problems=48", *SMALL[1:])
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize(("fail_on", "code"), [(["memorised"], 0), (["memorised", "generalised"], 1)])
 def test_fail_on_a_verdict(
     tmp_path: Path, task: Task, capsys: pytest.CaptureFixture[str], fail_on: list[str], code: int

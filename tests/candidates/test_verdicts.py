@@ -36,6 +36,7 @@ def test_verdict_json_says_who_what_and_how_sure(folder: Path) -> None:
     assert found["failed"] == {}
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_an_end_that_could_not_answer_is_not_judged_as_if_it_had(tmp_path: Path, task: Task) -> None:
     """The last checkpoint of a folder failed: the verdict is named after the one before it."""
     judging = prepare([Coin(task, 0.5), Coin(task, 0.9)], study="points-text", overrides=SMALL, labels=["base", "sft"])

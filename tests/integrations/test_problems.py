@@ -45,7 +45,7 @@ def test_what_is_not_there():
             problems("points-text").session("id", index)
         with pytest.raises(ConfigError, match=f"index: {index!r} is no problem; they are counted from 0"):
             problems("points-text").row("id", index)
-    for decision in (-1, 1, "0", 0.5):
+    for decision in (-1, 1, 0.5):
         with pytest.raises(ConfigError, match=f"decision: id 0 has no decision {decision!r}, counted from 0"):
             problems("points-text").session("id", 0, decision=decision)
 

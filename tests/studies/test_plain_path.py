@@ -76,6 +76,7 @@ def save_hybrid(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize(
     ("family", "budget", "why"),
     [

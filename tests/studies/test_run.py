@@ -22,6 +22,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
+from tests.drawing import drawn_once
 
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.local import LocalEngine
@@ -44,13 +45,21 @@ from shiftgym.studies.run import (
 )
 from shiftgym.studies.suite import figure_names
 
-STARTED = "from shiftgym.cli.main import main; main()"
+STARTED = """
+from shiftgym.cli.main import main
+from shiftgym.reports import page
+
+page.write_report = lambda of: of.first.folder / "report.html"
+main()
+"""
+"""A command that leaves out the report: see `no_report`."""
 
 
 @pytest.fixture(scope="module")
 def whole(faulty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The study, carried out without a break."""
-    return run_study(load_study(faulty_file), runs=tmp_path_factory.mktemp("runs"), workers=2, plain=True)
+    with drawn_once():
+        return run_study(load_study(faulty_file), runs=tmp_path_factory.mktemp("runs"), workers=2, plain=True)
 
 
 def test_every_checkpoint_of_the_sound_branches_is_evaluated(whole: Finished) -> None:
@@ -186,6 +195,7 @@ def test_a_missing_package_is_named_before_a_folder_is_made(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("drawn_once")
 def test_a_study_with_adapters_is_carried_out_whole(adapted_file: Path, tmp_path: Path) -> None:
     study = load_study(adapted_file)
     finished = run_study(study, runs=tmp_path, workers=2, plain=True)

@@ -31,6 +31,7 @@ split = "rule_ood"
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("drawn_once")
 def test_a_users_suite_is_resumed_without_its_file(
     faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.longest
 @pytest.mark.slow
+@pytest.mark.usefixtures("drawn_once")
 def test_the_whole_paper_runs_at_toy_size(tmp_path: Path) -> None:
     suite = load_suite("paper")
     finished = run_suite("paper", scale="smoke", overrides=(), runs=tmp_path, workers=2, plain=True)

@@ -144,8 +144,9 @@ class Session:
         self.verdict = record.attempts[-1].verdict
         reward = self.verdict.reward if told else record.rewards[-1]
         self.reward += reward
-        self._messages += [dict(message) for message in (assistant(text), *told)]
-        self._answered = len(self._messages) - len(told)
+        self._messages.append(assistant(text))
+        self._answered = len(self._messages)
+        self._messages += told
         if not told:
             after = record.decision.next() if record.solved and self._only is None else None
             if after is None:
@@ -158,7 +159,7 @@ class Session:
     def _begin(self, decision: Decision) -> None:
         self.episode.decisions.append(DecisionRecord(decision))
         # Only a prompt has pictures: an answer and what the verifier says of it are texts.
-        self._messages: list[dict[str, Any]] = [_plain(message, self._pictures) for message in decision.prompt]
+        self._messages: list[Any] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
 
 

@@ -24,7 +24,10 @@ def decision_at(task: Task, problem: Any, number: int) -> Decision:
     Raises:
         ConfigError: the problem has no such decision.
     """
-    for at, decision in enumerate(decisions(task, problem)):
-        if at == number:
-            return decision
-    raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number!r}, counted from 0")
+    decision: Decision | None = task.start(problem) if number >= 0 else None
+    left = number
+    while left and decision is not None:
+        decision, left = decision.next(), left - 1
+    if decision is None:
+        raise ConfigError(f"decision: {problem.split} {problem.index} has no decision {number!r}, counted from 0")
+    return decision

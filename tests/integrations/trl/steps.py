@@ -21,21 +21,21 @@ SOURCE = Problems("points-text", overrides=("task.limit=2",))
 GROUP = 4
 
 
-def a_trainer(model: Path, out: Path, **given: Any) -> Any:
+def a_trainer(folder: Path | None, out: Path, **given: Any) -> Any:
     """Two steps of a group each.
 
     Args:
+        folder: of the model; None where model and tokenizer are among the others.
         given: arguments of GRPOTrainer; those that GRPOConfig knows are its own.
     """
     from trl import GRPOConfig, GRPOTrainer
 
     kind = given.pop("kind", GRPOTrainer)
     settings = {name: given.pop(name) for name in list(given) if name in GRPOConfig.__dataclass_fields__}
-    arguments: dict[str, Any] = {
-        "processing_class": AutoTokenizer.from_pretrained(model),
-        "train_dataset": dataset(SOURCE, "train", 4),
-        "model": AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
-    }
+    given.setdefault("train_dataset", dataset(SOURCE, "train", 4))
+    if folder is not None:
+        given.setdefault("processing_class", AutoTokenizer.from_pretrained(folder))
+        given["model"] = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return kind(
         args=GRPOConfig(
             output_dir=str(out),
@@ -55,7 +55,7 @@ def a_trainer(model: Path, out: Path, **given: Any) -> Any:
                 **settings,
             },
         ),
-        **{**arguments, **given},
+        **given,
     )
 
 

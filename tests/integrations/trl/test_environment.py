@@ -45,12 +45,10 @@ def test_every_text_of_the_table_is_judged_alike(study):
     source, environment = problems(study), environment_factory()
     for case in cases(study, by_decision=True)[: 8 if study.endswith("vision") else None]:
         environment.reset(prompt=[], **source.row(case.split, case.index, decision=case.decision))
-        told, before = [], 0.0
-        for text in case.answers:
-            said = environment.submit(text)
-            told.append(Judged(environment._session.verdict.outcome, environment._session.reward - before, said))
-            before = environment._session.reward
-        assert tuple(told) == case.judged
+        said = [environment.submit(text) for text in case.answers]
+        record = environment._record
+        outcomes = [attempt.verdict.outcome for attempt in record.attempts]
+        assert [Judged(*each) for each in zip(outcomes, record.rewards, said, strict=True)] == list(case.judged)
         assert environment.get_reward() == sum(each.reward for each in case.judged)
 
 
@@ -62,17 +60,17 @@ def test_an_object_is_read_as_its_json():
         environment.reset(**SOURCE.row("id", 0, decision=0))
         assert environment.submit(answer) == "The formula is missing or not legal. Try again."
     assert environment.submit(json.loads(right)) == "Correct."
-    assert environment.submit("no") == "The episode has ended."
+    assert environment.submit("no") == "No more answers are taken."
     assert environment.get_reward() == 5 - 3
 
 
 def test_giving_up_is_an_empty_answer():
     environment = Submission()
     row = Problems("points-text", limit=3, feedback=False).row("id", 0, decision=0)
-    for answers, reward in ([], -3), (["no"], -6), (["no", "no"], -10), (["no", "no", "no"], -10):
+    for answers, reward in ([], -4), (["no"], -7), (["no", "no"], -10), (["no", "no", "no"], -10):
         environment.reset(**row)
         said = [environment.submit(each) for each in answers]
-        assert said[:2] == [TRY_AGAIN] * len(said[:2])
+        assert said[:2] == [TRY_AGAIN] * len(said[:2]), "feedback is off"
         assert environment.get_reward() == environment.get_reward() == reward
 
 
@@ -108,8 +106,8 @@ def test_two_steps_with_tool_calls(tiny_points, tmp_path):
         max_completion_length=400,
     )
     trainer.train()
-    assert list(trainer._logs["rewards"]["Submission"]) == [-5, -6, -3, -3]
-    assert logged(trainer, "rewards/Submission/mean") == [-4.25, -4.25]
+    assert list(trainer._logs["rewards"]["Submission"]) == [-5, -6, -4, -4]
+    assert logged(trainer, "rewards/Submission/mean") == [-4.75, -4.75]
     for found in seen:
         for turns, ids, mask in zip(script, found["completion_ids"], found["tool_mask"], strict=True):
             text = tokenizer.decode(ids[mask.bool()], skip_special_tokens=False)

@@ -4,8 +4,12 @@ import pytest
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 from tests.integrations.trl.steps import GROUP, QUIET, SOURCE, a_trainer, logged
 
+from shiftgym import load_policy
+from shiftgym.episodes import play
 from shiftgym.integrations.problems import Problems
+from shiftgym.integrations.trl.data import dataset
 from shiftgym.integrations.trl.rewards import COLUMNS, reward_funcs, verdict
+from shiftgym.policies.scripted import ScriptedPolicy
 from shiftgym.verdicts import OUT_OF_ATTEMPTS_REWARD
 
 pytestmark = QUIET
@@ -43,15 +47,21 @@ def test_an_answer_without_content_is_an_empty_one():
 
 
 def test_the_attempts_of_a_rollout_are_summed_and_the_last_tells():
-    right = {"outcome": "correct", "reward": 5.0, "feedback": "Correct.", "correct": True}
-    wrong = {"outcome": "illegal", "reward": -3.0, "feedback": "No.", "correct": False}
-    told = {}
-    attempts = [[wrong, right], [wrong, {**wrong, "reward": -4.0}], [right], [right]]
-    told_extra = {}
-    rewards = verdict(["read by nobody"] * 4, attempts, told.__setitem__, told_extra.__setitem__)
-    assert rewards == [2, -7, 5, 5]
+    task = SOURCE.task
+    hands = [task.problem("id", index) for index in range(4)]
+
+    def answer(decision, messages):
+        again = len(messages) > 1
+        return task.expert(decision) if decision.problem.index > 1 or (again and decision.problem.index) else "no"
+
+    played = play(ScriptedPolicy(answer), task, hands)
+    told, beside = {}, {}
+    records = [episode.decisions[0] for episode in played]
+    rewards = verdict(["read by nobody"] * 4, records, told.__setitem__, beside.__setitem__)
+    assert rewards == [episode.reward for episode in played] == [-7, 2, 5, 5]
     assert told == {"success": 0.75}
-    assert told_extra["outcome"] == ["correct", "illegal", "correct", "correct"]
+    assert beside["outcome"] == ["illegal", "correct", "correct", "correct"]
+    assert beside["feedback"][1:] == ["Correct."] * 3
 
 
 def test_two_steps_with_one_attempt_each(tiny_points, tmp_path):
@@ -69,3 +79,23 @@ def test_two_steps_with_one_attempt_each(tiny_points, tmp_path):
     assert list(rewards) == [-3.0] * GROUP, "gibberish is illegal"
     assert logged(trainer, "rewards/verdict/mean") == [-3, -3]
     assert logged(trainer, "success") == [0, 0]
+
+
+@pytest.mark.slow
+def test_answers_about_pictures(tmp_path):
+    pytest.importorskip("trl")
+    model, chat_format = load_policy("points-vision-0")
+    trainer = a_trainer(
+        None,
+        tmp_path,
+        model=model,
+        processing_class=chat_format.reader,
+        train_dataset=dataset(Problems("points-vision"), "train", 2),
+        reward_funcs=reward_funcs,
+        max_completion_length=96,
+        max_steps=1,
+    )
+    trainer.train()
+    outcomes = list(trainer._logs["extra"]["outcome"])
+    assert len(outcomes) == GROUP
+    assert "correct" in outcomes, "the model reads the cards that the verifier holds its answer against"

@@ -7,7 +7,7 @@ import torch
 from tests.integrations.parity import STUDIES, Judged, cases, problems
 from tests.integrations.trl.steps import GROUP, QUIET, SOURCE, a_trainer, logged
 
-from shiftgym import Answer, ChatFormat, ConfigError, Transcript, model_policy
+from shiftgym import Answer, ChatFormat, ConfigError, Transcript, load_policy, model_policy
 from shiftgym.episodes import play
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.trl import rollouts
@@ -51,6 +51,10 @@ class WrittenChat(TextChat):
         ]
 
 
+def attempts_of(record):
+    return zip(record.attempts, record.rewards, strict=True)
+
+
 def a_stub(**args):
     """What a rollout reads of a Trainer besides its model."""
     return SimpleNamespace(
@@ -73,13 +77,11 @@ def test_every_text_of_the_table_is_judged_alike(study, monkeypatch):
     monkeypatch.setattr(rollouts, "model_policy", lambda *_, **__: policy)
     monkeypatch.setattr(rollouts, "posed_by", lambda prompt: prompt)
     found = rollout_func(rows, a_stub())
-    judged = [
-        tuple(Judged(each["outcome"], each["reward"], each["feedback"]) for each in attempts)
-        for attempts in found["attempts"]
-    ]
-    assert judged == [case.judged for case in told]
+    for record, case in zip(found["record"], told, strict=True):
+        said = [(each.verdict.outcome, reward, each.verdict.feedback) for each, reward in attempts_of(record)]
+        assert [Judged(*each) for each in said] == list(case.judged)
     wanted = [sum(each.reward for each in case.judged) for case in told]
-    assert verdict([""] * len(told), found["attempts"]) == wanted
+    assert verdict([""] * len(told), found["record"]) == wanted
     for at, case in enumerate(told):
         again = len(case.answers) - 1
         assert found["prompt_ids"][at] == [1, 2]
@@ -120,7 +122,7 @@ def test_it_is_the_episode_that_play_gives(tiny_points, tmp_path):
         spans = transcript.spans
         assert answered.tolist() == [token for begin, end in spans for token in transcript.ids[begin:end]]
         assert torch.equal(sampled, torch.tensor([value for answer in transcript.logprobs for value in answer]))
-        assert [each["outcome"] for each in found["attempts"][at]] == [each.verdict.outcome for each in record.attempts]
+        assert found["record"][at].attempts == record.attempts
 
         ids = torch.tensor([transcript.ids])
         keep = len(found["completion_ids"][at])
@@ -153,10 +155,64 @@ def test_two_steps_of_sequential_revision(tiny_points, tmp_path):
             mask = given["env_mask"][at]
             assert found["tool_mask"][at, : len(mask)].tolist() == mask
             assert 0 < sum(mask) < len(mask)
-    rewards = [[sum(each["reward"] for each in those) for those in given["attempts"]] for given in rolled]
+    rewards = [[sum(record.rewards) for record in given["record"]] for given in rolled]
     assert list(trainer._logs["rewards"]["verdict"]) == rewards[-1]
     assert logged(trainer, "rewards/verdict/mean") == pytest.approx([sum(each) / GROUP for each in rewards])
     assert before and logged(trainer, "success") == [0, 0]
+
+
+@pytest.mark.slow
+def test_a_training_that_is_resumed_samples_the_same(tiny_points, tmp_path):
+    pytest.importorskip("trl")
+    rolled = []
+
+    def keep(prompts, trainer):
+        rolled.append(rollout_func(prompts, trainer)["completion_ids"])
+        return rollout_func(prompts, trainer)
+
+    saved = {"reward_funcs": reward_funcs, "rollout_func": keep, "save_strategy": "steps", "save_steps": 1}
+    a_trainer(tiny_points, tmp_path, **saved).train()
+    a_trainer(tiny_points, tmp_path, **saved).train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+    assert len(rolled) == 3
+    assert rolled[2] == rolled[1] != rolled[0]
+
+
+@pytest.mark.slow
+def test_pictures_reach_the_model_and_the_trainer(tmp_path):
+    """With the shipped model that sees; the Trainer computes the log-probabilities that were sampled at."""
+    trl = pytest.importorskip("trl")
+    model, chat_format = load_policy("points-vision-0")
+    rolled, scored = [], []
+
+    class Watched(trl.GRPOTrainer):
+        def _get_per_token_logps_and_entropies(self, *args, **kwargs):
+            found = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+            scored.append(found[0].detach())
+            return found
+
+    def keep(prompts, trainer):
+        rolled.append(rollout_func(prompts, trainer))
+        return rolled[-1]
+
+    trainer = a_trainer(
+        None,
+        tmp_path,
+        kind=Watched,
+        model=model,
+        processing_class=chat_format.reader,
+        train_dataset=dataset(Problems("points-vision", limit=2), "train", 2),
+        reward_funcs=reward_funcs,
+        rollout_func=keep,
+        max_steps=1,
+        shuffle_dataset=False,
+        num_iterations=2,  # so that log-probabilities of the old policy are computed, in the order of the rollout
+    )
+    trainer.train()
+    (found,) = rolled
+    for at in range(GROUP):
+        ours = torch.tensor(found["env_mask"][at]).bool()
+        sampled = torch.tensor(found["logprobs"][at])[ours]
+        assert torch.allclose(scored[0][at, : len(ours)][ours], sampled, atol=1e-4)
 
 
 def test_a_conversation_that_outgrows_the_model_ends_where_it_is(tiny_points, tmp_path):
@@ -167,7 +223,7 @@ def test_a_conversation_that_outgrows_the_model_ends_where_it_is(tiny_points, tm
     trainer.model.config.max_position_embeddings = prompt + 12
     found = rollout_func(prompts, trainer)
     assert found["env_mask"][0] == [1] * 8
-    assert [each["reward"] for each in found["attempts"][0]] == [-3, -4]
+    assert found["record"][0].rewards == [-3, -4]
     trainer.model.config.max_position_embeddings = prompt
     with pytest.raises(ConfigError, match="the prompt of train 0 leaves no room for an answer within the positions"):
         rollout_func(prompts, trainer)

@@ -1,6 +1,7 @@
 """The boundary to the package."""
 
 import sys
+from datetime import date
 
 import pytest
 
@@ -45,6 +46,11 @@ def test_an_item_follows_from_its_seed_alone():
     assert first == again[::-1]
     assert len(set(first)) == 3
     assert library.data_set("chain_sum", {}) is library.data_set("chain_sum", {}), "made once"
+
+
+def test_dates_of_a_toml_file_are_settings_too():
+    since = {"min_date": date(2400, 1, 1), "max_date": date(2400, 12, 31), "task_types": ["date"]}
+    assert "2400" in library.item("time_intervals", since, 5)["question"]
 
 
 def test_what_to_install_is_said_in_one_line(monkeypatch):

@@ -3,18 +3,20 @@
 import json
 from typing import Any
 
-from shiftgym.integrations.problems import opened
-from shiftgym.integrations.session import Session
+from shiftgym.episodes import DecisionRecord, revise
+from shiftgym.integrations.trl.rewards import asked
+from shiftgym.policies.base import Answer
 
 
 class Submission:
-    """One episode after another. Public methods but `reset` and `get_reward` are tools of the model."""
+    """One decision after another. Public methods but `reset` and `get_reward` are tools of the model."""
 
-    _session: Session
+    _record: DecisionRecord
 
     def reset(self, **row: Any) -> None:
-        """Begin the episode that a row of `dataset` names; its prompt poses it, so there is nothing to add."""
-        self._session, self._given_up = opened(row, pictures="none"), False
+        """Begin the decision that a row of `dataset` names. Its prompt poses it already, so there is nothing to add."""
+        decision, self._limit, self._feedback = asked(row)
+        self._record, self._ended = DecisionRecord(decision), False
 
     def submit(self, answer: str) -> str:
         """
@@ -26,23 +28,21 @@ class Submission:
         Returns:
             What is wrong with it, or that it is right.
         """
-        session = self._session
-        if session.done:
-            return "The episode has ended."
+        if self._ended:
+            return "No more answers are taken."
         # A model that was asked for JSON may hand over an object.
-        session.step(answer if isinstance(answer, str) else json.dumps(answer))
-        if session.done:
-            assert session.verdict is not None
-            return session.verdict.feedback
-        return str(session.told[-1]["content"])
+        text = answer if isinstance(answer, str) else json.dumps(answer)
+        told = revise(self._record, Answer(text, 0, "end"), limit=self._limit, feedback=self._feedback)
+        self._ended = not told
+        return told[-1]["content"] if told else self._record.attempts[-1].verdict.feedback
 
     def get_reward(self) -> float:
-        """The sum of all rewards. A model that stopped before the episode had ended is judged as if it had submitted an
-        empty answer, so that giving up is never better than a try."""
-        if not self._session.done and not self._given_up:
-            self._session.step("")
-            self._given_up = True
-        return self._session.reward
+        """The sum of all rewards. Where the model stopped before its decision had ended, an empty answer is judged as
+        its last one, so giving up is never better than a try."""
+        if not self._ended:
+            self.submit("")
+            self._ended = True
+        return sum(self._record.rewards)
 
 
 environment_factory = Submission

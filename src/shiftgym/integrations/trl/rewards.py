@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from shiftgym.episodes import DecisionRecord
 from shiftgym.integrations.problems import posed, problem_at
 from shiftgym.tasks.base import Decision
 from shiftgym.tasks.walk import decision_at
@@ -14,7 +15,7 @@ COLUMNS = ("split", "index", "decision", "settings")
 
 def verdict(
     completions: Sequence[Any],
-    attempts: Sequence[Sequence[Mapping[str, Any]]] | None = None,
+    record: Sequence[DecisionRecord] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
     log_extra: Callable[[str, list[Any]], None] | None = None,
     **columns: Any,
@@ -27,49 +28,46 @@ def verdict(
 
     Args:
         completions: texts, or messages of which the last is the answer.
-        attempts: every attempt at each decision, as `told` gives it and `rollout_func` hands it over.
+        record: all attempts at each decision, as `rollout_func` hands them over.
         log_metric, log_extra: given by the Trainer.
         columns: those of the data set.
 
     Raises:
         ConfigError: there is no such task, setting, split, problem or decision.
     """
-    if attempts is None:
+    if record is not None:
+        judged = [(each.attempts[-1].verdict, sum(each.rewards)) for each in record]
+    else:
         rows = [dict(zip(COLUMNS, each, strict=True)) for each in zip(*map(columns.get, COLUMNS), strict=True)]
-        asked = [_first_attempt(row) for row in rows]
-        attempts = [[_judged(*each, _text(said))] for each, said in zip(asked, completions, strict=True)]
-    last = [each[-1] for each in attempts]
+        decisions = [asked(row) for row in rows]
+        judged = [
+            _first_attempt(decision, limit, _text(said))
+            for (decision, limit, _), said in zip(decisions, completions, strict=True)
+        ]
     if log_metric is not None:
-        log_metric("success", sum(each["correct"] for each in last) / len(last))
+        log_metric("success", sum(last.correct for last, _ in judged) / len(judged))
     if log_extra is not None:
-        for column in ("outcome", "feedback"):
-            log_extra(column, [each[column] for each in last])
-    return [sum(each["reward"] for each in those) for those in attempts]
+        log_extra("outcome", [last.outcome for last, _ in judged])
+        log_extra("feedback", [last.feedback for last, _ in judged])
+    return [reward for _, reward in judged]
 
 
 reward_funcs = [verdict]
 """What `GRPOTrainer` takes under this name."""
 
 
-def told(judged: Verdict, reward: float) -> dict[str, Any]:
-    """An attempt in plain values.
-
-    Args:
-        reward: with the charge for the last attempt, if it was.
-    """
-    return {"outcome": judged.outcome, "reward": reward, "feedback": judged.feedback, "correct": judged.correct}
-
-
-def _first_attempt(row: Mapping[str, Any]) -> tuple[Decision, bool]:
-    """The decision that a row names, and whether the first attempt at it is the last."""
-    task, asked = posed(row["settings"])
+def asked(row: Mapping[str, Any]) -> tuple[Decision, int, bool]:
+    """The decision that a row of a data set names, how many attempts it allows, and whether feedback is shown. Whoever
+    has the row has its prompt, so nothing is stated and no picture is drawn."""
+    task, settings = posed(row["settings"])
     decision = decision_at(task, problem_at(task, row["split"], row["index"]), row["decision"])
-    return decision, (asked["limit"] or task.limit) == 1
+    return decision, settings["limit"] or task.limit, settings["feedback"]
 
 
-def _judged(decision: Decision, last: bool, text: str) -> dict[str, Any]:
+def _first_attempt(decision: Decision, limit: int, text: str) -> tuple[Verdict, float]:
+    """The verdict on it, and its reward."""
     found = decision.judge(text)
-    return told(found, found.reward + (OUT_OF_ATTEMPTS_REWARD if last and not found.correct else 0))
+    return found, found.reward + (OUT_OF_ATTEMPTS_REWARD if limit == 1 and not found.correct else 0)
 
 
 def _text(completion: Any) -> str:

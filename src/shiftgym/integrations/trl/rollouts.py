@@ -12,7 +12,6 @@ from shiftgym.episodes import DecisionRecord, play
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import posed, problem_at
 from shiftgym.integrations.trl.data import posed_by
-from shiftgym.integrations.trl.rewards import told
 from shiftgym.integrations.trl.trained_model import trained_model
 from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.generation.policy import model_policy
@@ -33,7 +32,7 @@ def rollout_func(prompts: Sequence[Sequence[Mapping[str, Any]]], trainer: Any) -
 
     Returns:
         `prompt_ids`, `completion_ids` (answers and what was said between them), `logprobs` and `env_mask`, which is 0
-        for what was said, as the Trainer wants them; and `attempts` for `reward_funcs`.
+        for what was said, as the Trainer wants them; and `record` for `reward_funcs`.
 
     Raises:
         ConfigError: the Trainer asks for answers that are sampled in another way, a prompt is not one of `dataset` or
@@ -101,17 +100,19 @@ def _fields(row: Mapping[str, Any], record: DecisionRecord, picture: int | None)
     ids: list[Any] = transcript.ids
     if picture is not None:
         ids = [token if token >= 0 else picture for token in ids]
-    mask, logprobs = [0] * len(ids), [0.0] * len(ids)
-    for (begin, end), values in zip(transcript.spans, transcript.logprobs, strict=True):
-        mask[begin:end], logprobs[begin:end] = [1] * (end - begin), values
+    mask, logprobs = [1] * (len(ids) - start), [*transcript.logprobs[0]]
+    for (_, before), (begin, _), values in zip(
+        transcript.spans[:-1], transcript.spans[1:], transcript.logprobs[1:], strict=True
+    ):
+        mask[before - start : begin - start] = [0] * (begin - before)
+        logprobs += [0.0] * (begin - before)
+        logprobs += values
     return {
         "prompt_ids": ids[:start],
         "completion_ids": ids[start:],
-        "logprobs": logprobs[start:],
-        "env_mask": mask[start:],
-        "attempts": [
-            told(attempt.verdict, reward) for attempt, reward in zip(record.attempts, record.rewards, strict=True)
-        ],
+        "logprobs": logprobs,
+        "env_mask": mask,
+        "record": record,
     }
 
 

@@ -65,7 +65,7 @@ def check_config(generator: str, config: Mapping[str, Any], path: str) -> None:
 
 def data_set(generator: str, config: Mapping[str, Any]) -> Any:
     """The data set of this configuration. It is made once, since some read files when they are made."""
-    return _data_set(generator, json.dumps(config, sort_keys=True))
+    return _data_set(generator, json.dumps(config, sort_keys=True, default=str))
 
 
 @cache
