@@ -16,7 +16,7 @@ def verified(problem, **fields):
     return verify_line(json.dumps({"task": "reasoning_gym", "problem": problem, **fields}))
 
 
-@pytest.mark.parametrize("name", ["chain_sum", "graph_color", "tower_of_hanoi"])
+@pytest.mark.parametrize("name", ["chain_sum", "graph_color", "knights_knaves", "tower_of_hanoi"])
 def test_a_record_judges_as_its_decision_does(name):
     task = build_task("reasoning_gym", options={"generator": name})
     decision = task.start(task.problem("train", 3))
@@ -47,6 +47,13 @@ def test_only_what_judging_takes_must_be_given():
         ({"metadata": "[]"}, "problem.metadata: not a JSON object but list"),
         ({"generator": "countdown", "metadata": '{"target": 7}'}, "problem.metadata: lacks numbers"),
         ({"generator": "countdown", "metadata": '{"target": 7, "numbers": 7}'}, "problem.metadata: not what countdown"),
+        (
+            {
+                "generator": "knights_knaves",
+                "metadata": '{"names": ["A"], "solution": [true], "knight_knave_terms": {}}',
+            },
+            "problem.metadata: not what knights_knaves",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_read_says_why(changes, reason):

@@ -1,8 +1,8 @@
 """Which generators of reasoning-gym 0.1.25 are taken, and why the others are not. Every scorer there was read.
 
 A generator is proved where `shiftgym check` holds for its own configuration beside a shifted one, where its questions
-follow from their seed alone on every machine, and where its scorer gives 1 to right answers only, in bounded time,
-without evaluating any part of an answer or of a record.
+follow from their seed alone on every machine, where its own answers are right, and where its scorer, or a rule of ours,
+gives 1 to right answers only, in bounded time, without evaluating any part of an answer or of a record.
 """
 
 import json
@@ -33,10 +33,8 @@ PROVED: dict[str, Proved] = {
     "aiw": Proved({"max_entities": 12}),
     "arc_1d": Proved({"min_size": 31, "max_size": 40}),
     "base_conversion": Proved({"min_value": 1001, "max_value": 10000}),
-    "basic_arithmetic": Proved({"min_terms": 7, "max_terms": 8}),
     "binary_alternation": Proved({"min_n": 31, "max_n": 50}),
     "caesar_cipher": Proved({"min_words": 21, "max_words": 30}),
-    "calendar_arithmetic": Proved({"year": 2031}, reads=frozenset({"task"})),
     "chain_sum": Proved({"min_terms": 7, "max_terms": 8}),
     "circuit_logic": Proved({"min_terms": 6, "max_terms": 8}),
     "color_cube_rotation": Proved({"min_rotations": 4, "max_rotations": 6}),
@@ -52,15 +50,15 @@ PROVED: dict[str, Proved] = {
     "family_relationships": Proved({"min_family_size": 9, "max_family_size": 12}),
     "fraction_simplification": Proved(
         {"min_factor": 101, "max_factor": 200},
-        reads=frozenset({"simplified_numerator", "simplified_denominator", "numerator", "denominator"}),
+        reads=frozenset({"simplified_numerator", "simplified_denominator"}),
     ),
     "gcd": Proved({"min_numbers": 3, "max_numbers": 4}),
     "graph_color": Proved(
         {"min_num_vertices": 12, "max_num_vertices": 14}, reads=frozenset({"puzzle"}), known="possible_answer"
     ),
     "group_anagrams": Proved({"min_anagram_groups": 11, "max_anagram_groups": 14}, reads=frozenset({"solution"})),
-    "kakurasu": Proved({"min_rows": 6, "max_rows": 6}, reads=frozenset({"row_sums", "col_sums", "n_rows", "n_cols"})),
-    "knights_knaves": Proved({"n_people": 3}),
+    "kakurasu": Proved({"min_rows": 6, "max_rows": 6}, reads=frozenset({"row_sums", "col_sums"})),
+    "knights_knaves": Proved({"n_people": 3}, reads=frozenset({"names", "solution", "knight_knave_terms"})),
     "largest_island": Proved({"min_rows": 11, "max_rows": 14}),
     "lcm": Proved({"min_numbers": 3, "max_numbers": 3}),
     "leg_counting": Proved({"min_animals": 11, "max_animals": 15}),
@@ -91,8 +89,6 @@ PROVED: dict[str, Proved] = {
     ),
     "string_synthesis": Proved({"min_initial_blocks": 31, "max_initial_blocks": 60}, base={"max_initial_blocks": 30}),
     "sudoku": Proved({"min_empty": 20, "max_empty": 29}, reads=frozenset({"solution"})),
-    "syllogism": Proved({"inversion_probability": 1.0}),
-    "time_intervals": Proved({"max_date_difference_days": 1000}, reads=frozenset({"task_type"})),
     "tower_of_hanoi": Proved(
         {"min_disks": 5, "max_disks": 6},
         reads=frozenset({"num_disks", "num_pegs", "start_peg", "target_peg", "solution_length"}),
@@ -116,10 +112,12 @@ EXCLUDED: dict[str, str] = {
     "acre": _FIXED,
     "advanced_geometry": "what its scorer reads differs from question to question, and a rounded radius is half right",
     "arc_agi": "its own answers get no full score from a record of the item",
+    "basic_arithmetic": "its own answers drop the fraction of a quotient: -9 / 341 is -1 there",
     "bf": _SIGNS,
     "binary_matrix": _EVALUATES,
     "bitwise_arithmetic": "its scorer evaluates a part of the item's record as code",
     "boxnet": _NO_ANSWER,
+    "calendar_arithmetic": "some of its questions name the wrong year for a date: from December 2022 to February 2022",
     "codeio": "it runs program texts, and its questions depend on what was asked before",
     "coin_flip": "it takes any answer within 0.0001, so 0 is right for rare events, and 1e999999999 takes no end",
     "complex_arithmetic": "its scorer gives a full score for nan",
@@ -158,6 +156,8 @@ EXCLUDED: dict[str, str] = {
     "spiral_matrix": _EVALUATES,
     "string_insertion": _EVALUATES,
     "survo": "several completions may be right, and its scorer takes one",
+    "syllogism": "some of its own answers call what does not follow valid",
+    "time_intervals": "its own answers drop hours between named weekdays, and its scorer takes 12 weeks for 12 days",
     "word_ladder": _FIXED,
     "zebra_puzzles": _SLOW,
 }

@@ -50,5 +50,5 @@ class ReasoningGymRequest(VerifyRequest):
             raise ValueError(f"problem.metadata: lacks {', '.join(sorted(missing))}")
         try:
             return self.judged(judge(self.answer, Question(**problem.model_dump()), self.form, "outcome"))
-        except (TypeError, AttributeError):
+        except (TypeError, AttributeError, LookupError):
             raise ValueError(f"problem.metadata: not what {problem.generator} is judged by") from None
