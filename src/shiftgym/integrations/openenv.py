@@ -17,6 +17,7 @@ from pydantic import Field
 
 import shiftgym
 from shiftgym.errors import ConfigError, ShiftgymError
+from shiftgym.integrations.listening import address, listening
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import Session
 from shiftgym.seeds import rng
@@ -270,11 +271,9 @@ def serve(
         feedback=feedback,
         sessions=sessions,
     )
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning")
-    listening = config.bind_socket()
-    listening.listen(config.backlog)  # who connects from here on waits instead of being refused
-    print(f"{app.state.study}: http://{host}:{listening.getsockname()[1]}", flush=True)
-    uvicorn.Server(config).run([listening])
+    with listening(host, port) as listener:
+        print(f"{app.state.study}: {address(host, listener)}", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

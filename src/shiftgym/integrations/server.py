@@ -10,7 +10,6 @@ The first one says what there is. The page docs/integrations/server.md says all.
 import asyncio
 import json
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -31,6 +30,7 @@ import shiftgym
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.guard import LOOPBACK, Guard, error_response, error_values
 from shiftgym.integrations.limits import DEFAULT_LIMITS, Limits
+from shiftgym.integrations.listening import address, listening
 from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_tasks
 from shiftgym.reading import WrongValue, typed
 from shiftgym.studies.config import load_study
@@ -97,10 +97,9 @@ def serve(
     if not local and not token:
         raise ConfigError(f"--host {host}: others can reach it, so put a secret token into SHIFTGYM_TOKEN first")
     guard = Middleware(Guard, hosts=LOOPBACK | {host.lower()} if local else None, token=token)
-    with _listening(host, port) as listening:
+    with listening(host, port) as listener:
         sessions = Sessions(ready_tasks([load_study(study, overrides) for study in studies]), limits)
-        name = f"[{host}]" if ":" in host else host
-        print(f"{', '.join(sessions.studies)}: http://{name}:{listening.getsockname()[1]}", flush=True)
+        print(f"{', '.join(sessions.studies)}: {address(host, listener)}", flush=True)
         config = uvicorn.Config(
             session_app(sessions, guard),
             log_level="warning",
@@ -110,7 +109,7 @@ def serve(
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=FAREWELL,
         )
-        uvicorn.Server(config).run([listening])
+        uvicorn.Server(config).run([listener])
 
 
 def session_app(sessions: Sessions, guard: Middleware | None = None) -> Starlette:
@@ -281,14 +280,6 @@ async def _sweep(sessions: Sessions) -> NoReturn:
     while True:
         await asyncio.sleep(SWEEP)
         sessions.expire()
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
 
 
 def _is_loopback(host: str) -> bool:
