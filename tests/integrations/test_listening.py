@@ -23,5 +23,5 @@ def test_what_cannot_be_had_is_one_line():
             listening("127.0.0.1", port)
     with pytest.raises(ConfigError, match="--host 203.0.113.1 --port 0: "):
         listening("203.0.113.1", 0)
-    with pytest.raises(ConfigError, match="--host 127.0.0.1 --port 70000: .*0-65535"):
+    with pytest.raises(ConfigError, match="--port 70000: give a number from 0 to 65535"):
         listening("127.0.0.1", 70000)

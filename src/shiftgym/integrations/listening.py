@@ -17,12 +17,13 @@ def listening(host: str, port: int) -> socket.socket:
     Raises:
         ConfigError: nothing can listen there.
     """
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"--port {port}: give a number from 0 to 65535")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--host {host} --port {port}: {reason}") from None
+    except OSError as error:
+        raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
 
 
 def address(host: str, listener: socket.socket) -> str:
