@@ -9,6 +9,7 @@ Every integration of this package is a thin file over it.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
@@ -82,8 +83,7 @@ class Session:
         pictures: Pictures = "pil",
     ) -> None:
         self.limit = task.limit if limit is None else limit
-        if self.limit < 1:
-            raise ConfigError(f"limit: {limit} is no number of attempts; give 1 or more")
+        require_limit(self.limit)
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
         self.number, self.reward, self.done, self.verdict = decision or 0, 0.0, False, None
@@ -130,10 +130,13 @@ class Session:
                 has ended, as in `play`.
 
         Raises:
+            ConfigError: the answer is no text.
             ValueError: the episode has ended.
         """
         if self.done:
             raise ValueError("the episode has ended; open another session")
+        if not isinstance(text, str):
+            raise ConfigError(f"step: an answer is a text, not {type(text).__name__}")
         record = self.episode.decisions[-1]
         told = revise(record, Answer(text, 0, stop), limit=self.limit, feedback=self._feedback)
         self.verdict = record.attempts[-1].verdict
@@ -156,6 +159,12 @@ class Session:
         # Only a prompt has pictures: an answer and what the verifier says of it are texts.
         self._messages: list[Any] = [_plain(message, self._pictures) for message in decision.prompt]
         self._answered = 0
+
+
+def require_limit(limit: int) -> None:
+    """ConfigError if it is no number of attempts."""
+    if not isinstance(limit, int | Integral) or limit < 1:
+        raise ConfigError(f"limit: {limit!r} is no number of attempts; give 1 or more")
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:
