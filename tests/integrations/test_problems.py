@@ -40,6 +40,12 @@ def test_what_is_not_there():
         Problems("points-text").row("ood", 0)
     with pytest.raises(ConfigError, match="unknown split 'ood'"):
         opened({**Problems("points-text").row("id", 0), "split": "ood"})
+    for split in (None, 3, ["id"]):
+        with pytest.raises(ConfigError, match="unknown split .*; known are train, id"):
+            Problems("points-text").session(split, 0)
+    for limit in (0, -1, "3", 2.5):
+        with pytest.raises(ConfigError, match=f"limit: {limit!r} is no number of attempts; give 1 or more"):
+            Problems("points-text", limit=limit)
     for index in (-1, 1.0, "0", None):
         with pytest.raises(ConfigError, match=f"index: {index!r} is no problem; they are counted from 0"):
             problems("points-text").session("id", index)

@@ -152,6 +152,10 @@ def test_what_cannot_be_asked():
     with pytest.raises(ConfigError, match="decision: train 0 has no decision 1, counted from 0"):
         Session(task, HAND, decision=1)
     session = Session(task, HAND, 1)
+    for answer in (None, b"no", 3, ["no"]):
+        with pytest.raises(ConfigError, match="step: an answer is a text, not "):
+            session.step(answer)
+    assert session.info["attempts"] == 0
     session.step("no")
     with pytest.raises(ValueError, match="the episode has ended"):
         session.step("no")

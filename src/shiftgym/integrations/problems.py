@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftgym.errors import ConfigError
-from shiftgym.integrations.session import Pictures, Session
+from shiftgym.integrations.session import Pictures, Session, require_limit
 from shiftgym.studies.config import Study, load_study
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.registry import build_task, require_split
@@ -30,7 +30,7 @@ class Problems:
         feedback: whether the verifier's message is shown after a failed attempt, or only that it failed.
 
     Raises:
-        ConfigError: there is no such study.
+        ConfigError: there is no such study, or the limit is below 1.
     """
 
     task: Task
@@ -44,6 +44,8 @@ class Problems:
         limit: int | None = None,
         feedback: bool = True,
     ) -> None:
+        if limit is not None:
+            require_limit(limit)
         self.study = study if isinstance(study, Study) else load_study(study, overrides)
         self.task = self.study.build_task()
         self._asked: dict[str, Any] = {"limit": limit, "feedback": feedback}

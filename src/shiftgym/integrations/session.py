@@ -9,7 +9,12 @@ Every integration of this package is a thin file over it.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+=======
+from numbers import Integral
+from typing import Any, Literal, NamedTuple
+>>>>>>> h-r-peers
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
@@ -85,8 +90,7 @@ class Session:
         pictures: Pictures = "pil",
     ) -> None:
         self.limit = task.limit if limit is None else limit
-        if self.limit < 1:
-            raise ConfigError(f"limit: {limit} is no number of attempts; give 1 or more")
+        require_limit(self.limit)
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
         self.reward, self.done, self.verdict = 0.0, False, None
@@ -135,10 +139,13 @@ class Session:
                 has ended, as in `play`.
 
         Raises:
+            ConfigError: the answer is no text.
             ValueError: the episode has ended.
         """
         if self.done:
             raise ValueError("the episode has ended; open another session")
+        if not isinstance(text, str):
+            raise ConfigError(f"step: an answer is a text, not {type(text).__name__}")
         record = self.episode.decisions[-1]
         told = revise(record, Answer(text, 0, stop), limit=self.limit, feedback=self._feedback)
         self.verdict = record.attempts[-1].verdict
@@ -163,6 +170,7 @@ class Session:
         self._answered = 0
 
 
+<<<<<<< HEAD
 def in_parts(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Messages of a session whose content is a list of parts in each of them: the chat templates of some processors
     take no other."""
@@ -178,6 +186,12 @@ def images(messages: Iterable[Mapping[str, Any]]) -> list["Image"]:
     """The pictures in messages of a session that hands them over as PIL images, in their order."""
     parts_of = [message["content"] for message in messages if not isinstance(message["content"], str)]
     return [part["image"] for content in parts_of for part in content if part["type"] == "image"]
+=======
+def require_limit(limit: int) -> None:
+    """ConfigError if it is no number of attempts."""
+    if not isinstance(limit, int | Integral) or limit < 1:
+        raise ConfigError(f"limit: {limit!r} is no number of attempts; give 1 or more")
+>>>>>>> h-r-peers
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:

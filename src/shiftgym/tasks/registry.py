@@ -86,5 +86,5 @@ def changed_defaults(name: str, overrides: Sequence[str]) -> tuple[dict[str, obj
 
 def require_split(task: Task, split: str) -> None:
     """ConfigError if the task has no such split."""
-    if split not in task.splits:
-        raise ConfigError(f"unknown split {split!r}{nearest(split, task.splits)}")
+    if not isinstance(split, str) or split not in task.splits:
+        raise ConfigError(f"unknown split {split!r}{nearest(str(split), task.splits)}")

@@ -5,7 +5,7 @@ from tests.integrations.parity import STUDIES, problems
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import opened
-from shiftgym.integrations.trl.data import dataset, posed_by
+from shiftgym.integrations.trl.data import dataset, posed_by, require_as_posed
 from shiftgym.tasks.walk import decisions
 
 pytest.importorskip("datasets")
@@ -43,6 +43,22 @@ def test_each_row_is_a_decision_and_poses_it(study):
 def test_what_cannot_be_asked():
     with pytest.raises(ConfigError, match="unknown split 'ood'"):
         dataset(problems("points-text"), "ood", 1)
+    for count in (0, -1, 2.5, "3"):
+        with pytest.raises(ConfigError, match=f"count: {count!r} is no number of problems; give 1 or more"):
+            dataset(problems("points-text"), "id", count)
     for prompt in ("Make 24.", [{"role": "user", "content": "Make 24."}]):
         with pytest.raises(ConfigError, match="a prompt does not say which problem it poses; train on what"):
             posed_by(prompt)
+
+
+def test_a_prompt_that_says_something_else_is_refused():
+    """A rollout poses what the row names, so the model would not read it."""
+    source = problems("points-vision")
+    decision = source.task.start(source.task.problem("id", 0))
+    (said,) = dataset(source, "id", 1)[0]["prompt"]
+    require_as_posed([said], decision)
+    more = [*said["content"], {"type": "text", "text": " Be brief."}]
+    system = {"role": "system", "content": "Be brief."}
+    for other in ([system, said], [{**said, "content": more}], [{**said, "role": "system"}]):
+        with pytest.raises(ConfigError, match="a prompt is not the one that its row poses; train on what"):
+            require_as_posed(other, decision)

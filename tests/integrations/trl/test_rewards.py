@@ -6,6 +6,7 @@ from tests.integrations.trl.steps import GROUP, QUIET, SOURCE, a_trainer, logged
 
 from shiftgym import load_policy
 from shiftgym.episodes import play
+from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.trl.data import dataset
 from shiftgym.integrations.trl.rewards import COLUMNS, reward_funcs, verdict
@@ -38,6 +39,14 @@ def test_every_text_of_the_table_is_judged_alike(study, conversational):
 def test_a_single_attempt_that_fails_is_charged_as_the_last():
     row = Problems("points-text", limit=1).row("id", 0, decision=0)
     assert verdict(["no"], **columns([row])) == [-3 + OUT_OF_ATTEMPTS_REWARD]
+
+
+def test_a_data_set_without_its_columns_is_refused():
+    for given in ({}, {"split": ["id"], "index": [0], "decision": [0], "settings": None}):
+        with pytest.raises(
+            ConfigError, match="no column settings; train on what .*trl.dataset gives, with its columns"
+        ):
+            verdict(["no"], **given)
 
 
 def test_an_answer_without_content_is_an_empty_one():

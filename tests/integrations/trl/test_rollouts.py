@@ -61,7 +61,7 @@ def a_stub(**args):
         args=SimpleNamespace(**{**ARGS, **args}),
         tools=args.get("tools", []),
         chat_template_kwargs={},
-        temperature=1.0,
+        temperature=args.get("temperature", 1.0),
         max_completion_length=8,
         state=SimpleNamespace(num_input_tokens_seen=0),
         accelerator=SimpleNamespace(process_index=0),
@@ -76,6 +76,7 @@ def test_every_text_of_the_table_is_judged_alike(study, monkeypatch):
     monkeypatch.setattr(rollouts, "trained_model", lambda *_: (None, SimpleNamespace(pictures=None)))
     monkeypatch.setattr(rollouts, "model_policy", lambda *_, **__: policy)
     monkeypatch.setattr(rollouts, "posed_by", lambda prompt: prompt)
+    monkeypatch.setattr(rollouts, "require_as_posed", lambda *_: None)
     found = rollout_func(rows, a_stub())
     for record, case in zip(found["record"], told, strict=True):
         said = [(each.verdict.outcome, reward, each.verdict.feedback) for each, reward in attempts_of(record)]
@@ -215,6 +216,14 @@ def test_pictures_reach_the_model_and_the_trainer(tmp_path):
         assert torch.allclose(scored[0][at, : len(ours)][ours], sampled, atol=1e-4)
 
 
+def test_a_prompt_that_was_changed_is_refused(tiny_points, tmp_path):
+    pytest.importorskip("trl")
+    (prompt,) = dataset(SOURCE, "train", 1)["prompt"]
+    trainer = a_trainer(tiny_points, tmp_path, reward_funcs=reward_funcs, rollout_func=rollout_func)
+    with pytest.raises(ConfigError, match="rollout_func: a prompt is not the one that its row poses"):
+        rollout_func([[{"role": "system", "content": "Be brief."}, *prompt]], trainer)
+
+
 def test_a_conversation_that_outgrows_the_model_ends_where_it_is(tiny_points, tmp_path):
     pytest.importorskip("trl")
     trainer = a_trainer(tiny_points, tmp_path, reward_funcs=reward_funcs, rollout_func=rollout_func)
@@ -241,8 +250,10 @@ def test_a_conversation_that_outgrows_the_model_ends_where_it_is(tiny_points, tm
         ("generation_kwargs", {"num_beams": 2}),
         ("max_completion_length", None),
         ("tools", [print]),
+        ("temperature", 0),
+        ("temperature", -1.0),
     ],
 )
 def test_what_cannot_be_exact_is_refused(name, value):
-    with pytest.raises(ConfigError, match=f"rollout_func: {name}.* cannot be used, since answers are sampled by"):
+    with pytest.raises(ConfigError, match=f"rollout_func: .*{name}.* cannot be used, since answers are sampled by"):
         rollout_func([], a_stub(**{name: value}))

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
+from shiftgym.tasks.base import Decision
 from shiftgym.tasks.export import apart
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+AS_THEY_ARE = "train on what shiftgym.integrations.trl.dataset gives, with its prompts as they are"
 
 POSES = "poses"
 """The key of a prompt's last message under which its row stands. Chat templates do not read it."""
@@ -24,10 +27,17 @@ def dataset(problems: Problems, split: str, count: int) -> "Dataset":
     Columns are `prompt`, those of `Problems.row` and, where the task shows pictures, `images`.
 
     Raises:
-        ConfigError: there is no such split.
+        ConfigError: there is no such split, or `count` is no number of problems.
     """
     from datasets import Dataset, Image, List
 
+<<<<<<< HEAD
+=======
+    task = problems.task
+    require_split(task, split)
+    if not isinstance(count, int) or count < 1:
+        raise ConfigError(f"count: {count!r} is no number of problems; give 1 or more")
+>>>>>>> h-r-peers
     rows = []
     for row, decision in problems.by_decision(split, range(count)):
         told = apart("prompt", decision.prompt)
@@ -45,8 +55,17 @@ def posed_by(prompt: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """
     row: Mapping[str, Any] | None = prompt[-1].get(POSES) if isinstance(prompt[-1], Mapping) else None
     if row is None:
-        raise ConfigError(
-            "rollout_func: a prompt does not say which problem it poses; "
-            "train on what shiftgym.integrations.trl.dataset gives, with its prompts as they are"
-        )
+        raise ConfigError(f"rollout_func: a prompt does not say which problem it poses; {AS_THEY_ARE}")
     return row
+
+
+def require_as_posed(prompt: Sequence[Mapping[str, Any]], decision: Decision) -> None:
+    """ConfigError if a prompt says anything but what its row poses, which is all that the model would read."""
+    if [_said(message) for message in prompt] != [_said(message) for message in decision.prompt]:
+        raise ConfigError(f"rollout_func: a prompt is not the one that its row poses; {AS_THEY_ARE}")
+
+
+def _said(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Role and text. Pictures are left out: the Trainer puts them where their places were."""
+    content = message["content"]
+    return message["role"], content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)

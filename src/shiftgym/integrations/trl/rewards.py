@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shiftgym.episodes import DecisionRecord
+from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import posed, problem_at
 from shiftgym.tasks.base import Decision
 from shiftgym.tasks.walk import decision_at
@@ -33,11 +34,16 @@ def verdict(
         columns: those of the data set.
 
     Raises:
-        ConfigError: there is no such task, setting, split, problem or decision.
+        ConfigError: a column is missing, or there is no such task, setting, split, problem or decision.
     """
     if record is not None:
         judged = [(each.attempts[-1].verdict, sum(each.rewards)) for each in record]
     else:
+        if missing := [name for name in COLUMNS if columns.get(name) is None]:
+            raise ConfigError(
+                f"reward_funcs: no column {' and no column '.join(missing)}; train on what "
+                "shiftgym.integrations.trl.dataset gives, with its columns as they are"
+            )
         rows = [dict(zip(COLUMNS, each, strict=True)) for each in zip(*map(columns.get, COLUMNS), strict=True)]
         decisions = [asked(row) for row in rows]
         judged = [

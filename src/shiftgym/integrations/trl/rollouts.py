@@ -11,7 +11,7 @@ from shiftgym.batching import BatchLimit
 from shiftgym.episodes import DecisionRecord, play
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import posed, problem_at
-from shiftgym.integrations.trl.data import posed_by
+from shiftgym.integrations.trl.data import posed_by, require_as_posed
 from shiftgym.integrations.trl.trained_model import trained_model
 from shiftgym.models.at_once import decisions_at_once
 from shiftgym.models.generation.policy import model_policy
@@ -52,6 +52,8 @@ def rollout_func(prompts: Sequence[Sequence[Mapping[str, Any]]], trainer: Any) -
     seen, first = trainer.state.num_input_tokens_seen, trainer.accelerator.process_index * len(rows)
     noise: list[Names] = [["trl", row["split"], row["index"], seen, first + at] for at, row in enumerate(rows)]
     records = played(policy, rows, noise)
+    for prompt, record in zip(prompts, records, strict=True):
+        require_as_posed(prompt, record.decision)
     token = chat_format.pictures.token if chat_format.pictures is not None else None
     found = [_fields(row, record, token) for row, record in zip(rows, records, strict=True)]
     return {name: [each[name] for each in found] for name in found[0]}
@@ -126,6 +128,7 @@ def _require_whole_distribution(trainer: Any) -> None:
         "top_k": args.top_k,
         "min_p": args.min_p,
         "repetition_penalty": args.repetition_penalty != 1,
+        "a temperature of 0 or less": trainer.temperature <= 0,
         "generation_kwargs": args.generation_kwargs,
         "max_completion_length = None": args.max_completion_length is None,
         "tools": trainer.tools,
