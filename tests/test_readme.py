@@ -60,11 +60,9 @@ def endpoint() -> Iterator[str]:
 
 
 def toy(arguments: list[str]) -> list[str]:
-    """The same command on few problems, with little compute. Where a study is to run on another device, it is only
-    planned: the pages carry it out by another command."""
+    """The same command on few problems, with little compute."""
     if arguments[:2] == ["study", "run"]:
-        planned = [] if "--device" not in arguments or "--dry-run" in arguments else ["--dry-run"]
-        return [*arguments, *smoke(arguments[2]), *planned]
+        return [*arguments, *smoke(arguments[2])]
     small = {
         "eval": ["--problems", "2"],
         "compare": ["--problems", "2"],
