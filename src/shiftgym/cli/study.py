@@ -168,11 +168,12 @@ def list_studies() -> None:
 
     Example: shiftgym study list
     """
-    from shiftgym.studies.config import load_study, shipped_studies
+    from shiftgym.studies.config import shipped_studies, study_values
     from shiftgym.studies.suite import load_suite, shipped_suites
 
     for name in shipped_studies():
-        print(f"{name:26}{load_study(name).title}")
+        # Not more than the title is read, since a study may need a package that is not installed.
+        print(f"{name:26}{study_values(name)['title']}")
     for name in shipped_suites():
         suite = load_suite(name)
         print(f"{name:26}{suite.tables.title} ({len(suite.studies)} studies)")

@@ -93,8 +93,13 @@ import sys
 sys.modules["reasoning_gym"] = None
 import shiftgym
 from shiftgym.cli.main import main
+from shiftgym.cli.study import list_studies
 from shiftgym.studies.keys import markdown
+from shiftgym.tasks.verify import verify_line
 assert "## task.reasoning_gym" in markdown()
+problem = '{"generator": "chain_sum", "question": "4 + 3 =", "answer": "7"}'
+print(verify_line('{"task": "reasoning_gym", "problem": ' + problem + ', "answer": "{answer: 7}"}'))
+list_studies()
 main(["check", "reasoning_gym"])
 """
 
@@ -102,6 +107,9 @@ main(["check", "reasoning_gym"])
 def test_the_package_is_only_needed_where_its_generators_are():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False)
     assert done.returncode == 2
+    verified, *studies = done.stdout.splitlines()
+    assert verified.startswith("{'error': \"task 'reasoning_gym' needs the package"), "and not that 7 is wrong"
+    assert any(line.startswith("rg-shift ") for line in studies)
     assert done.stderr == (
         "error: task 'reasoning_gym' needs the package reasoning-gym, which is not installed: "
         "pip install 'shiftgym[rg]'\n"

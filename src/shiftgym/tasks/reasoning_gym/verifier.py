@@ -80,15 +80,20 @@ def judge(text: str, problem: Question, form: Form, hint: Hint) -> Verdict:
 
 
 def is_right(answer: str, problem: Question) -> bool:
-    """Whether an answer is given a full score."""
+    """Whether an answer is given a full score.
+
+    Raises:
+        ConfigError: it is for a scorer of the package to say, which is not installed.
+    """
     if len(answer) > 4 * len(problem.answer) + SPARE:
         return False
     metadata = json.loads(problem.metadata)
     if (rule := RULES.get(problem.generator)) is not None:
         return rule(answer, metadata)
     entry = {"question": problem.question, "answer": problem.answer, "metadata": metadata}
+    scorer = data_set(problem.generator, {})
     try:
-        score = data_set(problem.generator, {}).score_answer(answer, entry)
+        score = scorer.score_answer(answer, entry)
     except Exception:  # noqa: BLE001
         # Scorers raise on answers of a form that they do not expect.
         return False

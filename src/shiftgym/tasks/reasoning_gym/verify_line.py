@@ -36,7 +36,7 @@ class ReasoningGymRequest(VerifyRequest):
     """What the policy wrote."""
 
     def result(self) -> dict[str, Any]:
-        """Outcome, reward and feedback; errors as in `VerifyRequest`."""
+        """Outcome, reward and feedback; errors as in `VerifyRequest`, and ConfigError without the package."""
         problem = self.problem
         if problem.generator not in PROVED:
             raise ValueError(f"problem.generator: {problem.generator!r} is none of {', '.join(PROVED)}")
