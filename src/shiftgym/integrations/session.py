@@ -9,12 +9,8 @@ Every integration of this package is a thin file over it.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-=======
 from numbers import Integral
-from typing import Any, Literal, NamedTuple
->>>>>>> h-r-peers
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
@@ -170,7 +166,6 @@ class Session:
         self._answered = 0
 
 
-<<<<<<< HEAD
 def in_parts(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Messages of a session whose content is a list of parts in each of them: the chat templates of some processors
     take no other."""
@@ -186,12 +181,12 @@ def images(messages: Iterable[Mapping[str, Any]]) -> list["Image"]:
     """The pictures in messages of a session that hands them over as PIL images, in their order."""
     parts_of = [message["content"] for message in messages if not isinstance(message["content"], str)]
     return [part["image"] for content in parts_of for part in content if part["type"] == "image"]
-=======
+
+
 def require_limit(limit: int) -> None:
     """ConfigError if it is no number of attempts."""
     if not isinstance(limit, int | Integral) or limit < 1:
         raise ConfigError(f"limit: {limit!r} is no number of attempts; give 1 or more")
->>>>>>> h-r-peers
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:

@@ -31,13 +31,8 @@ def dataset(problems: Problems, split: str, count: int) -> "Dataset":
     """
     from datasets import Dataset, Image, List
 
-<<<<<<< HEAD
-=======
-    task = problems.task
-    require_split(task, split)
     if not isinstance(count, int) or count < 1:
         raise ConfigError(f"count: {count!r} is no number of problems; give 1 or more")
->>>>>>> h-r-peers
     rows = []
     for row, decision in problems.by_decision(split, range(count)):
         told = apart("prompt", decision.prompt)
