@@ -3,11 +3,12 @@
 import time
 from typing import Literal
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shiftgym.errors import ConfigError
-from shiftgym.reading import WrongValue, nearest, override, typed
+from shiftgym.reading import WrongValue, nearest, override, require_count, typed
 
 
 class Inner(BaseModel):
@@ -105,3 +106,13 @@ def test_a_wrong_name_of_millions_of_characters_is_answered_soon():
     began = time.thread_time()
     assert nearest("x" * 20_000_000, ["red", "blue"]) == "; known are red, blue"
     assert time.thread_time() - began < 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "3", None, True])
+def test_a_count_is_a_whole_number_above_0(value):
+    with pytest.raises(ConfigError, match=f"every: {value!r} is no number of steps; give 1 or more"):
+        require_count("every", value, "steps")
+
+
+def test_counts_of_numpy_are_counts():
+    require_count("every", np.int64(1), "steps")

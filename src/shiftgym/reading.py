@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -70,6 +71,12 @@ def typed(kind: type[Table], values: Mapping[str, Any], *prefix: str, beside: Co
     fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     path, reason = _explain(kind, fault, beside)
     raise WrongValue(".".join([*prefix, *path]), reason)
+
+
+def require_count(name: str, value: Any, of: str) -> None:
+    """ConfigError if an argument of that name is no whole number above 0. Tables of others have those of NumPy."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name}: {value!r} is no number of {of}; give 1 or more")
 
 
 def nearest(name: str, known: Collection[str]) -> str:

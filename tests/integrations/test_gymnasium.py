@@ -164,6 +164,7 @@ def test_several_messages_are_one_text(monkeypatch):
         ({"study": "points-txt"}, "did you mean 'points-text'"),
         ({"split": "ood"}, "unknown split 'ood'"),
         ({"count": 0}, "count: 0 is no number of problems; give 1 or more"),
+        ({"count": "3"}, "count: '3' is no number of problems"),
         ({"limit": 0}, "limit: 0 is no number of attempts"),
     ],
 )

@@ -256,7 +256,7 @@ def test_a_command_without_openenv_says_what_to_install(monkeypatch, capsys):
         (["points-txt"], "did you mean 'points-text'"),
         (["points-text", "--split", "ood"], "unknown split 'ood'"),
         (["points-text", "--limit", "0"], "limit: 0 is no number of attempts"),
-        (["points-text", "--count", "0"], "count: 0 is too few; give 1 or more"),
+        (["points-text", "--count", "0"], "count: 0 is no number of problems; give 1 or more"),
         (["points-text", "--set", "task.limits=3"], "task.limits"),
     ],
 )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import images
-from shiftgym.reading import nearest
+from shiftgym.reading import nearest, require_count
 from shiftgym.studies.config import Study, shipped_studies
 from shiftgym.tasks.base import Drawn
 from shiftgym.tasks.registry import SHIPPED, require_split
@@ -82,8 +82,7 @@ class ShiftEnv(gymnasium.Env[Any, str]):
         self.problems = Problems(study, overrides=overrides, limit=limit, feedback=feedback)
         self.split = self.problems.study.trained if split is None else split
         require_split(self.problems.task, self.split)
-        if count < 1:
-            raise ConfigError(f"count: {count} is no number of problems; give 1 or more")
+        require_count("count", count, "problems")
         self.count, self.render_mode = count, render_mode
         self.action_space = AnyText()
         self.observation_space: spaces.Space[Any] = AnyText()

@@ -20,6 +20,7 @@ from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.integrations.listening import address, listening
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import Session
+from shiftgym.reading import require_count
 from shiftgym.seeds import rng
 from shiftgym.tasks.registry import population_field, require_split
 
@@ -204,9 +205,8 @@ def create_app(
         ConfigError: there is no such study or split.
     """
     problems = Problems(study, overrides=overrides, limit=limit, feedback=feedback)
-    for name, number in (("count", count), ("sessions", sessions)):
-        if number < 1:
-            raise ConfigError(f"{name}: {number} is too few; give 1 or more")
+    require_count("count", count, "problems")
+    require_count("sessions", sessions, "connections")
     environment = partial(ShiftEnvironment, problems, problems.study.trained if split is None else split, count)
     environment().reset(index=0)  # what is wrong with the arguments is said now, not at the first reset
     app: Starlette = http_server.create_app(

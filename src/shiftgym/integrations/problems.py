@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from shiftgym.errors import ConfigError
-from shiftgym.integrations.session import Pictures, Session, require_limit
+from shiftgym.integrations.session import Pictures, Session
+from shiftgym.reading import require_count
 from shiftgym.studies.config import Study, load_study
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.registry import build_task, require_split
@@ -45,7 +46,7 @@ class Problems:
         feedback: bool = True,
     ) -> None:
         if limit is not None:
-            require_limit(limit)
+            require_count("limit", limit, "attempts")
         self.study = study if isinstance(study, Study) else load_study(study, overrides)
         self.task = self.study.build_task()
         self._asked: dict[str, Any] = {"limit": limit, "feedback": feedback}
@@ -112,7 +113,7 @@ def problem_at(task: Task, split: str, index: int) -> Any:
 
 def _number(index: Any) -> int:
     """Which problem an index names; tables of others have integers of NumPy."""
-    if not isinstance(index, int | Integral) or index < 0:
+    if not isinstance(index, Integral) or isinstance(index, bool) or index < 0:
         raise ConfigError(f"index: {index!r} is no problem; they are counted from 0")
     return int(index)
 

@@ -9,13 +9,13 @@ Every integration of this package is a thin file over it.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shiftgym.episodes import DecisionRecord, Episode, revise
 from shiftgym.errors import ConfigError
 from shiftgym.messages import Message, Picture, assistant, data_url, parts
 from shiftgym.policies.base import Answer, StopReason
+from shiftgym.reading import require_count
 from shiftgym.tasks.base import Decision, Task
 from shiftgym.tasks.walk import decision_at
 from shiftgym.verdicts import Verdict
@@ -86,7 +86,7 @@ class Session:
         pictures: Pictures = "pil",
     ) -> None:
         self.limit = task.limit if limit is None else limit
-        require_limit(self.limit)
+        require_count("limit", self.limit, "attempts")
         self._feedback, self._pictures, self._only = feedback, pictures, decision
         self.episode = Episode(problem)
         self.reward, self.done, self.verdict = 0.0, False, None
@@ -181,12 +181,6 @@ def images(messages: Iterable[Mapping[str, Any]]) -> list["Image"]:
     """The pictures in messages of a session that hands them over as PIL images, in their order."""
     parts_of = [message["content"] for message in messages if not isinstance(message["content"], str)]
     return [part["image"] for content in parts_of for part in content if part["type"] == "image"]
-
-
-def require_limit(limit: int) -> None:
-    """ConfigError if it is no number of attempts."""
-    if not isinstance(limit, int | Integral) or limit < 1:
-        raise ConfigError(f"limit: {limit!r} is no number of attempts; give 1 or more")
 
 
 def _plain(message: Message, pictures: Pictures) -> dict[str, Any]:

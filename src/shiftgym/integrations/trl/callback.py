@@ -32,6 +32,7 @@ from shiftgym.candidates.trajectory import Trajectory
 from shiftgym.errors import ConfigError
 from shiftgym.evaluation.statistics import difference
 from shiftgym.integrations.trl.trained_model import trained_model
+from shiftgym.reading import require_count
 from shiftgym.studies.config import load_study
 
 LOGGED = ("valid", "perseverated")
@@ -70,8 +71,7 @@ class ShiftCallback(TrainerCallback):
     """The measurements of the present training, or of the last one; `trajectory.compared` has the verdicts."""
 
     def __init__(self, *, study: str | Path, every: int, label: str = "trained", overrides: Sequence[str] = ()) -> None:
-        if every < 1:
-            raise ConfigError(f"every: {every} is no number of optimizer steps; give 1 or more")
+        require_count("every", every, "optimizer steps")
         self.study = judged_study(load_study(study, overrides), probes=False)
         self.every, self.label = every, label
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
+from shiftgym.reading import require_count
 from shiftgym.tasks.base import Decision
 from shiftgym.tasks.export import apart
 
@@ -31,8 +32,7 @@ def dataset(problems: Problems, split: str, count: int) -> "Dataset":
     """
     from datasets import Dataset, Image, List
 
-    if not isinstance(count, int) or count < 1:
-        raise ConfigError(f"count: {count!r} is no number of problems; give 1 or more")
+    require_count("count", count, "problems")
     rows = []
     for row, decision in problems.by_decision(split, range(count)):
         told = apart("prompt", decision.prompt)
