@@ -9,9 +9,9 @@ export OMP_NUM_THREADS := 1
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Peers to test, all unless some are named, and the minutes that they are given.
+# Peers to test, all unless some are named, and the seconds that they are given.
 PEERS ?=
-MINUTES ?= 15
+LIMIT ?= 900
 
 .PHONY: study paper test test-slow test-peers lint bench gpu clean $(VENV) $(VENV)-bench
 
@@ -34,7 +34,7 @@ test-slow: $(VENV)/.installed
 
 # The tests of integrations where their peers are installed: `make test-peers PEERS="verl skyrl"`.
 test-peers: $(VENV)/.installed
-	$(BIN)/python scripts/peer_tests.py --minutes $(MINUTES) $(PEERS)
+	$(BIN)/python scripts/peer_tests.py --seconds $(LIMIT) $(PEERS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

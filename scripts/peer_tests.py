@@ -1,6 +1,6 @@
 """The tests of each integration where its peer is installed.
 
-    python scripts/peer_tests.py [--minutes 15] [NAME ...]
+    python scripts/peer_tests.py [--seconds 900] [NAME ...]
 
 Each peer has an environment of its own, `.venv-peers/NAME`. Beneath its own packages it sees those of the Python that
 runs this. Its own are those of `scripts/peers/NAME.txt`: the peer, and whatever it needs that is missing below, or is
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "scripts" / "peers"
 ENVIRONMENTS = ROOT / ".venv-peers"
 
-PEERS = {"verl": 120, "openenv": 90, "lm_eval": 90, "verifiers": 90, "inspect_ai": 60, "openrlhf": 30, "skyrl": 30}
+PEERS = {"verifiers": 100, "lm_eval": 85, "verl": 70, "inspect_ai": 50, "openenv": 45, "openrlhf": 25, "skyrl": 10}
 """The peers, and seconds that each takes beside another one, from no environment to the last test. Those that take the
 longest begin, so that none is left alone at the end."""
 
@@ -38,12 +38,12 @@ TOGETHER = 2
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PEERS)}; all of them otherwise")
-    parser.add_argument("--minutes", type=float, default=60, help="begin no peer that would take longer than this")
+    parser.add_argument("--seconds", type=float, default=3600, help="begin no peer that would take longer than this")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in PEERS]
     if unknown:
         parser.error(f"unknown peer {unknown[0]!r}: choose from {', '.join(PEERS)}")
-    until = time.monotonic() + 60 * options.minutes
+    until = time.monotonic() + options.seconds
     ENVIRONMENTS.mkdir(exist_ok=True)
     with ThreadPoolExecutor(TOGETHER) as pool:
         running = [pool.submit(judged, name, until) for name in PEERS if name in options.names or not options.names]

@@ -86,10 +86,10 @@ def test_each_peer_has_its_line_and_a_failure_its_log(made: list[str], tmp_path:
 
 def test_what_does_not_fit_or_is_not_done_is_skipped_and_what_hangs_fails(made: list[str], capsys, monkeypatch) -> None:
     monkeypatch.setitem(peer_tests.PEERS, "fine", 120)
-    monkeypatch.setattr(sys, "argv", ["peer_tests.py", "fine", "--minutes", "1"])
+    monkeypatch.setattr(sys, "argv", ["peer_tests.py", "fine", "--seconds", "60"])
     assert peer_tests.main() == 0
     assert capsys.readouterr().out == "fine: skipped, since it takes about 120 s and 60 s are left\n"
-    monkeypatch.setattr(sys, "argv", ["peer_tests.py", "sleepy", "--minutes", "0.03"])
+    monkeypatch.setattr(sys, "argv", ["peer_tests.py", "sleepy", "--seconds", "1.8"])
     assert peer_tests.main() == 0
     assert "sleepy: skipped, since it was not done after 2 s, when the time was over\n" in capsys.readouterr().out
     monkeypatch.setitem(peer_tests.PEERS, "sleepy", 0.5)
