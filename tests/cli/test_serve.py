@@ -12,7 +12,12 @@ import urllib.request
 import pytest
 from tests.cli.conftest import run
 
-COMMAND = "from shiftgym.cli.main import main; main()"
+COMMAND = """
+import signal
+from shiftgym.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell ignores
+main()
+"""
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])

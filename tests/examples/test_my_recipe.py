@@ -60,6 +60,7 @@ def test_it_is_short() -> None:
     assert len((ROOT / "examples" / "my_recipe.py").read_text().splitlines()) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drawn_once")
 def test_it_runs_in_a_study(tiny_points: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"

@@ -224,9 +224,16 @@ def test_the_client_of_the_example(points, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["id", "rule_ood"]
 
 
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell ignores
+runpy.run_module("shiftgym.integrations.openenv", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_the_command_serves_until_it_is_interrupted():
     asked = ["points-text", "--port", "0", "--limit", "2", "--set", "task.hint=none", "--split", "rule_ood"]
-    command = [sys.executable, "-m", "shiftgym.integrations.openenv", *asked]
+    command = [sys.executable, "-c", INTERRUPTIBLE, *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             name, _, url = server.stdout.readline().strip().partition(": ")
