@@ -131,3 +131,9 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{where}: a JSON object was expected")
     return value
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """A page with another text between `<!-- begin NAME -->` and `<!-- end NAME -->`; ValueError where these lack."""
+    start = page.index(begin := f"<!-- begin {name} -->\n") + len(begin)
+    return f"{page[:start]}{text}\n{page[page.index(f'<!-- end {name} -->', start) :]}"

@@ -13,6 +13,7 @@ from typing import Any
 from shiftgym.evaluation.measures import MEASURES, Measure
 from shiftgym.evaluation.power import PLANNED, detectable_difference
 from shiftgym.evaluation.probed import PROBES
+from shiftgym.files import with_part
 
 BETTER = {1: "more", -1: "less", 0: ""}
 
@@ -53,8 +54,7 @@ def updated(page: str) -> str:
     """The page with these parts replaced."""
     parts = {"measures": measures_table(MEASURES), "probes": measures_table(PROBES), "power": power_table()}
     for name, text in parts.items():
-        start = page.index(begin := f"<!-- begin {name} -->\n") + len(begin)
-        page = f"{page[:start]}{text}\n{page[page.index(f'<!-- end {name} -->', start) :]}"
+        page = with_part(page, name, text)
     return page
 
 

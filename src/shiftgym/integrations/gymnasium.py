@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
-from shiftgym.integrations.session import images
+from shiftgym.integrations.session import images, text_of
 from shiftgym.reading import nearest, require_count
 from shiftgym.studies.config import Study, shipped_studies
 from shiftgym.tasks.base import Drawn
@@ -127,11 +127,11 @@ class ShiftEnv(gymnasium.Env[Any, str]):
             return None
         task, decision = self.problems.task, self.session.episode.decisions[-1].decision
         sketch = [task.sketch(decision)] if isinstance(task, Drawn) else []
-        return "\n\n".join([*sketch, *(f"{m['role']}: {_text(m)}" for m in self.session.messages)])
+        return "\n\n".join([*sketch, *(f"{m['role']}: {text_of(m)}" for m in self.session.messages)])
 
     def _told(self, messages: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
         """The observation and `info`, from the conversation that is to be answered."""
-        told: Any = "\n\n".join(map(_text, self.session.told))
+        told: Any = "\n\n".join(map(text_of, self.session.told))
         if self.shown:
             told = {"text": told, "images": _images(messages)}
         info = self.session.info
@@ -154,11 +154,6 @@ class AnyText(spaces.Text):
 def _no_shared_memory(*_: object, **__: object) -> NoReturn:
     """`AsyncVectorEnv` of Gymnasium 1.4 never reads a text again that lies in shared memory."""
     raise CustomSpaceError("texts do not come back through shared memory; give vector_kwargs={'shared_memory': False}")
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    content = message["content"]
-    return content if isinstance(content, str) else "".join([part.get("text", "") for part in content])
 
 
 def _images(messages: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8] | None:

@@ -50,6 +50,7 @@ class Problems:
         self.study = study if isinstance(study, Study) else load_study(study, overrides)
         self.task = self.study.build_task()
         self._asked: dict[str, Any] = {"limit": limit, "feedback": feedback}
+        self._settings = json.dumps({"task": self.study.task_settings, **self._asked})
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -72,8 +73,7 @@ class Problems:
             ConfigError: there is no such split or problem.
         """
         require_split(self.task, split)
-        settings = {"task": self.study.task_settings, **self._asked}
-        return {"split": split, "index": _number(index), "decision": decision, "settings": json.dumps(settings)}
+        return {"split": split, "index": _number(index), "decision": decision, "settings": self._settings}
 
     def by_decision(self, split: str, indices: Iterable[int]) -> Iterator[tuple[dict[str, Any], Decision]]:
         """Every decision of some problems, with the row that names it.

@@ -9,8 +9,8 @@ from typing import Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
-from shiftgym.messages import marked, png
-from shiftgym.tasks.export import apart, expert_rows, problem_rows
+from shiftgym.messages import marked
+from shiftgym.tasks.export import apart, expert_rows, images_column, problem_rows
 
 
 def source_name(source: Problems, split: str) -> str:
@@ -24,7 +24,6 @@ def verl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[
     The ground truth is the expert's answer, one of those that are right. It is shown in verl's logs and not judged by.
     """
     for row, decision in source.by_decision(split, indices):
-        shown = [picture for message in decision.prompt for picture in message.get("pictures", ())]
         prompt = [{"role": message["role"], "content": marked(message)} for message in decision.prompt]
         answer = source.task.expert(decision)
         yield {
@@ -33,7 +32,7 @@ def verl_rows(source: Problems, split: str, indices: Iterable[int]) -> Iterator[
             "ability": source.task.name,
             "reward_model": {"style": "rule", "ground_truth": answer},
             "extra_info": row,
-            **({"images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]} if shown else {}),
+            **images_column(decision.prompt),
         }
 
 

@@ -177,6 +177,12 @@ def in_parts(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message of a session, or of one whose parts a data set has filled up with None."""
+    content = message["content"]
+    return content if isinstance(content, str) else "".join([part.get("text") or "" for part in content])
+
+
 def images(messages: Iterable[Mapping[str, Any]]) -> list["Image"]:
     """The pictures in messages of a session that hands them over as PIL images, in their order."""
     parts_of = [message["content"] for message in messages if not isinstance(message["content"], str)]

@@ -36,14 +36,20 @@ def problem_rows(task: Task, split: str, indices: Iterable[int]) -> Iterator[dic
 def apart(column: str, messages: Messages) -> dict[str, Any]:
     """Messages as trainers read them. Where there are pictures, messages are lists of parts and the pictures a column
     of their own, `images`."""
-    shown = [picture for message in messages for picture in message.get("pictures", ())]
-    if not shown:
+    images = images_column(messages)
+    if not images:
         return {column: messages}
     told = [
         {"role": message["role"], "content": parts(message, lambda _: {"type": "image", "text": ""})}
         for message in messages
     ]
-    return {column: told, "images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]}
+    return {column: told, **images}
+
+
+def images_column(messages: Messages) -> dict[str, Any]:
+    """The pictures of messages as the column `images`, which `datasets` reads; no column where there are none."""
+    shown = [picture for message in messages for picture in message.get("pictures", ())]
+    return {"images": [{"bytes": png(picture), "path": "picture.png"} for picture in shown]} if shown else {}
 
 
 def write_rows(rows: Iterable[dict[str, Any]], path: Path) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftgym.errors import ConfigError
 from shiftgym.integrations.problems import Problems
+from shiftgym.integrations.session import text_of
 from shiftgym.reading import require_count
 from shiftgym.tasks.base import Decision
 from shiftgym.tasks.export import apart
@@ -56,11 +57,7 @@ def posed_by(prompt: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def require_as_posed(prompt: Sequence[Mapping[str, Any]], decision: Decision) -> None:
     """ConfigError if a prompt says anything but what its row poses, which is all that the model would read."""
-    if [_said(message) for message in prompt] != [_said(message) for message in decision.prompt]:
+    # Pictures are left out: the Trainer puts them where their places were.
+    said, posed = ([(each["role"], text_of(each)) for each in messages] for messages in (prompt, decision.prompt))
+    if said != posed:
         raise ConfigError(f"rollout_func: a prompt is not the one that its row poses; {AS_THEY_ARE}")
-
-
-def _said(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Role and text. Pictures are left out: the Trainer puts them where their places were."""
-    content = message["content"]
-    return message["role"], content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)

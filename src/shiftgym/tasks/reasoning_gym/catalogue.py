@@ -9,11 +9,10 @@ import json
 import sys
 from pathlib import Path
 
+from shiftgym.files import with_part
 from shiftgym.tasks.reasoning_gym.generators import EXCLUDED, PROVED
 from shiftgym.tasks.reasoning_gym.library import config_keys
 from shiftgym.tasks.reasoning_gym.rules import RULES
-
-BEGIN, END = "<!-- begin generators -->\n", "<!-- end generators -->"
 
 
 def table() -> str:
@@ -31,8 +30,7 @@ def table() -> str:
 
 def updated(page: str) -> str:
     """The page with the table replaced."""
-    start = page.index(BEGIN) + len(BEGIN)
-    return f"{page[:start]}{table()}\n{page[page.index(END, start) :]}"
+    return with_part(page, "generators", table())
 
 
 def _settings(name: str) -> str:
