@@ -1,4 +1,4 @@
-"""The tests of each integration where its peer is installed.
+"""The tests of each integration, and of a tracker, where its peer is installed.
 
     python scripts/peer_tests.py [--seconds 900] [NAME ...]
 
@@ -24,7 +24,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "scripts" / "peers"
 ENVIRONMENTS = ROOT / ".venv-peers"
 
-PEERS = {"verifiers": 100, "lm_eval": 85, "verl": 70, "inspect_ai": 50, "openenv": 45, "openrlhf": 25, "skyrl": 10}
+PEERS = {
+    "verifiers": 100,
+    "lm_eval": 85,
+    "verl": 70,
+    "inspect_ai": 50,
+    "openenv": 45,
+    "openrlhf": 25,
+    "trackio": 20,
+    "skyrl": 10,
+}
 """The peers, and seconds that each takes beside another one, from no environment to the last test. Those that take the
 longest begin, so that none is left alone at the end."""
 

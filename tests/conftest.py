@@ -1,6 +1,7 @@
-"""A model of GeneralPoints so small that a whole study takes seconds, an endpoint on this machine, and a cluster on
-it."""
+"""A model of GeneralPoints so small that a whole study takes seconds, an endpoint on this machine, a cluster on it, and
+a browser."""
 
+import gc
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.drawing import drawn_once as drawing_once
@@ -16,17 +18,41 @@ from tests.hub_server import serving, use
 
 from shiftgym.seeds import derive
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
+def pytest_collection_finish() -> None:
+    """Have Python look for garbage only in what tests make, and not again and again in all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def drawn_once() -> Iterator[None]:
-    """Reports draw each panel once: for tests that ask for no picture of the page."""
+    """Reports draw each panel once: for tests that ask for no picture."""
     with drawing_once():
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium, once for all tests of a process, since Playwright allows no second one of itself."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    from tests.browser.chromium import CHROMIUM
+
+    if not CHROMIUM.is_file():
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        playwright.expect.set_options(timeout=30_000)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

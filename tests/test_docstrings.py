@@ -2,35 +2,29 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
-
-PACKAGE = Path(__file__).parent.parent / "src" / "shiftgym"
+from tests.sources import SOURCES, parsed
 
 ARRAYS = {"Tensor", "Floats", "NDArray", "ndarray"}
 SHAPE = re.compile(r"\((?:\.\.\.|\w[\w .+*-]*),(?:\s(?:\.\.\.|[\w .+*-]+),?)*\)|\bscalars?\b")
 """Sizes between brackets, one of them with a comma behind it; or the word scalar."""
 
 
-def shapeless(path):
+def shapeless(name):
     """Names of functions with an array in their signature and no shape in their docstring."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(SOURCES[name]):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         annotations = [argument.annotation for argument in arguments] + [node.returns]
         used = {word for each in annotations if each is not None for word in re.findall(r"\w+", ast.unparse(each))}
         if used & ARRAYS and not SHAPE.search(ast.get_docstring(node) or ""):
-            yield f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}"
+            yield f"{name}:{node.lineno} {node.name}"
 
 
-SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_arrays_in_signatures_have_shapes(name):
-    assert list(shapeless(SOURCES[name])) == []
+def test_arrays_in_signatures_have_shapes():
+    assert [function for name in SOURCES for function in shapeless(name)] == []
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,10 @@
 import ast
 from pathlib import Path
 
-import pytest
+from tests.sources import SOURCES, parsed
 
-from shiftgym import layout
 from shiftgym.layout import BranchFolder, CheckpointFolder, RunFolder, SuiteFolder, branch_title
 
-PACKAGE = Path(layout.__file__).parent
 ANY = Path("x")
 FOLDERS = (RunFolder(ANY), BranchFolder(ANY), CheckpointFolder(ANY), SuiteFolder(ANY))
 NAMES = sorted({value.name for folder in FOLDERS for value in vars(folder).values() if isinstance(value, Path)} - {"x"})
@@ -16,18 +14,17 @@ NAMES = sorted({value.name for folder in FOLDERS for value in vars(folder).value
 
 def names_in(path):
     """Every string of a module that is not a docstring, part by part where it is a path."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    nodes = parsed(path)
+    told = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    strings = [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return {part for node in strings if id(node) not in told for part in node.value.split("/")}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_other_module_spells_a_name_out(path):
+def test_no_other_module_spells_a_name_out():
     files = {name for name in NAMES if "." in name}
     assert len(files) > 10
-    if path != Path(layout.__file__):
-        assert not names_in(path) & files
+    spelled = {name: names_in(path) & files for name, path in SOURCES.items() if name != "layout.py"}
+    assert {name: found for name, found in spelled.items() if found} == {}
 
 
 def test_branches_are_found_by_their_title(tmp_path):

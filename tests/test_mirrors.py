@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
+from tests.sources import SOURCES
 
 TESTS = Path(__file__).parent
-PACKAGE = TESTS.parent / "src" / "shiftgym"
 
 DECLARATIONS = {
     "errors.py": "exception classes without behaviour",
@@ -18,16 +17,14 @@ DECLARATIONS = {
 }
 """Files that only declare, and why there is nothing to test in them."""
 
-SOURCES = [path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__init__"]
-HELD = [name for name in SOURCES if name not in DECLARATIONS]
+HELD = [Path(name) for name in SOURCES if not name.endswith("__init__.py") and name not in DECLARATIONS]
 
 
-@pytest.mark.parametrize("name", HELD)
-def test_a_source_file_has_its_test_file(name):
-    source = Path(name)
-    mirror = TESTS / source.parent / f"test_{source.name}"
-    assert mirror.is_file(), f"write {mirror.relative_to(TESTS.parent)}, or name src/shiftgym/{name} a declaration"
-    assert "def test_" in mirror.read_text(encoding="utf-8")
+def test_a_source_file_has_its_test_file():
+    mirrors = [TESTS / source.parent / f"test_{source.name}" for source in HELD]
+    missing = [str(mirror) for mirror in mirrors if not mirror.is_file()]
+    assert missing == [], "write these files, or name their source files declarations"
+    assert [str(mirror) for mirror in mirrors if "def test_" not in mirror.read_text(encoding="utf-8")] == []
 
 
 def test_declarations_are_there():

@@ -3,7 +3,7 @@
 import pytest
 
 from shiftgym.errors import ConfigError
-from shiftgym.plugins import load_class
+from shiftgym.plugins import comes_with, load_class
 
 SHIPPED = {"points": "shiftgym.tasks.points.task:PointsTask", "rolls": "shiftgym.nothing:Rolls"}
 
@@ -43,3 +43,23 @@ def test_a_broken_import_inside_a_users_module_keeps_its_traceback(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="something_that_is_not_there"):
         load_class("broken_plugin:Own", "recipe", {})
+
+
+@pytest.mark.parametrize(
+    ("here", "path", "comes"),
+    [
+        ("run", "own:Own", True),
+        ("run", "package.own:Own", True),
+        (".", "run.own:Own", True),
+        (".", "run.package.own:Own", True),
+        (".", "mine:Own", False),
+        (".", "shiftgym.tasks.points:PointsTask", False),
+        ("run", "there_is_none:Own", False),
+    ],
+)
+def test_code_that_comes_with_a_folder_is_told_without_running_it(tmp_path, monkeypatch, here, path, comes):
+    for name in ("run/own.py", "run/package/own.py", "mine.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('it was run')")
+    monkeypatch.chdir(tmp_path / here)
+    assert comes_with(path, tmp_path / "run") is comes

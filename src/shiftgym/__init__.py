@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shiftgym.policies.expert import ExpertPolicy as ExpertPolicy
     from shiftgym.policies.openai import OpenAIPolicy as OpenAIPolicy
     from shiftgym.policies.scripted import ScriptedPolicy as ScriptedPolicy
+    from shiftgym.reports.notebook import Run as Run
     from shiftgym.reports.page import build_report as build_report
     from shiftgym.seeds import derive as derive
     from shiftgym.seeds import rng as rng
@@ -102,6 +103,7 @@ _HOMES = {
     "Problems": "integrations.problems",
     "Recipe": "training.recipe",
     "RolloutSettings": "training.settings",
+    "Run": "reports.notebook",
     "SamplingSettings": "training.settings",
     "ScriptedPolicy": "policies.scripted",
     "Session": "integrations.session",

@@ -44,6 +44,8 @@ class RunFolder:
         """Figures of the report, each as SVG and PNG."""
         self.lock = path / ".lock"
         """Held by the process that works on the run."""
+        self.states = path / "states.json"
+        """How every branch stands, as the driver says (`following/driver.py`); its age is a sign of life."""
         self.token = path / ".token"
         """A random text, by which another machine knows that it sees this folder and no other."""
         self.model = path / "model"
@@ -83,6 +85,8 @@ class BranchFolder:
         self.done = path / "done.json"
         """How the branch ended, `{"state": "done" or "stopped", "message": ...}`; nothing is left to do.
         Of a candidate: what it was asked, and what a comparison has to know of it beside its rows."""
+        self.training = path / "training.toml"
+        """Of `shiftgym train`: what is trained, with every default written out."""
         self.log = path / "log.txt"
         """What the branch's process printed."""
         self.answering = path / "answering.json"
@@ -141,6 +145,16 @@ class SuiteFolder:
         return self.path / _FIGURES / suite
 
 
+def candidate_title(label: str, step: int, *, several: bool) -> str:
+    """What a candidate at one of its checkpoints is called: with the step where it has several."""
+    return f"{label} at step {step}" if several else label
+
+
 def branch_title(name: str, seed: int) -> str:
     """What a branch with one seed is called: the name of its folder and of its job."""
     return f"{name}-seed{seed}"
+
+
+def companion_log(folder: Path, name: str) -> Path:
+    """What a companion of a run prints (see `studies/companions.py`): a tracker, or the page of `--view`."""
+    return folder / "companions" / f"{name}.txt"

@@ -1,9 +1,11 @@
 """Classes by name: one that ships with shiftgym, or a user's own as `package.module:Class`."""
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -50,9 +52,25 @@ def import_class(path: str, what: str) -> type[Any]:
     return found
 
 
-def _import(module: str, wanted: str) -> ModuleType:
+def comes_with(path: str, folder: Path) -> bool:
+    """Whether the module of `package.module:Class` would be taken from a folder, which may come from elsewhere. Nothing
+    is imported."""
+    _search_here()
+    top, *inner = path.partition(":")[0].split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return False
+    places = spec.submodule_search_locations or [spec.origin or ""]
+    return any(Path(place, *inner).resolve().is_relative_to(folder.resolve()) for place in places)
+
+
+def _search_here() -> None:
     if "" not in sys.path:
         sys.path.append("")
+
+
+def _import(module: str, wanted: str) -> ModuleType:
+    _search_here()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -29,7 +29,7 @@ def test_a_verdict_and_its_numbers(task: Task) -> None:
     better = found.difference("better", "copy", "id", "success_1")
     assert better is not None and better.low > 0
     assert "better, rule_ood: generalised" in repr(found)
-    assert found._repr_html_().startswith("<pre>") and "generalised" in found._repr_html_()
+    assert found.results().num_rows == 3 * 3 * 64
 
 
 class OneRule(Coin):
@@ -76,19 +76,20 @@ def test_labels_are_no_markup(task: Task) -> None:
     labels = ["[red]base", "tu[/b]ned"]
     found = shiftgym.compare(Coin(task, 0.2), Coin(task, 0.8), overrides=SMALL, labels=labels)
     assert "minus [red]base" in repr(found) and "tu[/b]ned, rule_ood" in repr(found)
-    page = found.report().read_text(encoding="utf-8")
+    page = found.report().read_text(encoding="utf-8").partition("<script")[0]
     assert "their gain over the start" not in page and "common start" not in page
 
 
 @pytest.mark.slow
 def test_noise_alone_is_rarely_judged(task: Task) -> None:
-    """Of 200 comparisons of policies that are equally good, at most 5 % get any verdict."""
+    """Of 40 comparisons of policies that are equally good, at most 5 % get any verdict. The statistics alone are tried
+    more often (tests/reports/test_judgement.py)."""
     # Whether problems of the training split were copied is no part of a verdict.
     overrides = [*MANY, "evaluation.splits=['id', 'rule_ood']"]
     words = [
         shiftgym.compare(Coin(task, 0.4, seed), Coin(task, 0.4, 1000 + seed), overrides=overrides)
         .verdicts["Coin-2"]["rule_ood"]
         .word
-        for seed in range(200)
+        for seed in range(40)
     ]
     assert np.mean([word != "undecided" for word in words]) <= 0.05

@@ -34,15 +34,6 @@ def test_a_plan_asks_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "requests" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["eval", "compare", "model"])
-def test_help_fits_80_columns(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert run(command, "--help") == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
-
-
 def test_what_was_paid_for_is_kept_where_greedy_answers_are_refused(
     serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

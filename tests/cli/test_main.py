@@ -12,9 +12,12 @@ from tests.cli.conftest import run
 from tests.hub_server import Hub
 
 from shiftgym import __version__
+from shiftgym.cli.main import app
+from shiftgym.cli.reference import commands
 
 NO_MODEL = "--set=model=nobody/nothing"
 """A hub id that these commands never look up."""
+COMMANDS = [name.removeprefix("shiftgym ") for name, _ in commands(app, "shiftgym")]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +68,7 @@ def test_misuse_is_one_line_and_code_2(arguments: list[str], message: str, capsy
     assert message in printed.err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("report", "train", "eval", "backbone", "data", "verify", "check", "play", "show", "bench"),
-        *("study run", "study list", "study show", "study resume", "study keys"),
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_a_summary_and_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*command.split(), "--help") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from shiftgym.evaluation import statistics
 from shiftgym.evaluation.statistics import difference, estimate, first_reaching, wilson
 
 
@@ -17,6 +18,22 @@ def test_wilson_is_the_closed_form() -> None:
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     found = wilson(successes, n)
     assert (found.value, found.low, found.high) == pytest.approx((p, centre - half, centre + half))
+
+
+@pytest.mark.parametrize("trials", [1, 7, 32, 129])
+def test_wilson_is_that_of_scipy_to_the_last_bit(trials: int) -> None:
+    for successes in range(trials + 1):
+        found = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert (wilson(successes, trials).low, wilson(successes, trials).high) == (found.low, found.high)
+
+
+@pytest.mark.parametrize("backbones", [(0, 0, 0), (0, 0, 0, 1, 1)])
+def test_where_a_measure_applies_to_all_the_draws_are_the_same_to_the_last_bit(backbones: tuple[int, ...]) -> None:
+    values = np.random.default_rng(1).random((len(backbones), 13)).astype(np.float32)
+    clusters, problems = statistics._draws(backbones, 13, 5)
+    top = ((values.astype(float) @ problems) * clusters).sum(axis=0)
+    under = ((np.ones_like(values, float) @ problems) * clusters).sum(axis=0)
+    assert (statistics._resampled_means(values, backbones, 5) == top / under).all()
 
 
 @pytest.mark.parametrize("successes", [0, 10])

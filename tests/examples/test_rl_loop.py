@@ -38,6 +38,7 @@ def train_by_library(steps: int, seed: int, folder: Path) -> dict[str, torch.Ten
     return model.state_dict()
 
 
+@pytest.mark.slow
 def test_three_steps_give_the_weights_of_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

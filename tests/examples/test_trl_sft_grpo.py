@@ -1,9 +1,6 @@
 """The example that trains with TRL runs from its data to its report."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,14 @@ def test_it_is_short() -> None:
 
 
 @pytest.mark.slow
-def test_both_are_trained_measured_and_compared(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("default")  # as for a user, whose versions of the peer may deprecate names
+@pytest.mark.usefixtures("drawn_once")
+def test_both_are_trained_measured_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("trl")
-    toy = ["--sft-steps=2", "--grpo-steps=1", "--problems=2", f"--out={tmp_path}"]
-    done = subprocess.run(
-        [sys.executable, EXAMPLE, *toy], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert f"Report: {tmp_path / 'compare' / 'report.html'}" in done.stdout.splitlines()[-1]
+    from examples.trl_sft_grpo import main
+
+    main(["--sft-steps=2", "--grpo-steps=1", "--problems=2", f"--out={tmp_path}"])
+    assert f"Report: {tmp_path / 'compare' / 'report.html'}" in capsys.readouterr().out.splitlines()[-1]
     judged = rows_of(tmp_path / "compare")
     for name, label, last in (("sft", "SFT", 2), ("grpo", "GRPO", 1)):
         assert (tmp_path / name / "model.safetensors").is_file()

@@ -157,6 +157,7 @@ def test_the_ledger_counts_the_matrices_that_are_executed(name: str) -> None:
     assert (0.75 if stateful else 0.98) < flops / counter.get_total_flops() < 1.001
 
 
+@pytest.mark.slow
 # The processor of PaliGemma makes arrays as NumPy 2 no longer likes it.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_page_tells_what_was_found() -> None:

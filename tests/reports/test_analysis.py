@@ -37,7 +37,7 @@ def test_the_primary_view_is_not_among_the_secondary_ones(analysis: Analysis) ->
 
 
 def test_a_slope_is_the_change_from_rung_to_rung(analysis: Analysis) -> None:
-    view, start = analysis.views[0], analysis.entries[0]
+    view, start = analysis.first.views[0], analysis.entries[0]
     found = [analysis.rate(start, split, view.decoding, view.measure) for split in ("train", "id", "rule_ood")]
     rates = [one.value for one in found if one]
     two, three = analysis.slope(start, ["id", "rule_ood"], view), analysis.slope(start, analysis.splits, view)
@@ -49,7 +49,7 @@ def test_a_slope_is_the_change_from_rung_to_rung(analysis: Analysis) -> None:
 
 
 def test_the_gap_is_what_trained_problems_have_over_their_like(analysis: Analysis) -> None:
-    view, start = analysis.views[0], analysis.entries[0]
+    view, start = analysis.first.views[0], analysis.entries[0]
     trained, like = (analysis.rate(start, split, view.decoding, view.measure) for split in ("train", "id"))
     gap = analysis.gap(start, view)
     assert analysis.gapped
@@ -84,7 +84,7 @@ def test_a_slope_of_nothing_is_nothing(analysis: Analysis, monkeypatch: pytest.M
     """A change is no share, so the interval of a share does not apply to it."""
     monkeypatch.setattr(analysis, "answers", lambda *_: np.zeros((1, 8)))
     monkeypatch.setattr(Analysis, "backbones", [0])
-    found = analysis.slope(analysis.entries[0], ["id", "rule_ood"], analysis.views[0])
+    found = analysis.slope(analysis.entries[0], ["id", "rule_ood"], analysis.first.views[0])
     assert found is not None and (found.value, found.low, found.high) == (0, 0, 0)
 
 

@@ -16,7 +16,7 @@ from shiftgym.reports.claims import Claim, hold
 from shiftgym.reports.comparison import MANY
 from shiftgym.reports.load import load_run
 from shiftgym.reports.page import build_report
-from shiftgym.reports.runs import Run
+from shiftgym.reports.runs import LoadedRun
 from shiftgym.reports.tables import change_rows, gap_rows, primary_rows, rate_rows, slope_rows
 from shiftgym.reports.terminal import result_table
 
@@ -165,10 +165,10 @@ def test_of_many_branches_that_learned_nothing_a_few_are_named(
     crowd: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idle = {f"more-{number}-seed0": "nothing" for number in range(MANY + 4)}
-    monkeypatch.setattr(Run, "idle", idle)
+    monkeypatch.setattr(LoadedRun, "idle", idle)
     found = [line for line in cautions(crowd) if "nothing" in line]
     assert len(found) == LISTED + 1
     assert found[0] == "more-0-seed0: nothing."
     assert found[-1].startswith(f"{len(idle) - LISTED} more branches")
-    monkeypatch.setattr(Run, "idle", dict(list(idle.items())[:MANY]))
+    monkeypatch.setattr(LoadedRun, "idle", dict(list(idle.items())[:MANY]))
     assert len([line for line in cautions(crowd) if "nothing" in line]) == MANY

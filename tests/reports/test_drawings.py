@@ -8,8 +8,8 @@ from tests.candidates.conftest import SMALL, Coin
 
 from shiftgym.candidates.compared import compare
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.boards import add_episodes, carried
 from shiftgym.reports.drawings import all_figures
-from shiftgym.reports.episodes import sampled_episodes
 from shiftgym.reports.load import load_run
 from shiftgym.reports.tables import compute_rows
 from shiftgym.tasks.base import Task
@@ -47,9 +47,10 @@ def test_models_of_unknown_steps_are_not_left_out(tmp_path: Path) -> None:
     drawn = plt.figure().add_subplot()
     figures["validity"].panels[0].draw(drawn)
     assert [label.get_text() for label in drawn.get_yticklabels()] == [entry.label for entry in analysis.entries]
-    episodes = sampled_episodes(analysis.first, analysis.drawn)[0]
-    assert episodes["noun"] == "model"
-    places = {(label, at) for label, _, at, *_ in episodes["episodes"]}
-    assert {at for label, at in places if label == "SFT"} == {"step 10", "step 20"}
-    assert {at for label, at in places if label != "SFT"} == {"BASE", "unknown step"}
+    board = carried(analysis, 1)
+    add_episodes(board, analysis, 10**9)
+    assert board.patch["run"]["head"]["noun"] == "model"
+    places = {(episode["branch"], episode["checkpoint"]) for episode in board.patch["episodes"].values()}
+    assert {at for name, at in places if name == "sft"} == {"step 10", "step 20"}
+    assert {at for name, at in places if name != "sft"} == {"BASE", "unknown step"}
     assert [cells[0].text for _, cells in compute_rows(analysis)] == ["0", "not known", "20"]

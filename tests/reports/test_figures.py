@@ -44,6 +44,11 @@ def test_ids_of_two_panels_differ_and_are_found() -> None:
     assert not ids["p1"] & ids["p2"]
 
 
+def test_a_name_that_is_wider_than_a_panel_leaves_room_for_the_drawing() -> None:
+    for names in ({"left": 900.0}, {"right": 900.0}, {"left": 400.0, "right": 400.0}):
+        assert 'role="img"' in inline_svg(Panel("long", draw, **names), "p1")
+
+
 def test_a_whole_figure_is_written_as_svg_and_png(tmp_path: Path) -> None:
     paths = save(PaperFigure("three", [PANEL] * 3, 2), tmp_path)
     assert [path.name for path in paths] == ["three.svg", "three.png"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shiftgym.evaluation.statistics import Interval, difference
-from shiftgym.reports.comparison import Difference, View
+from shiftgym.following.declaration import View
+from shiftgym.reports.comparison import Difference
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import Word, _against, word_of
 from shiftgym.seeds import rng

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from shiftgym.reports.labels import label_colour, label_ends, label_points
+from shiftgym.reports.labels import LONGEST, label_colour, label_ends, label_points, room, short
 
 
 def test_names_at_the_ends_of_lines_are_pushed_apart() -> None:
@@ -36,3 +36,9 @@ def test_names_beside_points_are_pushed_apart() -> None:
 
 def test_a_label_can_be_read_on_its_fill() -> None:
     assert (label_colour("#ffffff"), label_colour("#1f8062")) == ("#000000", "#ffffff")
+
+
+def test_a_long_label_is_cut_off_so_that_axes_have_room() -> None:
+    assert short("SFT, diverse rules") == "SFT, diverse rules"
+    assert short("x" * 200) == "x" * (LONGEST - 1) + "…"
+    assert room(["x" * 200, "y"]) == room(["x" * LONGEST]) > room(["y"]) > room([]) == 0

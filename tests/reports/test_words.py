@@ -85,19 +85,6 @@ def test_early_sft_says_by_what_it_was_chosen(analysis: Analysis) -> None:
     assert f"{100 * early.fractions[0]:g} % of the budget" in said
 
 
-@pytest.mark.parametrize(
-    ("measure", "limit", "name"),
-    [
-        ("success", 5, "success with 5 attempts, greedy"),
-        ("success", 1, "success with one attempt, greedy"),
-        ("per_step", 2, "accuracy per step, greedy"),
-        ("reward", 2, "reward, greedy"),
-    ],
-)
-def test_a_measure_is_named_with_its_decoding(measure: str, limit: int, name: str) -> None:
-    assert words.measured(measure, "greedy", limit) == name
-
-
 def test_an_unfinished_run_says_what_is_missing(make_run: Any, analysis: Analysis) -> None:
     unfinished = Analysis([load_run(make_run(finished=False, problems=4, fractions=(1.0,)))])
     assert "ppo-noisy seed 0" in str(words.unfinished(unfinished))

@@ -86,7 +86,8 @@ def test_a_dry_run_prints_every_branch_and_keeps_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("accounting", "column"), [("executed", 1), pytest.param("paper", 2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("accounting", "column"), [("executed", 1), ("paper", 2)])
 def test_a_plan_ends_all_branches_at_equal_compute_in_either_accounting(
     faulty_file: Path, capsys: pytest.CaptureFixture[str], accounting: str, column: int
 ) -> None:

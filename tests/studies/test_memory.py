@@ -35,6 +35,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(out.split())
 
 
+@pytest.mark.slow
 def test_llama_3_2_vision_fits_one_card_of_80_gb_by_lora(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = [f"model={llama}", "dtype=bfloat16", "gradient_checkpointing=true", *LORA]
     study = load_study("points-vision", given)

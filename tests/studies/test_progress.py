@@ -36,8 +36,9 @@ def trained(folder: BranchFolder, step: int, flops: float) -> None:
 
 def evaluated(folder: BranchFolder, step: int, **success: float) -> None:
     """Rows of one checkpoint; `success` of each split in the first decoding, and 1 in the other."""
+    origin = {"branch": "sft", "seed": 0, "step": step, "fraction": 0.5, "flops": 1, "flops_paper": 1.0, "problem": 0}
     rows = [
-        {"step": step, "split": split, "decoding": decoding, "success": rate if decoding == "sampled" else 1.0}
+        {**origin, "split": split, "decoding": decoding, "success": rate if decoding == "sampled" else 1.0}
         for split, rate in success.items()
         for decoding in ("sampled", "greedy")
     ]

@@ -1,6 +1,5 @@
 """A whole study, with branches that stop and fail; and the same one killed at a random moment and resumed."""
 
-import errno
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,17 @@ from tests.drawing import drawn_once
 from shiftgym.engines.base import Job, State, Watch
 from shiftgym.engines.local import LocalEngine
 from shiftgym.errors import ConfigError
+from shiftgym.following.driver import read_standing
+from shiftgym.following.follower import whole_board
 from shiftgym.layout import RunFolder
+from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.load import load_run
 from shiftgym.studies.config import load_study
-from shiftgym.studies.machines import describe
-from shiftgym.studies.own_process import engine
-from shiftgym.studies.plan import plan
 from shiftgym.studies.run import (
     TOLD,
     Finished,
     _tell,
-    environment,
-    new_folder,
-    only_one,
-    placed,
+    prepare,
     resume_study,
     run_study,
 )
@@ -119,6 +116,27 @@ def test_a_branch_that_diverges_is_a_result_and_one_that_fails_is_not(whole: Fin
     assert str(whole.folder / "branches" / "failing-seed0" / "log.txt") in whole.failed["failing-seed0"]
 
 
+def test_a_follower_sees_how_every_branch_stands(whole: Finished) -> None:
+    standing = read_standing(RunFolder(whole.folder))
+    assert (standing.states["ppo-seed0"], standing.states["failing-seed0"]) == ("done", "failed")
+    assert standing.tries["ppo-seed0"] == 1 and 0 < standing.seconds["ppo-seed0"] < standing.spent
+    board = whole_board(whole.folder).since()
+    assert board["run"]["state"]["state"] == "done"
+    failing, diverging = board["branches"]["failing-seed0"], board["branches"]["diverging-seed0"]
+    assert (failing["state"], diverging["state"]) == ("failed", "stopped")
+    assert failing["message"] in whole.failed["failing-seed0"] and failing["message"] in board["logs"]["failing-seed0"]
+    assert diverging["message"] == whole.stopped["diverging-seed0"]
+    assert {"kl", "reward", "explained_variance", "tokens_per_second"} <= board["curves"]["ppo-seed0"]["columns"].keys()
+    analysis = Analysis([load_run(whole.folder)])
+    for entry in analysis.entries:
+        for split in analysis.splits:
+            for decoding, measure, _ in analysis.asked(split):
+                line = board["success"]["|".join((entry.branch, split, decoding, measure))]
+                at, rate = line["fraction"].index(entry.fractions[0]), analysis.rate(entry, split, decoding, measure)
+                assert rate is not None
+                assert [line[name][at] for name in ("value", "low", "high")] == [rate.value, rate.low, rate.high]
+
+
 def test_a_branch_may_start_from_a_checkpoint_of_another(whole: Finished) -> None:
     def weights(branch: str, which: int) -> dict[str, Any]:
         folder = sorted((whole.folder / "branches" / branch / "checkpoints").glob("step-*"))[which]
@@ -147,12 +165,27 @@ def test_a_branch_whose_process_is_killed_goes_on_as_if_nothing_had_been(
 ) -> None:
     lines = random.SystemRandom().randrange(10)
     with _started(faulty_file, tmp_path, lines) as process:
-        branches = [each for server in psutil.Process(process.pid).children() for each in server.children()]
-        random.SystemRandom().choice(branches).kill()
+        _kill_one(process.pid)
         out, _ = process.communicate()
     assert "lost: the process was killed by SIGKILL" in out
     (folder,) = tmp_path.iterdir()
     assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
+
+
+def _kill_one(driver: int) -> None:
+    """Kill the process of any branch; another one if it has just ended by itself."""
+    killed = False
+    while not killed:
+        with suppress(psutil.NoSuchProcess):
+            random.SystemRandom().choice([*_branches(driver)]).kill()
+            killed = True
+
+
+def _branches(driver: int) -> Iterator[psutil.Process]:
+    """The processes of the branches that a driver has started. It also starts some that end at any moment."""
+    for server in psutil.Process(driver).children():
+        with suppress(psutil.NoSuchProcess):
+            yield from server.children()
 
 
 @contextmanager
@@ -183,6 +216,24 @@ def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytes
     assert again == whole
     assert {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")} == before
     assert "failing-seed0: running" in capsys.readouterr().out
+
+
+def test_results_of_the_whole_are_there_only_while_nothing_goes_on(
+    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile: list[bool] = []
+
+    def fail(_: LocalEngine, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
+        meanwhile.append(results.is_file())
+        return {job.name: "failed" for job in jobs}
+
+    monkeypatch.setattr(LocalEngine, "run", fail)
+    results = tmp_path / "run" / "results.jsonl"
+    prepare(results.parent, load_study(faulty_file))
+    for _ in range(2):
+        resume_study(results.parent, plain=True)
+        assert results.is_file()
+    assert meanwhile == [False, False]
 
 
 def test_a_missing_package_is_named_before_a_folder_is_made(
@@ -222,58 +273,6 @@ def test_a_study_with_adapters_is_carried_out_whole(adapted_file: Path, tmp_path
     assert started.keys() == went_on.keys()
     first = json.loads((last("renewed").parents[1] / "metrics.jsonl").read_text().splitlines()[0])
     assert first["kl"] == 0
-
-
-def test_branches_are_told_to_use_the_gpu_that_the_engine_gives_them(tiny_file: Path, nvidia_smi: Any) -> None:
-    def on(device: str) -> tuple[str, list[str], int]:
-        study = load_study(tiny_file, [f"device={device}"])
-        where = engine(None, study.placement)
-        return placed(study, where).device, [gpu.name for gpu in where.gpus], where.workers
-
-    cores = len(os.sched_getaffinity(0))
-    assert on("auto") == ("cpu", [], cores)
-    nvidia_smi(3)
-    assert on("auto") == on("cuda") == ("cuda", ["0", "1", "2"], 3)
-    # A branch sees one GPU only, whichever of the machine it is.
-    assert on("cuda:2") == ("cuda", ["2"], 1)
-    assert on("cpu") == ("cpu", [], cores)
-
-
-def test_branches_ask_for_memory_where_an_engine_places_them_by_it(
-    faulty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Job] = []
-
-    class Recorded(LocalEngine):
-        def run(self, jobs: Sequence[Job], watch: Watch) -> dict[str, State]:
-            if jobs[0].name == "measure":
-                return super().run(jobs, watch)
-            asked.extend(jobs)
-            return {job.name: "failed" for job in jobs}
-
-    monkeypatch.setattr("shiftgym.engines.local.LocalEngine", Recorded)
-    study = load_study(faulty_file, ["branches.failing.train_on=train", "branches.sft.ranks=2"])
-    run_study(study, runs=tmp_path)
-    assert {job.memory for job in asked} == {0}
-    assert [job.ranks for job in asked if job.name.startswith("sft-")] == [2]
-    asked.clear()
-    monkeypatch.setattr(Recorded, "elsewhere", True)
-    [folder] = tmp_path.iterdir()
-    resume_study(folder)
-    assert len(asked) == len(plan(study)) and all(job.memory > 10**8 for job in asked)
-
-
-def test_the_environment_records_the_gpus(tiny_file: Path, nvidia_smi: Any) -> None:
-    nvidia_smi(2)
-    placement = load_study(tiny_file, ["dtype=bfloat16", "device=cuda:1"]).placement
-    found = environment(engine(3, placement), placement, [describe()])
-    assert found["placement"]["device"] == "cuda"
-    assert found["placement"]["dtype"] == "bfloat16"
-    gpus = found["machines"][0]["gpus"]
-    assert gpus["devices"] == ["NVIDIA H200"] * 2
-    assert gpus["memory_mib"] == [143771] * 2
-    assert gpus["driver"] == "570.1"
-    assert found["workers"] == 3
 
 
 def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) -> None:
@@ -317,26 +316,3 @@ def test_of_very_many_branches_that_failed_some_are_told(tmp_path: Path, capsys:
     assert lines == [f"{title} failed: why" for title in list(failed)[:TOLD]]
     assert more == "and 5 more branches failed"
     assert again.startswith("Try again with")
-
-
-def test_a_folder_for_runs_that_cannot_be_made_is_one_line(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(ConfigError, match=f"{file}: no run folder can be made there: Not a directory"):
-        new_folder(file, "study")
-
-
-def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    run = RunFolder(tmp_path)
-    with only_one(run):
-        with pytest.raises(ConfigError, match="another process is working on this run"), only_one(run):
-            pass
-        monkeypatch.setattr("fcntl.flock", refuse)
-        with (
-            pytest.raises(ConfigError, match=r"\.lock: its file system gives no lock"),
-            only_one(run),
-        ):
-            pass

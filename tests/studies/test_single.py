@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import ConfigError
+from shiftgym.layout import RunFolder
 from shiftgym.studies.config import load_study
+from shiftgym.studies.run_folder import only_one
 from shiftgym.studies.single import evaluate_model, train_model
 
 
@@ -24,6 +26,8 @@ def test_a_model_is_trained_and_measured(faulty_file: Path, tmp_path: Path, caps
     assert printed.splitlines()[-1] == f"Model: {model}"
     with pytest.raises(ConfigError, match="holds another training"):
         train(3)
+    with only_one(RunFolder(out)), pytest.raises(ConfigError, match="another process is working on this run"):
+        train(2)
 
     evaluate_model(str(model), study, splits=None, served=None, seed=0, out=tmp_path)
     printed = capsys.readouterr().out

@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from shiftgym.errors import ConfigError
+from shiftgym.studies import suite_run
+from shiftgym.studies.companions import Companions
+from shiftgym.studies.config import load_study
+from shiftgym.studies.run import Finished, prepare
 from shiftgym.studies.suite import load_suite
 from shiftgym.studies.suite_run import resume_suite, run_suite
 
@@ -63,6 +67,51 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "suite.toml").write_text("title = 'x'")
     with pytest.raises(ConfigError, match=r"suite\.toml: studies: this key is missing"):
         resume_suite(tmp_path)
+
+
+def test_one_page_shows_all_studies_of_a_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Beside(Companions):
+        def start(self) -> None:
+            said.extend(" ".join(one.command) for one in self.wanted)
+
+        def __exit__(self, *_: object) -> None:
+            said.append("ended")
+
+    def resume(path: Path, **_: object) -> Finished:
+        said.append(path.name)
+        return Finished(path, {}, {})
+
+    monkeypatch.setattr(suite_run, "Companions", Beside)
+    monkeypatch.setattr(suite_run, "resume_study", resume)
+    monkeypatch.setattr(suite_run, "recorded_study", lambda *_, **__: None)
+    (tmp_path / "suite.toml").write_text('title = "x"\nname = "x"\ncommand = "x"\nstudies = ["a", "b"]\n')
+    resume_suite(tmp_path, view=True)
+    assert said == [f"view {tmp_path} --open", "a", "b", "ended"]
+    said.clear()
+    resume_suite(tmp_path)
+    assert said == ["a", "b", "ended"]
+
+
+def test_a_suite_goes_on_with_what_changes_no_result_of_any_study(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on: list[tuple[str, list[str]]] = []
+
+    def resume(path: Path, *, overrides: list[str], **_: object) -> Finished:
+        went_on.append((path.name, overrides))
+        return Finished(path, {}, {})
+
+    monkeypatch.setattr(suite_run, "resume_study", resume)
+    for name in ("a", "b"):
+        prepare(tmp_path / name, load_study(tiny_file))
+    (tmp_path / "suite.toml").write_text('title = "x"\nname = "x"\ncommand = "x"\nstudies = ["a", "b"]\n')
+    with pytest.raises(ConfigError, match=r"seeds = \(0,\), not \(1,\); start a new run instead"):
+        resume_suite(tmp_path, overrides=["seeds=[1]"])
+    assert went_on == []
+    resume_suite(tmp_path, overrides=["track.to=['tensorboard']"])
+    assert went_on == [(name, ["track.to=['tensorboard']"]) for name in ("a", "b")]
 
 
 @pytest.mark.longest

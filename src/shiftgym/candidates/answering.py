@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shiftgym.candidates.find import Candidate, Checkpoint
-from shiftgym.layout import BranchFolder, RunFolder
+from shiftgym.layout import BranchFolder, RunFolder, candidate_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Answering:
     def title(self) -> str:
         """The candidate, and the step where it has several."""
         several = len(self.candidate.checkpoints) > 1
-        return f"{self.candidate.label} at step {self.checkpoint.step}" if several else self.candidate.label
+        return candidate_title(self.candidate.label, self.checkpoint.step, several=several)
 
     def folder(self, run: Path) -> BranchFolder:
         return RunFolder(run).candidate(self.candidate.key, self.checkpoint.step)

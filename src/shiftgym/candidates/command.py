@@ -11,7 +11,8 @@ from shiftgym.candidates.plan import print_plan
 from shiftgym.candidates.run import carry_out
 from shiftgym.layout import RunFolder
 from shiftgym.reports.terminal import result_table
-from shiftgym.studies.run import new_folder
+from shiftgym.studies.companions import Companions
+from shiftgym.studies.run_folder import new_folder
 
 
 def compare_models(
@@ -32,6 +33,10 @@ def compare_models(
         raise
     found = Compared(folder, failed)
     report = found.report()
+    if judging.study.track:
+        # All is told at the end, since nothing goes on here that one would want to follow in a tracker.
+        with Companions(judging.study.track.companions(folder), folder, console) as companions:
+            companions.start()
     console.print(result_table(folder))
     console.print(f"Verdicts: {RunFolder(folder).verdict}\nReport: {report}", soft_wrap=True)
     for label, verdicts in found.verdicts.items():

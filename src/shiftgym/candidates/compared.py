@@ -1,6 +1,5 @@
 """`shiftgym.compare`: a comparison of checkpoints from Python, and what it found."""
 
-import io
 import shutil
 import tempfile
 import weakref
@@ -20,14 +19,15 @@ from shiftgym.reading import nearest
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.judgement import Judgement, judge_all, judged_entries
 from shiftgym.reports.load import load_run
+from shiftgym.reports.notebook import Run
 
 if TYPE_CHECKING:
     from shiftgym.evaluation.statistics import Interval
     from shiftgym.models.resolve import PolicyLike
 
 
-class Compared:
-    """What a comparison found. In a notebook it shows itself as a table.
+class Compared(Run):
+    """What a comparison found. It shows itself as every `Run` does.
 
     Args:
         folder: the run folder.
@@ -36,7 +36,8 @@ class Compared:
     """
 
     def __init__(self, folder: Path, failed: dict[str, str], *, temporary: bool = False) -> None:
-        self.folder, self.failed = folder, failed
+        super().__init__(folder)
+        self.failed = failed
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -54,7 +55,8 @@ class Compared:
         measure of the split. None where it applies to no answer.
 
         Args:
-            a, b: labels of models.
+            a: label of a model.
+            b: label of the model that it is compared with.
 
         Raises:
             ConfigError: there is no such model, split or measure.
@@ -69,25 +71,6 @@ class Compared:
             entries[a], entries[b], split, of.decoding, of.primary(split) if measure is None else measure
         )
         return found.interval if found else None
-
-    def report(self) -> Path:
-        """Write `report.html` into the run folder; its path."""
-        from shiftgym.reports.page import build_report
-
-        return build_report(self.folder)
-
-    def __repr__(self) -> str:
-        return self._exported().export_text()
-
-    def _repr_html_(self) -> str:
-        return self._exported().export_html(inline_styles=True, code_format="<pre>{code}</pre>")
-
-    def _exported(self) -> Console:
-        from shiftgym.reports.terminal import result_table
-
-        console = Console(record=True, width=100, file=io.StringIO())
-        console.print(result_table(self.folder), highlight=False)
-        return console
 
 
 def compare(

@@ -30,6 +30,7 @@ TAKEN = (
     "evaluation",
     "probes",
     "ladders",
+    "track",
 )
 """The keys that a comparison takes over from its study. The rest is about training."""
 

@@ -15,20 +15,22 @@ from shiftgym.candidates.answering import Answering
 from shiftgym.candidates.find import Candidate, find_candidates
 from shiftgym.candidates.judging import Judging, judged_study, with_recorded
 from shiftgym.candidates.verdicts import finish
-from shiftgym.engines.base import Call, Engine, Job, gpu_share
+from shiftgym.engines.base import Call, Engine, Job, State, gpu_share
 from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.files import make_folder, write_text
+from shiftgym.following.logs import last_words
 from shiftgym.layout import RunFolder
 from shiftgym.models.loading.template_file import template_text
 from shiftgym.models.resolve import check_named
 from shiftgym.placement import DEFAULT_PLACEMENT, Placement
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, is_endpoint
 from shiftgym.studies.config import load_study
-from shiftgym.studies.logs import last_words
 from shiftgym.studies.machines import describe
 from shiftgym.studies.own_process import engine
-from shiftgym.studies.run import environment, only_one, placed
+from shiftgym.studies.run import environment, placed
+from shiftgym.studies.run_folder import only_one
+from shiftgym.studies.stands import Stands
 
 if TYPE_CHECKING:
     from shiftgym.models.resolve import PolicyLike
@@ -155,8 +157,15 @@ def _run(judging: Judging, todo: dict[str, Answering], folder: Path, where: Engi
     of = judging.study.evaluation
     total = len(of.splits) * len(of.decodings) * of.problems
     files = {title: one.folder(folder).results for title, one in todo.items()}
+    stands = Stands(RunFolder(folder))
     with AnsweredDisplay(files, total, console) as shown:
-        states = where.run(jobs, watch=shown.show)
+
+        def watch(now: dict[str, State]) -> None:
+            stands.tell(now)
+            shown.show(now)
+
+        states = where.run(jobs, watch)
+    stands.write()
     return {
         title: "BASE could not answer" if states[title] == "skipped" else last_words(one.folder(folder).log)
         for title, one in todo.items()

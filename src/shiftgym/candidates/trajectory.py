@@ -14,7 +14,7 @@ from shiftgym.files import read_lines
 from shiftgym.layout import RunFolder
 from shiftgym.models.resolve import PolicyLike
 from shiftgym.studies.config import Study
-from shiftgym.studies.run import only_one
+from shiftgym.studies.run_folder import only_one
 
 START = "start"
 """What BASE is called."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, Index, Overrides
+from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, Index, Overrides, Trackers
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings
 
 EndpointOptions = Annotated[EndpointSettings, Parameter(name="*")]
@@ -121,6 +121,7 @@ def compare(
     flops_per_step: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     seed: Index = 0,
     workers: Count | None = None,
+    track_to: Trackers = None,
     runs: Path = Path("runs"),
 ) -> int:
     """Judge checkpoints that anyone trained: did they memorise or generalise, compared with the model before training?
@@ -161,8 +162,10 @@ def compare(
     from shiftgym.candidates.command import compare_models
     from shiftgym.candidates.run import prepare
     from shiftgym.placement import Placement
+    from shiftgym.studies.track import track_overrides
 
     changes = [f"evaluation.problems={problems}"] if problems is not None else []
+    changes += track_overrides(track_to)
     judging = prepare(
         [base, *tuned],
         study=study,

@@ -14,9 +14,22 @@ from cyclopts import App, CycloptsError, Parameter
 
 import shiftgym
 from shiftgym.cli.checkpoints import compare, evaluate, model
-from shiftgym.cli.options import Attention, ChatTemplate, Count, Device, Dtype, GradientCheckpointing, Index, Overrides
+from shiftgym.cli.options import (
+    Attention,
+    ChatTemplate,
+    Count,
+    Device,
+    Dtype,
+    GradientCheckpointing,
+    Index,
+    Overrides,
+    Trackers,
+)
+from shiftgym.cli.paragraphs import Paragraphs
 from shiftgym.cli.serve import serve
 from shiftgym.cli.study import study
+from shiftgym.cli.track import track
+from shiftgym.cli.view import view
 from shiftgym.errors import ConfigError, ShiftgymError
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
@@ -49,12 +62,15 @@ app = App(
     version=lambda: shiftgym.__version__,
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
+    help_formatter=Paragraphs(),
 )
 app.command(study)
 app.command(evaluate, name="eval")
 app.command(compare)
 app.command(model)
 app.command(serve)
+app.command(view)
+app.command(track)
 
 
 @app.command
@@ -91,6 +107,7 @@ def train(
     attention: Attention = None,
     gradient_checkpointing: GradientCheckpointing = None,
     chat_template: ChatTemplate = None,
+    track_to: Trackers = None,
 ) -> None:
     """Train one model with one recipe, outside any study. Run the same command again to resume.
 
@@ -111,16 +128,18 @@ def train(
     task
         `points`, `navigation`, `reasoning_gym`, or a task of your own as package.module:Class.
     overrides
-        Change a setting: task.KEY, splits.train.KEY, recipe.KEY or data_seed, each =value. May be given many times.
+        Change a setting: task.KEY, splits.train.KEY, recipe.KEY, track.KEY or data_seed, each =value. May be given many
+        times.
     """
     from shiftgym.models.loading.template_file import template_overrides
     from shiftgym.placement import Placement
     from shiftgym.studies.single import train_model
+    from shiftgym.studies.track import track_overrides
 
     placement = Placement.chosen(
         device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
     )
-    changes = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template)]
+    changes = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template), *track_overrides(track_to)]
     train_model(model, recipe, task=task, steps=steps, seed=seed, overrides=changes, out=out)
 
 
@@ -195,12 +214,17 @@ def verify(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> Non
     """Judge answers: JSON lines in, JSON lines out, in the same order; a bad line gets an error, and the rest is
     judged.
 
-    In: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8", "8"],
-    "answer": "..."}. Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one.
-    Or in: {"task": "reasoning_gym", "problem": {...}, "answer": "..."}, with the problem as `shiftgym data problems`
-    writes it. Or in: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
+    In points: {"task": "points", "modality": "text", "rule": "faces_as_ten", "target": 24, "cards": ["K", "3", "8",
+    "8"], "answer": "..."}.
+
+    In navigation: {"task": "navigation", "rule": "absolute", "heading": 350, "expected": "turn", "next_heading": 10,
     "landmark": "Hotel Aurora is on your right", "at_intersection": true, "attempt": 1, "answer": "..."}.
-    An "id" passes through to the result.
+
+    In reasoning_gym: {"task": "reasoning_gym", "problem": {...}, "answer": "..."}, with the problem as `shiftgym data
+    problems` writes it.
+
+    Out: {"outcome": ..., "reward": ..., "feedback": ...}. Without an answer: whether there is one. An "id" passes
+    through to the result.
 
     Example: shiftgym verify answers.jsonl > verdicts.jsonl
 

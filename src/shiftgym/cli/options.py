@@ -58,6 +58,14 @@ Address = Annotated[
         "machine belongs to, else Ray on this machine alone."
     ),
 ]
+Trackers = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--track",
+        help="Tell a tracker of it while it goes: tensorboard, wandb, mlflow, trackio, or a class of your own as "
+        "package.module:Class. May be given many times.",
+    ),
+]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Index = Annotated[int, Parameter(validator=Number(gte=0))]
 Memory = Annotated[float | None, Parameter(validator=Number(gt=0))]

@@ -1,7 +1,7 @@
 """`shiftgym study ...`: the commands about studies, without logic. Each imports what it needs when it runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -16,9 +16,13 @@ from shiftgym.cli.options import (
     GradientCheckpointing,
     Memory,
     Overrides,
+    Trackers,
 )
 from shiftgym.errors import ConfigError
 from shiftgym.layout import SuiteFolder
+
+if TYPE_CHECKING:
+    from shiftgym.studies.run import RunOptions
 
 study = App(name="study", help="Run, list, show and resume studies: a backbone, an init, branches, and their report.")
 
@@ -42,6 +46,8 @@ def run(
     engine: Engine = None,
     address: Address = None,
     plain: bool = False,
+    view: bool = False,
+    track_to: Trackers = None,
     runs: Path = Path("runs"),
 ) -> int:
     """Run a study: train every branch, evaluate every checkpoint, write the report.
@@ -55,7 +61,8 @@ def run(
     scale
         For a suite: a smaller size that its file defines, such as smoke.
     dry_run
-        Only print the plan: memory, steps, time. A config.json will do for memory. Exit code 1 if one does not fit.
+        Only print the plan: memory, steps, time. A config.json will do for memory. Exit code 1 if a branch
+        does not fit.
     device_memory
         For --dry-run: GB of a GPU that is not here, one for each branch or rank. By default what this machine has.
     resume
@@ -64,6 +71,8 @@ def run(
         Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain
         Print a log instead of a live table. Always so if the output is not a terminal.
+    view
+        Serve a page that follows the run while it goes on, and open it if there is a screen; see `shiftgym view`.
     runs
         The folder in which run folders are made.
     """
@@ -71,25 +80,21 @@ def run(
     from shiftgym.placement import Placement
     from shiftgym.studies.config import load_study
     from shiftgym.studies.estimate import print_plan
-    from shiftgym.studies.run import resume_study, run_study
+    from shiftgym.studies.run import run_study
     from shiftgym.studies.suite import is_suite
     from shiftgym.studies.suite_run import run_suite
+    from shiftgym.studies.track import track_overrides
 
     placement = Placement.chosen(
         device=device, dtype=dtype, attention=attention, gradient_checkpointing=gradient_checkpointing
     )
     overrides = [*(overrides or ()), *placement.overrides, *template_overrides(chat_template)]
+    overrides += track_overrides(track_to)
+    options: RunOptions = {"workers": workers, "plain": plain, "engine": engine, "address": address, "view": view}
     if resume is not None:
-        if _holds_suite(resume):
-            if name or overrides or scale:
-                raise ConfigError(
-                    f"study run --resume {resume}: a suite resumes with the settings it began with; give no others"
-                )
-            return resume_run(resume, workers=workers, engine=engine, address=address, plain=plain)
-        finished = resume_study(
-            resume, source=name, overrides=overrides, workers=workers, plain=plain, engine=engine, address=address
-        )
-        return 1 if finished.failed else 0
+        if scale is not None:
+            raise ConfigError(f"--scale is for new runs; {resume}: a suite resumes with the settings it began with")
+        return _resume(resume, name, overrides, options)
     if name is None:
         raise ConfigError("study run: give the name of a study, as in `shiftgym study run points-text`")
     if is_suite(name):
@@ -97,16 +102,7 @@ def run(
             raise ConfigError(
                 f"study run {name}: --dry-run is for one study; a suite has several (see study show {name})"
             )
-        ended = run_suite(
-            name,
-            scale=scale,
-            overrides=overrides,
-            runs=runs,
-            workers=workers,
-            plain=plain,
-            engine=engine,
-            address=address,
-        )
+        ended = run_suite(name, scale=scale, overrides=overrides, runs=runs, **options)
         return int(any(finished.failed for finished in ended))
     if scale is not None:
         raise ConfigError(f"study run {name}: --scale is for suites, and {name} is one study")
@@ -117,7 +113,7 @@ def run(
         return 0 if print_plan(chosen, workers=workers, device_memory=device_memory) else 1
     if device_memory is not None:
         raise ConfigError("--device-memory is for --dry-run")
-    finished = run_study(chosen, runs=runs, workers=workers, plain=plain, engine=engine, address=address)
+    finished = run_study(chosen, runs=runs, **options)
     return 1 if finished.failed else 0
 
 
@@ -131,6 +127,8 @@ def resume_run(
     engine: Engine = None,
     address: Address = None,
     plain: bool = False,
+    view: bool = False,
+    track_to: Trackers = None,
 ) -> int:
     """Resume a run that was killed or interrupted, or that has branches that failed.
 
@@ -141,25 +139,20 @@ def resume_run(
     folder
         The run folder.
     overrides
-        Change device, attention, gradient_checkpointing, ranks, or tokens_per_pass of a branch, as
+        Change device, attention, gradient_checkpointing, ranks, a key of track, or tokens_per_pass of a branch, as
         branches.NAME.tokens_per_pass=2048.
     workers
         Branches that run at the same time, one thread each. By default one a GPU or core; several can share a GPU.
     plain
         Print a log instead of a live table.
+    view
+        Serve a page that follows the run while it goes on, and open it if there is a screen; see `shiftgym view`.
     """
-    from shiftgym.studies.run import resume_study
-    from shiftgym.studies.suite_run import resume_suite
+    from shiftgym.studies.track import track_overrides
 
-    if _holds_suite(folder):
-        if overrides:
-            raise ConfigError(f"study resume {folder}: a suite resumes with the settings it began with; give no others")
-        ended = resume_suite(folder, workers=workers, plain=plain, engine=engine, address=address)
-        return int(any(finished.failed for finished in ended))
-    finished = resume_study(
-        folder, overrides=overrides or (), workers=workers, plain=plain, engine=engine, address=address
-    )
-    return 1 if finished.failed else 0
+    overrides = [*(overrides or ()), *track_overrides(track_to)]
+    options: RunOptions = {"workers": workers, "plain": plain, "engine": engine, "address": address, "view": view}
+    return _resume(folder, None, overrides, options)
 
 
 @study.command(name="list")
@@ -221,5 +214,13 @@ def keys(table: str | None = None, /, *, markdown: bool = False) -> None:
     print(reference.markdown() if markdown else reference.print_keys(table), end="" if markdown else "\n")
 
 
-def _holds_suite(folder: Path) -> bool:
-    return SuiteFolder(folder).suite.is_file()
+def _resume(folder: Path, source: str | None, overrides: list[str], options: "RunOptions") -> int:
+    """Go on with the study or the suite in a folder; the exit code."""
+    from shiftgym.studies.run import resume_study
+    from shiftgym.studies.suite_run import resume_suite
+
+    if not SuiteFolder(folder).suite.is_file():
+        return int(bool(resume_study(folder, source=source, overrides=overrides, **options).failed))
+    if source:
+        raise ConfigError(f"{folder}: a suite resumes with the studies it began with; give no {source}")
+    return int(any(finished.failed for finished in resume_suite(folder, overrides=overrides, **options)))

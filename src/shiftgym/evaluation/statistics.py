@@ -19,10 +19,10 @@ one seed only problems are resampled: the interval then describes that training 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from shiftgym.seeds import derive
 
@@ -30,6 +30,8 @@ Floats = NDArray[np.floating]
 
 LEVEL = 0.95
 RESAMPLES = 4000
+Z = 1.959963984540054
+"""The quantile of the normal distribution at (1 + `LEVEL`) / 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,14 @@ class Interval:
 
 
 def wilson(successes: int, trials: int) -> Interval:
-    """Wilson's score interval of a rate over independent problems."""
-    found = stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
-    return Interval(successes / trials, float(found.low), float(found.high), problems=trials)
+    """Wilson's score interval of a rate over independent problems (Newcombe 1998, Statistics in Medicine 17:857)."""
+    rate = successes / trials
+    scale = 2 * (trials + Z**2)
+    centre = (2 * trials * rate + Z**2) / scale
+    half = Z / scale * sqrt(4 * trials * rate * (1 - rate) + Z**2)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return Interval(rate, low, high, problems=trials)
 
 
 def estimate(values: Floats, backbones: Sequence[int] | None = None, *, seed: int = 0) -> Interval:
@@ -65,12 +72,24 @@ def estimate(values: Floats, backbones: Sequence[int] | None = None, *, seed: in
         seed: of the resampling.
     """
     backbones = [0] * len(values) if backbones is None else backbones
-    applies = values[~np.isnan(values)]
-    if len(values) == 1 and np.isin(applies, (0, 1)).all():
-        rate = wilson(int(applies.sum()), len(applies))
+    if (counted := _counted(values)) is not None:
+        rate = wilson(*counted)
         return Interval(rate.value, rate.low, rate.high, (rate.value,), rate.problems)
     low, high = _limits(_resampled_means(values, backbones, seed))
-    return Interval(_mean(values), low, high, _each(values), values.shape[1])
+    return Interval(value_of(values), low, high, _each(values), values.shape[1])
+
+
+def value_of(values: Floats) -> float:
+    """The mean of one measure, (clusters, problems), as `estimate` gives it, without its interval."""
+    counted = _counted(values)
+    return _mean(values) if counted is None else counted[0] / counted[1]
+
+
+def _counted(values: Floats) -> tuple[int, int] | None:
+    """Of one cluster (1, problems) of values that are all 0 or 1: how many are 1, and how many there are."""
+    applies = values[~np.isnan(values)]
+    binary = len(values) == 1 and np.isin(applies, (0, 1)).all()
+    return (int(applies.sum()), len(applies)) if binary else None
 
 
 def difference(a: Floats, b: Floats, backbones: Sequence[int] | None = None, *, seed: int = 0) -> Interval:
@@ -87,6 +106,13 @@ def difference(a: Floats, b: Floats, backbones: Sequence[int] | None = None, *, 
 def first_reaching(curve: Sequence[float], target: float) -> int:
     """Where a curve first is at or above `target`; its highest point if it never is."""
     return next((index for index, value in enumerate(curve) if value >= target), int(np.argmax(curve)))
+
+
+def only_value(*values: Floats) -> float | None:
+    """The value of every answer of some arrays of any shape, where all are equal; None where they differ, or the
+    measure applies to none. Nothing can be told from a difference of such answers."""
+    applies = np.concatenate([one[~np.isnan(one)] for one in values])
+    return float(applies[0]) if applies.size and (applies == applies[0]).all() else None
 
 
 def _mean(values: Floats) -> float:
@@ -112,7 +138,11 @@ def _resampled_means(values: Floats, backbones: Sequence[int], seed: int) -> Flo
     clusters_CR, problems_PR = _draws(tuple(backbones), values.shape[1], seed)
     applies = ~np.isnan(values)
     top = ((np.where(applies, values, 0.0).astype(float) @ problems_PR) * clusters_CR).sum(axis=0)
-    under = ((applies.astype(float) @ problems_PR) * clusters_CR).sum(axis=0)
+    if applies.all():
+        # Every draw of problems has as many of them. All are whole numbers, so this is exact.
+        under = values.shape[1] * clusters_CR.sum(axis=0)
+    else:
+        under = ((applies.astype(float) @ problems_PR) * clusters_CR).sum(axis=0)
     # A draw in which the measure applies to no answer has no mean; `_limits` leaves it out.
     means: Floats = np.divide(top, under, out=np.full(RESAMPLES, np.nan), where=under > 0)
     return means

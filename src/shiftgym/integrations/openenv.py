@@ -17,11 +17,11 @@ from pydantic import Field
 
 import shiftgym
 from shiftgym.errors import ConfigError, ShiftgymError
-from shiftgym.integrations.listening import address, listening
 from shiftgym.integrations.problems import Problems
 from shiftgym.integrations.session import Session
 from shiftgym.reading import require_count
 from shiftgym.seeds import rng
+from shiftgym.serving.listening import address, listening
 from shiftgym.tasks.registry import population_field, require_split
 
 MISUSE = 2

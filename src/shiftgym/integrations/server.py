@@ -13,7 +13,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -27,12 +26,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import shiftgym
-from shiftgym.errors import ConfigError
-from shiftgym.integrations.guard import LOOPBACK, Guard, error_response, error_values
 from shiftgym.integrations.limits import DEFAULT_LIMITS, Limits
-from shiftgym.integrations.listening import address, listening
 from shiftgym.integrations.sessions import OpenRequest, Refused, Sessions, StepRequest, ready_tasks
 from shiftgym.reading import WrongValue, typed
+from shiftgym.serving.guard import Guard, error_response, error_values, names_of
+from shiftgym.serving.listening import address, listening
 from shiftgym.studies.config import load_study
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -93,10 +91,7 @@ def serve(
     Raises:
         ConfigError: there is no such study, nothing can listen there, or the token is missing.
     """
-    local = _is_loopback(host)
-    if not local and not token:
-        raise ConfigError(f"--host {host}: others can reach it, so put a secret token into SHIFTGYM_TOKEN first")
-    guard = Middleware(Guard, hosts=LOOPBACK | {host.lower()} if local else None, token=token)
+    guard = Middleware(Guard, hosts=names_of(host, token), token=token)
     with listening(host, port) as listener:
         sessions = Sessions(ready_tasks([load_study(study, overrides) for study in studies]), limits)
         print(f"{', '.join(sessions.studies)}: {address(host, listener)}", flush=True)
@@ -280,10 +275,3 @@ async def _sweep(sessions: Sessions) -> NoReturn:
     while True:
         await asyncio.sleep(SWEEP)
         sessions.expire()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host.lower() == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,10 +11,10 @@ from shiftgym.evaluation.power import detected_difference
 from shiftgym.evaluation.probed import PROBES, Column, Probed, columns
 from shiftgym.evaluation.statistics import Floats, Interval
 from shiftgym.evaluation.summaries import Summary
-from shiftgym.reports import words
-from shiftgym.reports.comparison import MANY, Comparison, Difference, View
+from shiftgym.following.declaration import START, BranchInfo, View
+from shiftgym.reports.comparison import MANY, Comparison, Difference
 from shiftgym.reports.entries import EARLY, Entry, at_checkpoint, source
-from shiftgym.reports.runs import START, BranchInfo, ComparisonRun
+from shiftgym.reports.runs import LoadedComparison
 
 
 class Ranked(NamedTuple):
@@ -50,8 +50,7 @@ class Analysis(Comparison):
 
     def primary(self, split: str) -> View:
         """The primary measure of a split."""
-        decoding, measure = self.compare.decoding, self.compare.primary(split)
-        return View(decoding, measure, words.measured(measure, decoding, self.first.limit))
+        return self.first.primary(split)
 
     @cached_property
     def drawn(self) -> list[BranchInfo]:
@@ -83,26 +82,13 @@ class Analysis(Comparison):
         shown = set(self.shown)
         return [entry for entry in self.entries if entry not in shown]
 
-    @cached_property
-    def views(self) -> list[View]:
-        """Success with one attempt and with all of them, by decoding."""
-        limit = self.first.limit
-        first, last = MEASURES["success_1"], MEASURES["success"]
-        rates = [(first, first.label), (last, last.called(limit))] if limit > 1 else [(last, first.label)]
-        return [
-            View(decoding, measure.name, f"{decoding}, {label}")
-            for decoding in self.first.decodings
-            for measure, label in rates
-        ]
-
     def secondary(self, split: str) -> list[View]:
         """The views that are not the primary one."""
-        primary = self.primary(split)
-        return [view for view in self.views if view[:2] != primary[:2]]
+        return self.first.secondary(split)
 
     def asked(self, split: str) -> list[View]:
         """The primary measure of a split, and then the other views."""
-        return [self.primary(split), *self.secondary(split)]
+        return self.first.asked(split)
 
     @cached_property
     def several(self) -> bool:
@@ -182,7 +168,7 @@ class Analysis(Comparison):
     def probes(self) -> list[Measure[Probed]]:
         """The measures of memorisation and forgetting. What a model that came from elsewhere was taught is not
         known."""
-        known = not isinstance(self.first, ComparisonRun)
+        known = not isinstance(self.first, LoadedComparison)
         return [measure for measure in PROBES.values() if known or measure.where is not Where.LEARNS_EXPERT]
 
     def probed(self, entry: Entry, split: str) -> dict[Column, Interval | None]:
@@ -242,8 +228,8 @@ class Analysis(Comparison):
         return [*([start] if start else []), *checkpoints]
 
     def compute(self, entry: Entry, axis: str) -> float:
-        """What a branch of a single run has spent since the common start on one of `Run.axes`, as a mean over seeds.
-        What the branch that it started from had spent is included."""
+        """What a branch of a single run has spent since the common start on one of `LoadedRun.axes`, as a mean over
+        seeds. What the branch that it started from had spent is included."""
         (run,) = self.runs
         cube = run.cube
         if entry.branch == START:

@@ -12,11 +12,11 @@ from shiftgym.errors import DataError
 from shiftgym.evaluation.evaluate import Decoding
 from shiftgym.evaluation.measures import MEASURES, MeasureName
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.following.declaration import START
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.cautions import cautions
 from shiftgym.reports.comparison import Verdict, at_least_wilson, verdict_of
-from shiftgym.reports.runs import START
 
 Judgement = Literal["reproduced", "not reproduced", "undecided", "no data"]
 
@@ -168,24 +168,32 @@ NOTES = (
 )
 
 
+def what_is_measured(one: Tested) -> str:
+    """The study, its branches, the split and the measure of a claim, in one line."""
+    claim = one.claim
+    what = f"{claim.a} − {claim.b}" if claim.below is None else f"{claim.a} below {100 * claim.below:g} %"
+    return f"{claim.study}: {what}, {claim.split}, {one.measure}"
+
+
 def _cells(one: Tested, greedy: Tested) -> list[str]:
     claim, found = one.claim, one.found
-    what = f"{claim.a} − {claim.b}" if claim.below is None else f"{claim.a} below {100 * claim.below:g} %"
-    told = [claim.text, claim.paper, f"{claim.study}: {what}, {claim.split}, {one.measure}"]
+    told = [claim.text, claim.paper, what_is_measured(one)]
     if found is None:
         return [*told, "", "", "", "", one.judgement, ""]
     n = f"{len(found.each) or 1} × {found.problems}"
-    other = f"{_value(greedy)} {_limits(greedy)}: {greedy.judgement}" if greedy.found else ""
+    other = f"{value_of(greedy)} {limits_of(greedy)}: {greedy.judgement}" if greedy.found else ""
     start = "" if one.start is None else words.percent(one.start)
-    return [*told, _value(one), _limits(one), start, n, f"**{one.judgement}**", other]
+    return [*told, value_of(one), limits_of(one), start, n, f"**{one.judgement}**", other]
 
 
-def _value(one: Tested) -> str:
+def value_of(one: Tested) -> str:
+    """What was found: a difference in points, or where the claim has a bound a share in percent."""
     assert one.found is not None
     return words.signed(one.found.value) if one.claim.below is None else words.percent(one.found.value)
 
 
-def _limits(one: Tested) -> str:
+def limits_of(one: Tested) -> str:
+    """The interval around it, or what all answers were where they are alike."""
     found = one.found
     assert found is not None
     if one.alike:

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, wilson
+from shiftgym.evaluation.statistics import Floats, Interval, difference, estimate, only_value, wilson
 from shiftgym.reports.entries import Entry, find_entries
-from shiftgym.reports.runs import Run
+from shiftgym.reports.runs import LoadedRun
 
 MANY = 16
 """More branches than this, the start aside, have no room in a figure or a list of names."""
@@ -33,14 +33,6 @@ def at_least_wilson(rate: Interval) -> Interval:
     answers are wrong."""
     trials = (len(rate.each) or 1) * rate.problems
     return replace(rate, high=max(rate.high, wilson(round(rate.value * trials), trials).high))
-
-
-class View(NamedTuple):
-    """A measure under one decoding, with its label."""
-
-    decoding: str
-    measure: str
-    label: str
 
 
 class Level(NamedTuple):
@@ -104,7 +96,7 @@ class Effect:
 class Comparison:
     """The answers of one run, or of several runs of one study on different backbones, ready to be compared."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[LoadedRun]) -> None:
         self.runs = list(runs)
         self.first = runs[0]
         self.compare = self.first.compare
@@ -167,11 +159,8 @@ class Comparison:
     def level(self, entries: Sequence[Entry], splits: Sequence[str], decoding: str, measure: str) -> Level | None:
         """The value of every answer of some entries on some splits; None where they differ, or the measure applies to
         none of them."""
-        values = np.concatenate(
-            [self.answers(entry, split, decoding, measure).ravel() for entry in entries for split in splits]
-        )
-        values = values[~np.isnan(values)]
-        return Level(measure, float(values[0])) if values.size and (values == values[0]).all() else None
+        value = only_value(*(self.answers(entry, split, decoding, measure) for entry in entries for split in splits))
+        return None if value is None else Level(measure, value)
 
     def judged(self, a: Entry, b: Entry, split: str) -> Difference | None:
         """`a` minus `b` by the primary measure."""

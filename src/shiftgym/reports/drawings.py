@@ -3,19 +3,23 @@
 import itertools
 
 from shiftgym.evaluation.measures import MEASURES
+from shiftgym.following.declaration import View
 from shiftgym.reports import panels, tables
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import View
 from shiftgym.reports.figures import PaperFigure
 
 
 def all_figures(analysis: Analysis) -> list[PaperFigure]:
-    """The figures of one run; the page takes the same panels."""
+    """The figures of one run for a paper."""
+    return [*drawn_figures(analysis), *_success(analysis)]
+
+
+def drawn_figures(analysis: Analysis) -> list[PaperFigure]:
+    """The figures whose panels stand on the page too. Success against compute is drawn there by the page itself."""
     return [
         *_trajectories(analysis),
         *_ladders(analysis),
         *(_recognition(analysis) if analysis.sees else ()),
-        *_success(analysis),
         *_reading(analysis),
         _validity(analysis),
         *_outcomes(analysis),

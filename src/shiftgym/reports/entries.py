@@ -11,7 +11,8 @@ import numpy as np
 
 from shiftgym.evaluation.compare import Part
 from shiftgym.evaluation.statistics import first_reaching
-from shiftgym.reports.runs import START, BranchInfo, Run
+from shiftgym.following.declaration import START, BranchInfo
+from shiftgym.reports.runs import LoadedRun
 
 EARLY = "stopped early"
 """Name of the entry for the supervised branch stopped early; no branch can have this name, since it contains a
@@ -34,7 +35,7 @@ class Entry:
     """The checkpoint in each run."""
 
 
-def find_entries(runs: Sequence[Run]) -> list[Entry]:
+def find_entries(runs: Sequence[LoadedRun]) -> list[Entry]:
     """The start, the branches, the supervised one stopped early, the controls; only what every run has evaluated."""
     found = []
     for branch in runs[0].branches:
@@ -42,18 +43,18 @@ def find_entries(runs: Sequence[Run]) -> list[Entry]:
         ends = [max(run.cube.checkpoints(branch.name), default=None) for run in runs]
         fractions = tuple(end for end in ends if end is not None)
         if len(fractions) == len(runs):
-            found.append(Entry(branch.name, branch.label, _part(runs[0], branch), branch.name, fractions))
+            found.append(Entry(branch.name, branch.label, runs[0].part(branch.name), branch.name, fractions))
     early = _stopped_early(runs, found)
     controls = [entry for entry in found if entry.part == "control"]
     return [entry for entry in found if entry.part != "control"] + ([early] if early else []) + controls
 
 
-def at_checkpoint(run: Run, branch: BranchInfo, fraction: float) -> Entry:
+def at_checkpoint(run: LoadedRun, branch: BranchInfo, fraction: float) -> Entry:
     """A branch of a single run at one of its checkpoints."""
-    return Entry(branch.name, branch.label, _part(run, branch), branch.name, (fraction,))
+    return Entry(branch.name, branch.label, run.part(branch.name), branch.name, (fraction,))
 
 
-def source(run: Run, branch: BranchInfo) -> Entry | None:
+def source(run: LoadedRun, branch: BranchInfo) -> Entry | None:
     """The checkpoint that a branch of a single run starts from; None if it is none, or was not evaluated yet."""
     start = run.named.get(branch.start)
     if start is None or branch.name == START:
@@ -63,11 +64,7 @@ def source(run: Run, branch: BranchInfo) -> Entry | None:
     return at_checkpoint(run, start, later[0]) if later else None
 
 
-def _part(run: Run, branch: BranchInfo) -> Part | Literal["start"]:
-    return "start" if branch.name == START else run.compare.part(branch.name)
-
-
-def _stopped_early(runs: Sequence[Run], entries: Sequence[Entry]) -> Entry | None:
+def _stopped_early(runs: Sequence[LoadedRun], entries: Sequence[Entry]) -> Entry | None:
     """The first supervised checkpoint that reaches the end of the reinforced branch by the primary measure at home,
     in each run; None if that is the last one everywhere."""
     compare = runs[0].compare
@@ -78,7 +75,7 @@ def _stopped_early(runs: Sequence[Run], entries: Sequence[Entry]) -> Entry | Non
     stops = []
     for run, end in zip(runs, reinforced.fractions, strict=True):
 
-        def rate(branch: str, fraction: float, run: Run = run) -> float:
+        def rate(branch: str, fraction: float, run: LoadedRun = run) -> float:
             answers = run.cube.answers(compare.measure, branch, fraction, compare.home, compare.decoding)
             return float(np.nanmean(answers))
 

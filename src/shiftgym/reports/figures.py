@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from shiftgym.reports.panels import GRID, INK, MUTED, PANEL, SERIES, Panel
 
 THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {colour: f"--series-{i}" for i, colour in enumerate(SERIES)}
-"""Print colour -> CSS variable of the page (`templates/report.css`)."""
+"""Print colour -> CSS variable of the page (`following/templates/page.css`)."""
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -45,6 +45,10 @@ RC: dict[Any, Any] = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
 }
+
+
+DRAWN = 0.35
+"""Least share of a panel's width that its axes have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,9 @@ def _panel_axes(figure: Figure, panel: Panel, index: int, columns: int, rows: in
     drawing would take most of a report's time."""
     width, height = (72 * side for side in PANEL)
     row, column = divmod(index, columns)
-    left, right = column * width + panel.left, (column + 1) * width - panel.right
+    # However long a name is, a part of the panel is left to the drawing.
+    scale = min(1.0, (1 - DRAWN) * width / (panel.left + panel.right))
+    left, right = column * width + scale * panel.left, (column + 1) * width - scale * panel.right
     bottom, top = (rows - 1 - row) * height + 36, (rows - row) * height - above
     across, up = columns * width, rows * height
     return figure.add_axes((left / across, bottom / up, (right - left) / across, (top - bottom) / up))

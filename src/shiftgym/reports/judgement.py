@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shiftgym.evaluation.statistics import Interval
+from shiftgym.following.declaration import START
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.comparison import Comparison, Difference, Verdict, verdict_of
 from shiftgym.reports.entries import Entry, at_checkpoint
-from shiftgym.reports.runs import START, Run
+from shiftgym.reports.runs import LoadedComparison, LoadedRun
 
 Word = Literal["generalised", "memorised", "gained at home only", "lost", "undecided"]
 
@@ -107,7 +108,7 @@ def judge_all(comparison: Analysis, entry: Entry) -> dict[str, Judgement]:
     return {split: one for split, one in found.items() if one is not None}
 
 
-def judged_entries(run: Run) -> list[Entry]:
+def judged_entries(run: LoadedRun) -> list[Entry]:
     """Every candidate at its last checkpoint."""
     return [
         at_checkpoint(run, branch, max(fractions))
@@ -139,7 +140,16 @@ def headline(judged: Sequence[tuple[Entry, Mapping[str, Judgement]]]) -> str:
     return " ".join(said)
 
 
-def template_warning(run: Run) -> str | None:
+def opening(analysis: Analysis) -> str:
+    """What is said first of one run: the verdicts of a comparison of checkpoints, or what a study found on every
+    shifted split; where it has none, its title."""
+    if isinstance(analysis.first, LoadedComparison):
+        return headline([(entry, judge_all(analysis, entry)) for entry in judged_entries(analysis.first)])
+    found = [f"{words.headline(analysis, split)}." for split in analysis.shifted]
+    return " ".join(found) or str(analysis.first.study["title"])
+
+
+def template_warning(run: LoadedRun) -> str | None:
     """Which models have another chat template than BASE, if any."""
     others = run.other_templates
     if not others:

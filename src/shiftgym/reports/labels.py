@@ -1,10 +1,25 @@
 """Names beside lines and points, placed so that none covers another."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+
+WIDTH_OF_LETTER = 4.6
+"""Points."""
+LONGEST = 28
+"""Letters of a label that a panel has room for."""
+
+
+def short(label: str) -> str:
+    """A label, cut off if it is longer than a panel has room for."""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+
+
+def room(labels: Iterable[str]) -> float:
+    """Points that the longest of some labels takes."""
+    return WIDTH_OF_LETTER * max((len(short(label)) for label in labels), default=0)
 
 
 def label_colour(fill: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,17 +15,21 @@ from markupsafe import Markup, escape
 from shiftgym.evaluation.measures import MEASURES
 from shiftgym.evaluation.statistics import LEVEL, RESAMPLES
 from shiftgym.files import write_text
+from shiftgym.following.page import RUN_SCRIPTS, environment, script, stylesheet
 from shiftgym.layout import RunFolder
 from shiftgym.reports import judgement, panels, tables, words
 from shiftgym.reports.analysis import Analysis
+from shiftgym.reports.boards import add_episodes, carried, embedded, size
 from shiftgym.reports.cautions import cautions
 from shiftgym.reports.comparison import MANY
-from shiftgym.reports.drawings import all_figures
-from shiftgym.reports.episodes import sampled_episodes
+from shiftgym.reports.drawings import all_figures, drawn_figures
 from shiftgym.reports.figures import PaperFigure, inline_svg, save
 from shiftgym.reports.judgement import judge_all, judged_entries
 from shiftgym.reports.load import load_runs
-from shiftgym.reports.runs import ComparisonRun
+from shiftgym.reports.runs import LoadedComparison
+
+LARGEST = 4_900_000
+"""Bytes of a whole report. Episodes take what the rest of the page leaves of it."""
 
 
 def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
@@ -38,6 +43,20 @@ def build_report(run_folder: Path, others: Sequence[Path] = ()) -> Path:
         DataError: a folder is no run folder or holds a broken file, or the runs cannot be pooled.
     """
     return write_report(Analysis(load_runs([run_folder, *others])))
+
+
+def render_report(run_folder: Path, largest: int = LARGEST) -> str:
+    """The report of a run as it stands now, as HTML of about `largest` bytes at most. Nothing is written.
+
+    Raises:
+        DataError: as for `build_report`.
+    """
+    return rendered(Analysis(load_runs([run_folder])), largest)
+
+
+def rendered(analysis: Analysis, largest: int = LARGEST) -> str:
+    """The report of one run that was read already."""
+    return _render(analysis, [analysis], largest)
 
 
 def write_report(pooled: Analysis) -> Path:
@@ -62,14 +81,26 @@ class Drawing(NamedTuple):
     svg: Markup
 
 
-def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("shiftgym.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+EPISODES, BOARDS = "\0episodes\0", "\0boards\0"
+"""Places in a page that is rendered but for its episodes; no text on it holds a character 0."""
+
+
+def _render(pooled: Analysis, singles: Sequence[Analysis], largest: int = LARGEST) -> str:
+    boards = [carried(single, len(singles)) for single in singles]
+    page = _render_but_episodes(pooled, singles, sum((board.left_out for board in boards), Counter()))
+    left = largest - len(page.encode()) - sum(size(board.patch) for board in boards)
+    first = boards[0]
+    add_episodes(first, singles[0], left)
+    scripts = [
+        f'<script type="application/json" class="board" data-name="{escape(single.first.backbone)}">'
+        f"{embedded(board.patch)}</script>"
+        for single, board in zip(singles, boards, strict=True)
+    ]
+    told = words.sampled(len(first.patch["episodes"]), first.left_out["episodes"])
+    return page.replace(EPISODES, told).replace(BOARDS, "\n".join(scripts))
+
+
+def _render_but_episodes(pooled: Analysis, singles: Sequence[Analysis], left_out: Counter[str]) -> str:
     first = pooled.first
     drawings = [
         {
@@ -77,53 +108,57 @@ def _render(pooled: Analysis, singles: Sequence[Analysis]) -> str:
                 Drawing(panel.title, Markup(inline_svg(panel, f"b{b}f{f}p{p}")))
                 for p, panel in enumerate(figure.panels)
             ]
-            for f, figure in enumerate(all_figures(single))
+            for f, figure in enumerate(drawn_figures(single))
         }
         for b, single in enumerate(singles)
     ]
-    episodes, left_out = sampled_episodes(first, pooled.drawn)
-    judges = isinstance(first, ComparisonRun)
+    judges = isinstance(first, LoadedComparison)
     judged = [(entry, judge_all(singles[0], entry)) for entry in judged_entries(first)] if judges else []
-    return environment.get_template(first.template).render(
-        run=first,
-        pooled=pooled,
-        # Pooled first, then each backbone; one run needs no pooling.
-        scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
-        singles=list(zip(singles, drawings, strict=True)),
-        words=words,
-        judged=judged,
-        headline=judgement.headline(judged),
-        signs=judgement.SIGNS,
-        beyond=judgement.SCOPE,
-        template_warning=judgement.template_warning(first),
-        cautions=cautions(pooled),
-        measures=MEASURES,
-        probes=pooled.probes,
-        main_rows=tables.pair_rows if judges else tables.primary_rows,
-        other_rows=tables.primary_rows,
-        many=MANY,
-        rate_rows=tables.rate_rows,
-        change_rows=tables.change_rows,
-        ranking_rows=tables.ranking_rows,
-        reading_measures=tables.reading_measures,
-        probe_rows=tables.probe_rows,
-        compute_rows=tables.compute_rows,
-        gap_rows=tables.gap_rows,
-        slope_rows=tables.slope_rows,
-        share_rows=tables.share_rows,
-        axes=first.axes,
-        palette=list(zip(panels.SERIES, panels.SERIES_ON_DARK, strict=True)),
-        outcomes=panels.outcome_fills(pooled),
-        level=f"{100 * LEVEL:.0f} %",
-        resamples=RESAMPLES,
-        cards=[(one.first.backbone, _markdown(one.first.model_card())) for one in singles],
-        settings=[
-            (one.first.backbone, RunFolder(one.first.folder).study.read_text(encoding="utf-8")) for one in singles
-        ],
-        environment=list(_flat(first.environment())),
-        episodes=_embedded(episodes),
-        shown=len(episodes["episodes"]),
-        left_out=left_out,
+    return (
+        environment(jinja2.PackageLoader("shiftgym.reports"))
+        .get_template(first.template)
+        .render(
+            run=first,
+            pooled=pooled,
+            # Pooled first, then each backbone; one run needs no pooling.
+            scopes=[("all backbones", pooled)] * (len(singles) > 1) + [(one.first.backbone, one) for one in singles],
+            singles=list(zip(singles, drawings, strict=True)),
+            words=words,
+            judged=judged,
+            headline=judgement.headline(judged),
+            signs=judgement.SIGNS,
+            beyond=judgement.SCOPE,
+            template_warning=judgement.template_warning(first),
+            cautions=cautions(pooled),
+            measures=MEASURES,
+            probes=pooled.probes,
+            main_rows=tables.pair_rows if judges else tables.primary_rows,
+            other_rows=tables.primary_rows,
+            many=MANY,
+            rate_rows=tables.rate_rows,
+            change_rows=tables.change_rows,
+            ranking_rows=tables.ranking_rows,
+            reading_measures=tables.reading_measures,
+            probe_rows=tables.probe_rows,
+            compute_rows=tables.compute_rows,
+            gap_rows=tables.gap_rows,
+            slope_rows=tables.slope_rows,
+            share_rows=tables.share_rows,
+            axes=first.axes,
+            outcomes=panels.outcome_fills(pooled),
+            level=f"{100 * LEVEL:.0f} %",
+            resamples=RESAMPLES,
+            cards=[(one.first.backbone, _markdown(one.first.model_card())) for one in singles],
+            settings=[
+                (one.first.backbone, RunFolder(one.first.folder).study.read_text(encoding="utf-8")) for one in singles
+            ],
+            environment=list(_flat(first.environment())),
+            left_out=left_out,
+            episodes_told=EPISODES,
+            boards=BOARDS,
+            stylesheet=Markup(stylesheet()),
+            script=Markup(script(RUN_SCRIPTS)),
+        )
     )
 
 
@@ -155,9 +190,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
-
-
-def _embedded(value: Any) -> Markup:
-    """JSON for a script element: no character in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

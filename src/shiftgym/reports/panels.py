@@ -11,27 +11,20 @@ from matplotlib.axes import Axes
 
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.evaluation.summaries import pool
+from shiftgym.following.declaration import START, View
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import View
 from shiftgym.reports.entries import EARLY, Entry
-from shiftgym.reports.labels import label_colour, label_ends, label_points
-from shiftgym.reports.runs import START
-from shiftgym.tasks.registry import load_task
+from shiftgym.reports.labels import WIDTH_OF_LETTER, label_colour, label_ends, label_points, room, short
 
 INK, MUTED, GRID = "#1b1e23", "#5d6570", "#d9dde2"
 SERIES = ("#d55e00", "#0072b2", "#00875f", "#a8447f", "#8f6b00", "#4f7f99", "#6b6b6b")
-"""Colours of the branches, after Okabe and Ito, darkened to hold a line on white."""
-SERIES_ON_DARK = ("#ff9447", "#5db4f2", "#3fcf9f", "#ea9bcb", "#e3bb4a", "#a9c9da", "#b4b4b4")
-"""The same for a dark page."""
+"""Colours of the branches in print, after Okabe and Ito, darkened to hold a line on white."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OUTCOMES = ("#1f8062", "#e6b800", "#e07b39", "#b04a3f", "#8a6fae", "#7a828c")
 """Fills of outcome shares, best first; the dark or light label is chosen by `label_colour`."""
 
 PANEL = (3.9, 2.9)
 """Inches of one panel; text of 8.5 points stays readable when the panel is as wide as a phone."""
-
-WIDTH_OF_LETTER = 4.6
-"""Points, in labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +110,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
             # A line that runs to the left would cross its own name.
             back = 0.0 if xs[-1] >= xs[-2] else math.copysign(6.0, ys[-1] - ys[-2])
             if branch in named:
-                drawn.append((float(xs[-1]), float(ys[-1]), branch.label, colour, solid, back))
+                drawn.append((float(xs[-1]), float(ys[-1]), short(branch.label), colour, solid, back))
         early = next((entry for entry in analysis.entries if entry.name == EARLY), None)
         if early and (at := point(early)):
             spot = 100 * at[0].value, 100 * at[1].value
@@ -126,7 +119,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
             spot = 100 * at[0].value, 100 * at[1].value
             axes.plot(*spot, "o", ms=8, mfc="none", mec=INK, mew=1.6, zorder=6)
             axes.annotate(
-                analysis.start.label,
+                short(analysis.start.label),
                 xy=spot,
                 xytext=(8, -8),
                 textcoords="offset points",
@@ -143,7 +136,7 @@ def trajectory(analysis: Analysis, title: str, across: Side, up: Side) -> Panel:
         )
         label_points(axes, drawn, PANEL[1])
 
-    return Panel(title, draw, right=WIDTH_OF_LETTER * max((len(branch.label) for branch in named), default=0))
+    return Panel(title, draw, right=room(branch.label for branch in named))
 
 
 def _widen(axes: Axes) -> None:
@@ -169,7 +162,7 @@ def pareto(analysis: Analysis, split: str) -> Panel:
         if ranked.entry not in hidden
     ]
     names = [
-        f"{rank}  {ranked.entry.label}" + ("" if is_near else f" (at {x:.0f}, {y:.0f})")
+        f"{rank}  {short(ranked.entry.label)}" + ("" if is_near else f" (at {x:.0f}, {y:.0f})")
         for rank, ranked, x, y, is_near in listed
     ]
 
@@ -228,13 +221,13 @@ def ladder(analysis: Analysis, rungs: Sequence[str], view: View) -> Panel:
             axes.plot(
                 xs, values, color=colour, lw=1.9 if solid else 1.0, ls="-" if solid else (0, (4, 2)), marker="o", ms=3
             )
-            ends.append((float(xs[-1]), values[-1], entry.label, colour, solid))
+            ends.append((float(xs[-1]), values[-1], short(entry.label), colour, solid))
         axes.set_ylim(-3, 103)
         axes.set_xticks(range(len(rungs)), rungs, rotation=18, ha="right", rotation_mode="anchor", fontsize=7)
         axes.set_ylabel("%")
         label_ends(axes, ends)
 
-    return Panel(view.label, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(view.label, draw, right=10 + room(branch.label for branch in analysis.drawn))
 
 
 def against_compute(analysis: Analysis, split: str, decoding: str, measure: str, title: str, axis: str) -> Panel:
@@ -267,14 +260,14 @@ def against_compute(analysis: Analysis, split: str, decoding: str, measure: str,
                 marker=marker_of(analysis, branch.name),
                 ms=3.5 if solid else 2.5,
             )
-            ends.append((xs[-1], values[-1], branch.label, colour, solid))
+            ends.append((xs[-1], values[-1], short(branch.label), colour, solid))
         axes.set_ylim(-3, 103)
         axes.set_xlim(left=0)
         axes.set_ylabel("%")
         axes.set_xlabel(analysis.first.axes[axis])
         label_ends(axes, ends)
 
-    return Panel(title, draw, right=10 + WIDTH_OF_LETTER * _longest(analysis))
+    return Panel(title, draw, right=10 + room(branch.label for branch in analysis.drawn))
 
 
 def rates(analysis: Analysis, split: str, decoding: str, measure: str, title: str) -> Panel:
@@ -287,18 +280,18 @@ def rates(analysis: Analysis, split: str, decoding: str, measure: str, title: st
                 colour = colour_of(analysis, entry.branch)
                 axes.plot([100 * found.low, 100 * found.high], [row] * 2, color=colour, lw=1.4)
                 axes.plot(100 * found.value, row, "o", ms=6, color=colour)
-        axes.set_yticks(range(len(analysis.shown)), [entry.label for entry in analysis.shown])
+        axes.set_yticks(range(len(analysis.shown)), [short(entry.label) for entry in analysis.shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(analysis.shown) - 0.5, -0.5)
         axes.set_xlim(-3, 103)
         axes.set_xlabel("%")
 
-    return Panel(title, draw, left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown))
+    return Panel(title, draw, left=10 + room(entry.label for entry in analysis.shown))
 
 
 def outcome_fills(analysis: Analysis) -> dict[str, str]:
     """The outcomes that occur, best first, each with its fill."""
-    names = load_task(analysis.first.study["task"]["name"]).outcomes
+    names = analysis.first.task.outcomes
     return {name: fill for name, fill in zip(names, itertools.cycle(OUTCOMES)) if name in analysis.outcomes}
 
 
@@ -324,7 +317,7 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
                         color=label_colour(fill),
                     )
                 left += width
-        axes.set_yticks(range(len(entries)), [entry.label for entry in entries])
+        axes.set_yticks(range(len(entries)), [short(entry.label) for entry in entries])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
@@ -335,9 +328,5 @@ def outcomes(analysis: Analysis, split: str, decoding: str, share: str) -> Panel
     return Panel(
         f"{split}: {'first' if share == 'first' else 'last'} attempt, {decoding}",
         draw,
-        left=10 + WIDTH_OF_LETTER * max(len(entry.label) for entry in analysis.shown),
+        left=10 + room(entry.label for entry in analysis.shown),
     )
-
-
-def _longest(analysis: Analysis) -> int:
-    return max(len(branch.label) for branch in analysis.drawn)

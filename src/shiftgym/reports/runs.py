@@ -10,53 +10,28 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from shiftgym.errors import DataError
-from shiftgym.evaluation.compare import Compare
 from shiftgym.evaluation.rows import Cube
 from shiftgym.evaluation.summaries import Summary, summarise
 from shiftgym.files import read_json, read_lines, read_log
+from shiftgym.following.declaration import START, BranchInfo, ComparisonDeclaration, Declaration
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.models.loading.shipped import backbone_folder
-from shiftgym.reading import WrongValue, typed
-from shiftgym.tasks.base import Task
-from shiftgym.tasks.registry import build_task
 from shiftgym.training.idle import idleness
-from shiftgym.training.settings import FLOPS
-
-COMPUTE = {"flops": "FLOPs as executed", "flops_paper": "FLOPs by the paper's formula"}
-"""The two ways in which a study counts compute."""
-
-START = "init"
-"""The branch that all others start from, if they do not say otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class BranchInfo:
-    """One recipe as the study file declares it."""
-
-    name: str
-    label: str
-    start: str = START
-    """The branch that it starts from; `model` is none."""
-    start_at: float = 0.0
-    """The checkpoint of that branch; the common start lies at 0."""
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadedRun(Declaration):
     """One study on one backbone."""
 
     template: ClassVar[str] = "report.html.j2"
     """The page of a run of this kind, and the words that it uses."""
-    noun: ClassVar[str] = "branch"
-    nouns: ClassVar[str] = "branches"
     end: ClassVar[str] = "at the end of the budget"
     origin: ClassVar[str] = "the backbone"
     spent: ClassVar[str] = "Compute"
+    curved: ClassVar[bool] = True
+    """Whether it has training curves."""
     train: ClassVar[str] = "trained on"
 
-    folder: Path
-    study: dict[str, Any]
     rows: pa.Table
 
     @cached_property
@@ -79,14 +54,6 @@ class Run:
         """The summaries of one checkpoint, one a seed."""
         return list(self._summaries_at[branch, fraction, split, decoding].values())
 
-    @cached_property
-    def task(self) -> Task:
-        """The task as the study had it."""
-        options = {key: value for key, value in self.study["task"].items() if key != "name"}
-        splits, seed = self.study["splits"], self.study["data_seed"]
-        name, train = self.study["task"]["name"], self.compare.train
-        return build_task(name, options=options, splits=splits, seed=seed, train=train)
-
     @property
     def backbone(self) -> str:
         return Path(self.study["model"]).name
@@ -95,54 +62,6 @@ class Run:
     def beginning(self) -> str:
         """What everything is compared with, in a sentence."""
         return "the start"
-
-    @cached_property
-    def branches(self) -> list[BranchInfo]:
-        """The start and then every branch, in the order of the study file."""
-        declared = [
-            BranchInfo(
-                name,
-                table["label"],
-                start := table.get("start", START),
-                0.0 if start == START else table["start_at"],
-            )
-            for name, table in self.study["branches"].items()
-        ]
-        return [BranchInfo(START, "start"), *declared]
-
-    @cached_property
-    def named(self) -> dict[str, BranchInfo]:
-        """Name -> branch."""
-        return {branch.name: branch for branch in self.branches}
-
-    def checkpoint(self, branch: str, fraction: float) -> str:
-        """What a checkpoint is called beside its episodes."""
-        return "start" if branch == START else f"{100 * fraction:.4g} % of budget"
-
-    @property
-    def note(self) -> str | None:
-        """A sentence or two of the study file that the report shows."""
-        return self.study.get("note")
-
-    @cached_property
-    def compare(self) -> Compare:
-        """What the study compares."""
-        try:
-            return typed(Compare, self.study["compare"], "compare")
-        except WrongValue as wrong:
-            raise DataError(f"{RunFolder(self.folder).study}: {wrong.path}: {wrong.reason}") from None
-
-    @property
-    def splits(self) -> list[str]:
-        return list(self.study["evaluation"]["splits"])
-
-    @property
-    def decodings(self) -> list[str]:
-        return list(self.study["evaluation"]["decodings"])
-
-    @property
-    def problems(self) -> int:
-        return int(self.study["evaluation"]["problems"])
 
     @property
     def samples(self) -> int:
@@ -153,25 +72,6 @@ class Run:
     def max_new_tokens(self) -> int:
         """Longest answer, in tokens."""
         return int(self.study["evaluation"]["max_new_tokens"])
-
-    @property
-    def seeds(self) -> list[int]:
-        return list(self.study["seeds"])
-
-    @property
-    def limit(self) -> int:
-        """Attempts a decision."""
-        return int(self.study["task"]["limit"])
-
-    @property
-    def axes(self) -> dict[str, str]:
-        """The ways in which the progress of a branch is counted, by name in rows."""
-        return COMPUTE
-
-    @property
-    def equal(self) -> str:
-        """The axis on which all branches end at the same value."""
-        return FLOPS[self.study["budget"].get("accounting", "executed")]
 
     @property
     def other_templates(self) -> list[str]:
@@ -253,14 +153,14 @@ class Run:
             yield from read_lines(run.branch(branch_title(branch.name, seed)).evaluation_episodes)
 
 
-class ComparisonRun(Run):
+class LoadedComparison(ComparisonDeclaration, LoadedRun):
     """Candidates that answered the problems of a study. BASE is the start, and every other candidate is a branch."""
 
     template = "comparison.html.j2"
-    noun, nouns = "model", "models"
     end = "at the last checkpoint"
     origin = "the model before training"
     spent = "Training"
+    curved = False
     train = "the training split"
 
     @property
@@ -270,27 +170,6 @@ class ComparisonRun(Run):
     @property
     def beginning(self) -> str:
         return self.backbone
-
-    @cached_property
-    def branches(self) -> list[BranchInfo]:
-        return [BranchInfo(key, of["label"]) for key, of in self.study["candidates"].items()]
-
-    @property
-    def axes(self) -> dict[str, str]:
-        """Steps, where a candidate has several checkpoints, and FLOPs, where they are known of all of these."""
-        trained = [of["checkpoints"] for of in self.study["candidates"].values() if len(of["checkpoints"]) > 1]
-        known = all("flops" in each for checkpoints in trained for each in checkpoints)
-        return ({"step": "steps"} | ({"flops": "FLOPs of training"} if known else {})) if trained else {}
-
-    @property
-    def equal(self) -> str:
-        return "step"
-
-    def checkpoint(self, branch: str, fraction: float) -> str:
-        """Its step, where steps are known; nothing where no candidate has several."""
-        last = self.study["candidates"][branch]["checkpoints"][-1]["step"]
-        unknown = "BASE" if branch == START else "unknown step"
-        return "" if not self.axes else f"step {round(fraction * last)}" if last else unknown
 
     @property
     def failures(self) -> list[str]:

@@ -10,9 +10,10 @@ from matplotlib.ticker import EngFormatter
 from shiftgym.evaluation.measures import MEASURES, Diagnosed, Measure, Where
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.evaluation.summaries import pool, pool_success
+from shiftgym.following.declaration import View
 from shiftgym.reports import words
 from shiftgym.reports.analysis import Analysis
-from shiftgym.reports.comparison import Difference, Verdict, View, verdict_of
+from shiftgym.reports.comparison import Difference, Verdict, verdict_of
 from shiftgym.reports.entries import Entry
 
 PREFIXED = EngFormatter(places=2, sep=" ")

@@ -16,7 +16,7 @@ from shiftgym.reports.cautions import cautions
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.judgement import SCOPE, judge_all, judged_entries, template_warning
 from shiftgym.reports.load import load_runs
-from shiftgym.reports.runs import ComparisonRun
+from shiftgym.reports.runs import LoadedComparison
 
 Rows = Sequence[tuple[Entry, Sequence[tables.Cell]]]
 
@@ -43,7 +43,7 @@ def summary(analysis: Analysis) -> Group:
         *analysis.first.failures,
     ]
     parts: list[Any] = [Text(f"{warning}\n") for warning in warnings if warning]
-    parts += _comparison(analysis) if isinstance(analysis.first, ComparisonRun) else _study(analysis)
+    parts += _comparison(analysis) if isinstance(analysis.first, LoadedComparison) else _study(analysis)
     shown = words.shown(analysis)
     return Group(*parts, *([Text(f"{shown}\n")] if shown else []), words.scope(analysis))
 

@@ -8,7 +8,7 @@ from shiftgym.evaluation.power import PLANNED, POWER, detectable_difference
 from shiftgym.evaluation.statistics import Interval
 from shiftgym.reports.comparison import MANY, Comparison, Condition, Difference, Effect, Level
 from shiftgym.reports.entries import EARLY
-from shiftgym.reports.runs import ComparisonRun
+from shiftgym.reports.runs import LoadedComparison
 
 if TYPE_CHECKING:
     from shiftgym.reports.analysis import Analysis
@@ -75,16 +75,18 @@ def limits(interval: Interval) -> str:
     return f"[{signed(interval.low)},\u00a0{signed(interval.high)}]"
 
 
-def measured(measure: str, decoding: str, limit: int) -> str:
-    """A measure and how its answers were drawn, as in `success with 5 attempts, sampled`."""
-    # With one attempt, success within the limit is success with one attempt.
-    row = MEASURES["success_1" if measure == "success" and limit == 1 else measure]
-    return f"{(row.phrase or row.label).format(limit)}, {decoding}"
-
-
 def primary(analysis: Comparison, split: str) -> str:
     """The primary measure of a split."""
-    return measured(analysis.compare.primary(split), analysis.compare.decoding, analysis.first.limit)
+    return analysis.first.primary(split).label
+
+
+def sampled(shown: int, left_out: int) -> str:
+    """Which episodes a page carries."""
+    more = (
+        f"; {left_out:,} more were kept by the run and left out here for size, whole problems of the last seeds first"
+    )
+    told = f"{shown:,} episodes of the first problems of each split{more if left_out else ''}"
+    return f"{told}. They are a fixed sample, chosen before they were run."
 
 
 def headline(analysis: Comparison, split: str) -> str:
@@ -243,7 +245,7 @@ def shown(analysis: "Analysis") -> str | None:
 
 def scope(analysis: Comparison) -> str:
     """How much evidence there is."""
-    if isinstance(analysis.first, ComparisonRun):
+    if isinstance(analysis.first, LoadedComparison):
         return (
             f"{count(analysis.first.problems, 'problem')} a split, the same for every model, with "
             f"{count(analysis.first.samples, 'answer')} a problem where answers are sampled."

@@ -1,6 +1,6 @@
 """The study file: what is trained, on which splits, with how much compute. Checked whole before anything runs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -11,10 +11,12 @@ from shiftgym.errors import ConfigError
 from shiftgym.evaluation.compare import Compare
 from shiftgym.models.loading.shipped import HUB_ID, backbones, is_local
 from shiftgym.models.loading.template_file import template_text
-from shiftgym.placement import FLASH, FLOAT16, SIXTEEN_BITS, Placement
+from shiftgym.placement import Placement
 from shiftgym.reading import WrongValue, nearest, override, read_toml, typed
 from shiftgym.studies.compared import completed, learn_from_train
+from shiftgym.studies.fitting import check_dtype, check_study, known_splits
 from shiftgym.studies.tables import BranchTable, Budget, EvaluationTable, Init, Probes, RecipeTable, Table, TaskTable
+from shiftgym.studies.track import Track
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.registry import build_task, load_task, population_field
 from shiftgym.training.registry import load_recipe
@@ -24,10 +26,6 @@ LIBRARY = Path(__file__).parent / "library"
 
 Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A name that also names a folder."""
-
-
-NO_BRANCHES = {"init": "the shared start", "model": "the model as it is"}
-"""Names of starts that are no branches."""
 
 
 class _Named(Table):
@@ -71,6 +69,8 @@ class _Setup(Placement, _Named):
     """The task, and the options that hold for all its splits; see `task.points` and `task.navigation`."""
     splits: dict[Names, dict[str, Any]] = Field(min_length=1)
     """Split -> the settings of its problems; see `splits.points` and `splits.navigation`."""
+    track: Track | None = None
+    """Which trackers hear of it while it goes. Without this table none does."""
 
     @property
     def placement(self) -> Placement:
@@ -107,14 +107,6 @@ class _Setup(Placement, _Named):
     def check(self) -> None:
         """WrongValue if values do not fit one another."""
         raise NotImplementedError
-
-    def check_dtype(self, tables: Mapping[str, RecipeTable]) -> None:
-        """WrongValue if the attention kernel or a recipe, by the path of its table, cannot do with this dtype."""
-        if self.attention.startswith(FLASH) and self.dtype == "float32":
-            raise WrongValue("attention", f"{self.attention!r} {SIXTEEN_BITS}, or another kernel, or auto")
-        for path, table in tables.items():
-            if self.dtype == "float16" and table.settings.lora is None:
-                raise WrongValue("dtype", f"{FLOAT16}, or {path}.lora = {{ rank = 16 }}")
 
     def resolved(self) -> Self:
         """The same, checked by the task, with every default of the task written out."""
@@ -181,26 +173,7 @@ class Study(_Setup):
         return seeds
 
     def check(self) -> None:
-        for taken, what in NO_BRANCHES.items():
-            if taken in self.branches:
-                raise WrongValue(
-                    f"branches.{taken}", f"{taken!r} is what {what} is called; give the branch another name"
-                )
-        self.check_dtype({"init": self.init, **{f"branches.{name}": each for name, each in self.branches.items()}})
-        # Checked before the tables, since recipes that name no split learn from this one.
-        if "train" in self.compare.model_fields_set:
-            _known_split("compare.train", self.compare.train, self.splits)
-        _known_splits("init", self.init, self.splits)
-        for name, branch in self.branches.items():
-            _known_splits(f"branches.{name}", branch, self.splits)
-            self._check_start(name, branch)
-        for split in self.evaluation.splits:
-            _known_split("evaluation.splits", split, self.splits)
-        for name, rungs in self.ladders.items():
-            for split in rungs:
-                _known_split(f"ladders.{name}", split, self.evaluation.splits)
-        for split in self.probes.splits if self.probes else ():
-            _known_split("probes.splits", split, self.splits)
+        check_study(self)
 
     @property
     def trained(self) -> str:
@@ -216,32 +189,13 @@ class Study(_Setup):
         return self.model_copy(update={"compare": compare})
 
     def questions(self) -> dict[str, Any]:
-        """What an answer depends on besides the model that gives it. How many problems are asked, and on which splits,
-        is no part of it."""
+        """What an answer depends on besides its model. How many problems are asked, and on which splits, is not in."""
         asked = self.model_dump(
             mode="json",
             include={"data_seed", "task", "splits", "chat_template", "template_variables", "dtype"},
             exclude_none=True,
         )
         return asked | self.evaluation.model_dump(include={"temperature", "samples", "max_new_tokens"})
-
-    def _check_start(self, name: str, branch: BranchTable) -> None:
-        if branch.start in NO_BRANCHES:
-            if branch.start_at != 1:
-                raise WrongValue(f"branches.{name}.start_at", f"{branch.start!r} has one checkpoint only, at 1.0")
-            if branch.start == "init":
-                _check_adapter(name, branch, self.init)
-            return
-        others = [other for other in self.branches if other != name]
-        if branch.start not in others:
-            reason = f"there is no other branch {branch.start!r}{nearest(branch.start, [*NO_BRANCHES, *others])}"
-            raise WrongValue(f"branches.{name}.start", reason)
-        if self.branches[branch.start].start not in NO_BRANCHES:
-            raise WrongValue(f"branches.{name}.start", f"{branch.start!r} starts from another branch itself")
-        if branch.start_at not in self.budget.checkpoints:
-            known = ", ".join(map(str, self.budget.checkpoints))
-            raise WrongValue(f"branches.{name}.start_at", f"{branch.start} has no such checkpoint; it has {known}")
-        _check_adapter(name, branch, self.branches[branch.start])
 
 
 class Training(_Setup):
@@ -260,12 +214,12 @@ class Training(_Setup):
         return self.recipe.settings.train_on
 
     def check(self) -> None:
-        self.check_dtype({"recipe": self.recipe})
-        _known_splits("recipe", self.recipe, self.splits)
+        check_dtype(self, {"recipe": self.recipe})
+        known_splits("recipe", self.recipe, self.splits)
 
 
-PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "engine", "restarts")
-"""Keys that say where and how a study is computed, but not what."""
+PLACED = ("device", "attention", "gradient_checkpointing", "ranks", "engine", "restarts", "track")
+"""Keys that say where and how a study is computed and who hears of it, but not what."""
 
 PLACED_BRANCH = ("ranks", "tokens_per_pass")
 """Such keys of a table that says how a model is trained."""
@@ -274,11 +228,19 @@ PLACED_BRANCH = ("ranks", "tokens_per_pass")
 def what_is_computed(setup: "_Setup") -> dict[str, Any]:
     """The values of a file that its results depend on by more than rounding. Where they are equal, one file may go on
     with what another began."""
-    kept = {key: value for key, value in setup.model_dump().items() if key not in PLACED}
-    for table in (kept.get("init"), kept.get("recipe"), *(kept.get("branches") or {}).values()):
-        for key in PLACED_BRANCH:
-            if table is not None:
-                table.pop(key, None)
+    return unplaced(setup.model_dump())
+
+
+def unplaced(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a file as plain values."""
+
+    def of_table(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in table.items() if key not in PLACED_BRANCH}
+
+    kept = {key: value for key, value in values.items() if key not in PLACED}
+    kept |= {key: of_table(kept[key]) for key in ("init", "recipe") if key in kept}
+    if "branches" in kept:
+        kept["branches"] = {name: of_table(table) for name, table in kept["branches"].items()}
     return kept
 
 
@@ -330,29 +292,7 @@ def read(kind: type[Setup], values: dict[str, Any], overrides: Sequence[str], *,
 
 
 def build(kind: type[Setup], values: dict[str, Any]) -> Setup:
-    """`values` as a checked `kind` with every default of task and recipes written out; WrongValue for the first
-    fault."""
+    """`values` as a checked `kind` with every default written out; WrongValue for the first fault."""
     setup = typed(kind, values).resolved()
     setup.check()
     return setup.completed()
-
-
-def _check_adapter(name: str, branch: BranchTable, start: RecipeTable) -> None:
-    """WrongValue if a branch cannot go on with the adapter that it starts from."""
-    own, there = branch.settings.lora, start.settings.lora
-    if own and there and own != there:
-        values = ", ".join(f"{key} = {value!r}" for key, value in there)
-        reason = f"it goes on with the adapter of {branch.start}, so it must have {values}; without lora it trains "
-        raise WrongValue(f"branches.{name}.lora", f"{reason}the merged model")
-
-
-def _known_splits(path: str, table: RecipeTable, splits: Collection[str]) -> None:
-    """Check that every split that a recipe learns from exists: settings that end in `_on` name one."""
-    for key, value in table.settings:
-        if key.endswith("_on"):
-            _known_split(f"{path}.{key}", value, splits)
-
-
-def _known_split(path: str, split: str, splits: Collection[str]) -> None:
-    if split not in splits:
-        raise WrongValue(path, f"there is no split {split!r}{nearest(split, splits)}")

@@ -76,7 +76,7 @@ def print_plan(study: Study, *, workers: int | None = None, device_memory: float
     Raises:
         ConfigError: the model is not to be had, or a step of a branch fails.
     """
-    from shiftgym.reports.runs import COMPUTE
+    from shiftgym.following.declaration import COMPUTE
     from shiftgym.reports.words import planned_power
 
     find_source(study.model, weights=False)

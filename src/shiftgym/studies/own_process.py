@@ -8,8 +8,8 @@ from typing import Any
 from shiftgym.engines.base import Call, Engine, Job, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json
+from shiftgym.following.logs import cause
 from shiftgym.placement import Placement
-from shiftgym.studies.logs import cause
 
 IMPORTED = ("shiftgym.training.trainer", "shiftgym.models.loading.load", "transformers.models.llama.modeling_llama")
 """Modules that nearly every branch imports, torch included. They take seconds, which an engine may spend once for

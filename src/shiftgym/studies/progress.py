@@ -4,7 +4,6 @@ Both read the files of the branches, as a report does; branches do not report to
 looked at, so that thousands of branches can be shown.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,15 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftgym.engines.base import State
-from shiftgym.files import read_lines
+from shiftgym.following.branch import BranchReader
 from shiftgym.studies.config import Study
 from shiftgym.studies.plan import PlannedBranch
 from shiftgym.studies.tables import Init
 from shiftgym.studies.tries import Tries
 from shiftgym.training.settings import FLOPS
-
-TAIL = 4096
-"""Bytes read from the end of a metrics file; one line is far shorter."""
 
 AROUND = 7
 """Lines of a terminal that the live table leaves to what is not a row."""
@@ -53,8 +49,9 @@ class Progress:
     def update(self) -> bool:
         """Read what is new; whether another checkpoint was evaluated since the last time."""
         folder = self.tries.current or self.tries.published
-        if self._grown("metrics", folder.metrics) and (last := _last_line(folder.metrics)):
-            self.step = int(last["step"])
+        reader = BranchReader(folder)
+        if self._grown("metrics", folder.metrics) and (last := reader.last_step()):
+            self.step = last["step"]
             table = self.branch.table
             budget = self._study.budget
             done, whole = (
@@ -65,13 +62,11 @@ class Progress:
             self.fraction = min(1.0, done / whole)
         if not self._grown("results", folder.results):
             return False
-        rows = list(read_lines(folder.results))
-        rows = [row for row in rows if row["step"] == rows[-1]["step"]]
-        rows = [row for row in rows if row["decoding"] == self._study.evaluation.decodings[0]]
-        self.success = {
-            split: fmean(row["success"] for row in rows if row["split"] == split)
-            for split in self._study.evaluation.splits
-        }
+        of = self._study.evaluation
+        rows = reader.last_rows(len(of.splits) * len(of.decodings) * of.problems)
+        rows = [row for row in rows if row["decoding"] == of.decodings[0]]
+        answered = {split: [row["success"] for row in rows if row["split"] == split] for split in of.splits}
+        self.success = {split: fmean(values) for split, values in answered.items() if values}
         return True
 
     def _grown(self, which: str, path: Path) -> bool:
@@ -212,14 +207,3 @@ class LiveDisplay(_Display):
 def _line(text: str, style: str) -> Text:
     """Text that takes one line, however narrow the terminal is."""
     return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-
-def _last_line(path: Path) -> dict[str, float]:
-    """The last whole record of a file that is being written to; empty if there is none."""
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL))
-        whole = file.read().split(b"\n")[:-1]
-    record: dict[str, float] = json.loads(whole[-1]) if whole else {}
-    return record

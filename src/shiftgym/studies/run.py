@@ -3,35 +3,37 @@
 The files of the folder are described in `layout.py`.
 """
 
-import fcntl
 import itertools
 import json
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import Console
 
 from shiftgym.engines.base import ENGINES, Call, Engine, Job, State, gpu_share, load_engine
 from shiftgym.errors import ConfigError
 from shiftgym.files import read_json, replacing, write_text
+from shiftgym.following.logs import last_words
 from shiftgym.gpus import in_words
 from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.models.loading.source import find_source
 from shiftgym.placement import Placement
 from shiftgym.studies.branch import run_branch
+from shiftgym.studies.companions import Companions, page_companion
 from shiftgym.studies.config import Study, load_study, what_is_computed
-from shiftgym.studies.logs import last_words
 from shiftgym.studies.machines import forget_answers, get_ready, missing_model, versions
 from shiftgym.studies.needs import Needs, branch_needs
 from shiftgym.studies.own_process import IMPORTED
 from shiftgym.studies.plan import PlannedBranch, plan
 from shiftgym.studies.progress import LiveDisplay, LogDisplay
+from shiftgym.studies.run_folder import new_folder, only_one
+from shiftgym.studies.stands import Stands
 from shiftgym.studies.tries import Publisher, Tries
 
 TOLD = 20
@@ -49,6 +51,16 @@ class Finished:
     """Branches without a result, with the error and the path of the log."""
 
 
+class RunOptions(TypedDict, total=False):
+    """How a study or a suite is carried out, which changes no result; see `run_study`."""
+
+    workers: int | None
+    plain: bool
+    engine: str | None
+    address: str | None
+    view: bool
+
+
 def run_study(
     study: Study,
     *,
@@ -57,6 +69,7 @@ def run_study(
     plain: bool = False,
     engine: str | None = None,
     address: str | None = None,
+    view: bool = False,
 ) -> Finished:
     """Carry out `study` in a new folder under `runs`, with progress on stdout and the result at the end.
 
@@ -67,6 +80,7 @@ def run_study(
         engine: `local`, for this machine, or `ray`; by default what the study says.
         address: of a Ray cluster, as `HOST:PORT` or `auto`; by default what RAY_ADDRESS says, else a cluster that this
             machine belongs to, else a Ray on this machine alone.
+        view: serve the page of the run while it goes on, and open it where there is a screen.
 
     Raises:
         ConfigError: there is no such device or cluster, a package is missing, or the model is not to be had.
@@ -75,7 +89,7 @@ def run_study(
     with closing(connect(study, workers, address)) as where:
         _check_installed(study)
         find_source(study.model)
-        return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain)
+        return _carry_out(study, RunFolder(new_folder(runs, study.name)), where, plain, view)
 
 
 def prepare(folder: Path, study: Study) -> None:
@@ -92,17 +106,32 @@ def resume_study(
     plain: bool = False,
     engine: str | None = None,
     address: str | None = None,
+    view: bool = False,
 ) -> Finished:
     """Resume the run in `folder`. Finished branches are not touched.
 
     Args:
-        source, overrides: the study that the caller expects, if any. It may differ in what changes no results: where
-            branches run, the attention kernel, gradient checkpointing, tokens a pass. The run then goes on with that.
-        engine, address: as for `run_study`; a run may go on with another engine than it began with.
+        source: the study that the caller expects, if any. It may differ in what changes no results: where branches
+            run, the attention kernel, gradient checkpointing, tokens a pass. The run then goes on with that.
+        overrides: changes of that study.
+        engine: as for `run_study`; a run may go on with another engine than it began with.
+        address: as for `run_study`.
 
     Raises:
         ConfigError: `folder` is no run, is being worked on, or belongs to another study than the one given, or this
             machine has no such device.
+    """
+    given = on_engine(recorded_study(folder, source=source, overrides=overrides), engine)
+    _check_installed(given)
+    if _loads([branch for branch in plan(given) if not _done(branch, folder)]):
+        find_source(given.model)
+    with closing(connect(given, workers, address)) as where:
+        return _carry_out(given, RunFolder(folder), where, plain, view)
+
+
+def recorded_study(folder: Path, *, source: str | Path | None = None, overrides: Sequence[str] = ()) -> Study:
+    """The study of the run in `folder`, with the changes with which it is to go on. The arguments and errors are those
+    of `resume_study`.
     """
     run = RunFolder(folder)
     if not run.study.is_file():
@@ -114,12 +143,7 @@ def resume_study(
     if asked != recorded:
         key, here, there = _first_difference(recorded, asked)
         raise ConfigError(f"{folder}: this run was made with {key} = {here!r}, not {there!r}; start a new run instead")
-    given = on_engine(given, engine)
-    _check_installed(given)
-    if _loads([branch for branch in plan(given) if not _done(branch, folder)]):
-        find_source(given.model)
-    with closing(connect(given, workers, address)) as where:
-        return _carry_out(given, run, where, plain)
+    return given
 
 
 def on_engine(study: Study, name: str | None) -> Study:
@@ -160,13 +184,15 @@ def placed(study: Study, where: Engine) -> Study:
     return study.model_copy(update={"device": "cuda" if where.gpus else "cpu"})
 
 
-def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Finished:
+def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool, view: bool) -> Finished:
     console = Console()
     folder = run.path
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     branches = plan(study)
-    with only_one(run):
+    beside = [*(study.track.companions(folder) if study.track else []), *([page_companion(folder)] if view else [])]
+    with Companions(beside, folder, console) as companions, only_one(run):
         prepare(folder, study)
+        companions.start()
         done: dict[str, State] = {branch.title: "done" for branch in branches if _done(branch, folder)}
         tries = {branch.title: Tries(branch.folder(folder)) for branch in branches}
         for title in done:
@@ -182,14 +208,18 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
         # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
         sent = ready.model_copy(update={"branches": {}})
         jobs = [_job(sent, branch, folder, tries[branch.title], done, asked[branch.name]) for branch in todo]
-        publisher = Publisher(tries)
+        # Where branches had failed, the rows of the whole are there already and would hide those that now arrive.
+        run.results.unlink(missing_ok=True)
+        publisher, stands = Publisher(tries), Stands(run, tries)
         display = LogDisplay if plain or not console.is_terminal else LiveDisplay
         try:
             with display(study, branches, tries, console, in_words(where.gpus)) as shown:
 
                 def watch(now: dict[str, State]) -> None:
                     publisher.publish(now)
+                    stands.tell({**done, **now})
                     shown.show({**done, **now})
+                    companions.look()
 
                 states = where.run(jobs, watch)
         except KeyboardInterrupt:
@@ -197,19 +227,20 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool) -> Fini
             raise
         finally:
             forget_answers(run)
+            stands.write()
         with replacing(run.results) as results, results.open("wb") as out:
             for path in (branch.folder(folder).results for branch in branches):
                 if path.is_file():
                     out.write(path.read_bytes())
-    for note in where.notes:
-        console.print(note, highlight=False, soft_wrap=True)
-    ended = {branch.title: _done(branch, folder) for branch in branches}
-    finished = Finished(
-        folder,
-        stopped={title: end["message"] for title, end in ended.items() if end and end["state"] == "stopped"},
-        failed={b.title: _blame(b, states[b.title], folder) for b in branches if not ended[b.title]},
-    )
-    _tell(finished, console)
+        for note in where.notes:
+            console.print(note, highlight=False, soft_wrap=True)
+        ended = {branch.title: _done(branch, folder) for branch in branches}
+        finished = Finished(
+            folder,
+            stopped={title: end["message"] for title, end in ended.items() if end and end["state"] == "stopped"},
+            failed={b.title: _blame(b, states[b.title], folder) for b in branches if not ended[b.title]},
+        )
+        _tell(finished, console)
     return finished
 
 
@@ -269,46 +300,6 @@ def _tell(finished: Finished, console: Console) -> None:
             console.print(f"and {len(branches) - TOLD} more branches {ended}", highlight=False)
     if finished.failed:
         console.print(f"Try again with: shiftgym study resume {finished.folder}", highlight=False, soft_wrap=True)
-
-
-def new_folder(runs: Path, name: str) -> Path:
-    """Make a new folder named after `name` and the present second.
-
-    Raises:
-        ConfigError: `runs` is no folder that may be written.
-    """
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = runs / f"{name}-{stamp}{suffix}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise ConfigError(f"{runs}: no run folder can be made there: {error.strerror}") from None
-        return folder
-    raise ConfigError(f"{runs}: a hundred runs of {name} were started in this second")
-
-
-@contextmanager
-def only_one(run: RunFolder) -> Iterator[None]:
-    """Hold the lock of the run, which two processes would corrupt. The lock ends with its process, however that
-    ends.
-
-    Raises:
-        ConfigError: another process holds it, or the file system has no locks.
-    """
-    with run.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"{run.path}: another process is working on this run") from None
-        except OSError as error:
-            raise ConfigError(
-                f"{run.lock}: its file system gives no lock against a second process ({error.strerror}); "
-                "mount it with locks, or choose another folder"
-            ) from None
-        yield
 
 
 def environment(where: Engine, placement: Placement, machines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Outside a study: one recipe on one model, and one policy on some splits."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.evaluation.evaluate import Evaluation
 from shiftgym.evaluation.progress import AnsweredDisplay
 from shiftgym.evaluation.written import claim, evaluate_into
-from shiftgym.files import read_lines, write_text
-from shiftgym.layout import BranchFolder
+from shiftgym.files import make_folder, read_lines, write_text
+from shiftgym.layout import BranchFolder, RunFolder
 from shiftgym.plugins import import_class
 from shiftgym.policies.endpoint import DEFAULT_SETTINGS, EndpointSettings, endpoint_address, is_endpoint
 from shiftgym.reading import nearest, override, read_toml
+from shiftgym.studies.companions import Companions
 from shiftgym.studies.config import Study, Training, read, what_is_computed
+from shiftgym.studies.run_folder import only_one
 from shiftgym.studies.tables import EvaluationTable
 from shiftgym.tasks.base import Task
 from shiftgym.tasks.check import Finding, check_task
@@ -57,7 +60,7 @@ def train_model(
         "recipe": {"recipe": recipe},
     }
     training = read(Training, values, overrides, source="train")
-    record = out / "training.toml"
+    record = BranchFolder(out).training
     if record.is_file():
         begun = read(Training, read_toml(record), (), source=str(record))
         if what_is_computed(begun) != what_is_computed(training):
@@ -79,25 +82,41 @@ def train_model(
     )
     # Before anything is written, so that a setting that this model does not take leaves no folder behind.
     prepare_model(policy[0], settings, training.seed, ranks)
-    if ranks.first:
-        write_text(record, training.to_toml())
     console = Console(quiet=not ranks.first)
-    result = train(
-        policy,
-        load_recipe(training.recipe.recipe),
-        training.build_task(),
-        settings=settings,
-        seed=training.seed,
-        folder=out,
-        steps=training.steps,
-        on_step=lambda metrics: console.print(_step(metrics), highlight=False, soft_wrap=True),
-        placement=training.placement,
-        ranks=ranks,
-    )
-    ranks.leave()
+    with _watched(training, out, console) if ranks.first else nullcontext() as companions:
+
+        def on_step(metrics: dict[str, Any]) -> None:
+            console.print(_step(metrics), highlight=False, soft_wrap=True)
+            if companions is not None:
+                companions.look()
+
+        result = train(
+            policy,
+            load_recipe(training.recipe.recipe),
+            training.build_task(),
+            settings=settings,
+            seed=training.seed,
+            folder=out,
+            steps=training.steps,
+            on_step=on_step,
+            placement=training.placement,
+            ranks=ranks,
+        )
+        ranks.leave()
     if (idle := idleness(read_lines(BranchFolder(out).metrics))) is not None:
         console.print(f"{idle}.", highlight=False, soft_wrap=True)
     console.print(f"Model: {result.checkpoints[-1].path}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _watched(training: Training, out: Path, console: Console) -> Iterator[Companions]:
+    """Hold the folder of a training, as its only process that writes there, with its trackers beside it."""
+    make_folder(out)
+    beside = training.track.companions(out) if training.track else []
+    with Companions(beside, out, console) as companions, only_one(RunFolder(out)):
+        write_text(BranchFolder(out).training, training.to_toml())
+        companions.start()
+        yield companions
 
 
 def check_named(name: str, overrides: Sequence[str] = ()) -> list[Finding]:

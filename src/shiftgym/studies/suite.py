@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shiftgym.errors import ConfigError
+from shiftgym.following.declaration import COMPUTE
 from shiftgym.reading import WrongValue, nearest, read_toml, typed
 from shiftgym.reports.claims import Claim
-from shiftgym.reports.runs import COMPUTE
 from shiftgym.studies.config import Study, build, load_study, read, shipped_studies, study_values
 from shiftgym.studies.plan import START
 from shiftgym.studies.tables import RecipeTable

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from shiftgym.engines.base import State
 from shiftgym.files import link_file, link_folder, read_json, read_lines, replacing
+from shiftgym.following.logs import cause
 from shiftgym.layout import BranchFolder, CheckpointFolder
-from shiftgym.studies.logs import cause
 
 PATIENCE = 120.0
 """Seconds within which this machine sees what another one wrote, on a network file system."""

@@ -24,6 +24,7 @@ def some_formula(rng, numbers):
     return terms[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_every_hand_is_solved_and_judged_as_brute_force_says(name, reachable, oracle, said):
     assert len(HANDS) == 1820

@@ -112,8 +112,8 @@ def test_nothing_wrong_is_paid(independent_reader, oracle, texts, soon):
 
 @pytest.mark.slow
 def test_nothing_wrong_is_paid_in_many_texts(independent_reader, oracle, texts, long_texts, soon):
-    many = texts("formula", FORMULAS, random.Random(1), 100_000)
-    assert _pays_only_what_another_reader_finds(many, independent_reader, oracle, soon) > 5_000
+    many = texts("formula", FORMULAS, random.Random(1), 20_000)
+    assert _pays_only_what_another_reader_finds(many, independent_reader, oracle, soon) > 1_000
     long = long_texts("formula", ANSWER, random.Random(2), 200)
     assert _pays_only_what_another_reader_finds(long, independent_reader, oracle, soon) > 50
 

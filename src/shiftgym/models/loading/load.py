@@ -63,7 +63,9 @@ def load_policy(
     Args:
         name_or_path: a shipped backbone, a directory of a model or an adapter, a GGUF file or a directory with one, or
             a hub id `owner/name` or `owner/name@revision`, which is fetched if it is not in the cache.
-        device, dtype, attention: see `Placement`.
+        device: see `Placement`.
+        dtype: see `Placement`.
+        attention: see `Placement`.
         chat_template: the text of a Jinja template that takes the place of the model's own, or the path of its file.
         template_variables: see `ChatFormat`.
         merged: whether a LoRA adapter is merged into its base, so that the model is a plain one. If not, the model
