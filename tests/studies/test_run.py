@@ -165,20 +165,20 @@ def test_a_branch_whose_process_is_killed_goes_on_as_if_nothing_had_been(
 ) -> None:
     lines = random.SystemRandom().randrange(10)
     with _started(faulty_file, tmp_path, lines) as process:
-        _kill_one(process.pid)
+        _kill_one(process)
         out, _ = process.communicate()
     assert "lost: the process was killed by SIGKILL" in out
     (folder,) = tmp_path.iterdir()
     assert _results(folder) == _results(whole.folder), f"killed after {lines} lines"
 
 
-def _kill_one(driver: int) -> None:
-    """Kill the process of any branch; another one if it has just ended by itself."""
-    killed = False
-    while not killed:
-        with suppress(psutil.NoSuchProcess):
-            random.SystemRandom().choice([*_branches(driver)]).kill()
-            killed = True
+def _kill_one(process: "subprocess.Popen[str]") -> None:
+    """Kill the process of any branch of a study, as soon as there is one that has not ended by itself."""
+    while process.poll() is None:
+        if branches := [*_branches(process.pid)]:
+            with suppress(psutil.NoSuchProcess):
+                random.SystemRandom().choice(branches).kill()
+                return
 
 
 def _branches(driver: int) -> Iterator[psutil.Process]:
@@ -283,7 +283,8 @@ def test_a_run_is_not_resumed_as_another_study(whole: Finished, tmp_path: Path) 
 
 
 def _metrics_lines(runs: Path) -> int:
-    return sum(_lines(path) for path in runs.glob("*/branches/*/try-*/metrics.jsonl"))
+    """Of the branches that go on and of those that have ended."""
+    return sum(_lines(path) for path in runs.glob("*/branches/*/**/metrics.jsonl"))
 
 
 def _lines(log: Path) -> int:
