@@ -60,13 +60,16 @@ def test_a_model_that_bitsandbytes_has_quantised_answers_and_trains_with_an_adap
     bits: int, tiny_llama: Any, saved: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("bitsandbytes")
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
 
     from shiftgym.episodes import play
     from shiftgym.models.generation.policy import model_policy
     from shiftgym.tasks.registry import build_task
     from shiftgym.training.trainer import train
 
+    # On CPUs with AVX512-BF16 it demands matrices of at least 64 columns.
+    config = tiny_llama[0].config.to_dict() | {"hidden_size": 64, "intermediate_size": 64, "head_dim": 16}
+    AutoModelForCausalLM.from_config(LlamaConfig.from_dict(config)).save_pretrained(saved)
     how = BitsAndBytesConfig(**{f"load_in_{bits}bit": True})
     small = AutoModelForCausalLM.from_pretrained(saved, quantization_config=how, device_map="cpu")
     small.save_pretrained(tmp_path / "small")
