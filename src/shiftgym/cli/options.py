@@ -62,8 +62,8 @@ Trackers = Annotated[
     list[str] | None,
     Parameter(
         name="--track",
-        help="Tell a tracker of it while it goes: tensorboard, wandb, mlflow, trackio, or a class of your own as "
-        "package.module:Class. May be given many times.",
+        help="Tell a tracker of it while it goes (of a comparison at its end): tensorboard, wandb, mlflow, trackio, or "
+        "a class of your own as package.module:Class. May be given many times.",
     ),
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
