@@ -46,3 +46,13 @@ def test_runs_are_chosen_from_a_list_and_compared(browser: Browser, server: Serv
         assert page.locator("#success-charts figure").count() >= 2
         page.get_by_role("link", name="small").first.click()
         expect(page.locator("#run-title")).to_be_visible()
+
+
+def test_numbers_are_rounded_as_in_the_tables_and_what_is_missing_comes_last(browser: Browser, server: Server) -> None:
+    values = [6.25, 6.75, 31.25, 31.75, 12.5, 0.15, 0.25, -6.25, -0.75, 100.0]
+    with seen(browser) as shown:
+        page = shown.opened(server.run("small"))
+        assert page.evaluate("values => values.map(words.tenths)", values) == [f"{value:.1f}" for value in values]
+        ordered = "down => [null, 0.5, null, 0.9, 0.3].sort((a, b) => compare(a, b, down))"
+        assert page.evaluate(ordered, False) == [0.3, 0.5, 0.9, None, None]
+        assert page.evaluate(ordered, True) == [0.9, 0.5, 0.3, None, None]

@@ -1,6 +1,7 @@
 """Rows to columns and arrays, on rows small enough to count by hand."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,9 @@ def test_rows_without_the_ends_of_answers_are_read_beside_those_with_them(hand: 
 def test_every_measure_is_a_column_and_has_an_axis_of_the_cube(hand: Any) -> None:
     assert [name for name in SCHEMA.names if name in MEASURES] == list(MEASURES)
     assert list(Cube.of(hand.read(hand.row())).values) == list(MEASURES)
+
+
+def test_the_path_of_a_file_need_not_be_utf_8(tmp_path: Path, hand: Any) -> None:
+    path = tmp_path / os.fsdecode(b"ren\xe9.jsonl")
+    path.write_text(json.dumps(hand.row()) + "\n")
+    assert len(read_rows([path])) == 1

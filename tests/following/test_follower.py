@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from shiftgym.errors import DataError
 from shiftgym.files import append_lines, write_lines, write_text
 from shiftgym.following import follower as module
 from shiftgym.following.driver import Standing
+from shiftgym.following.followed import Followed
 from shiftgym.following.follower import Follower, whole_board
 from shiftgym.layout import BranchFolder
 from shiftgym.studies.run_folder import only_one
@@ -217,3 +219,25 @@ def test_following_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_look_that_takes_longer_than_its_time_reads_on_even_so(tmp_path, monkeypatch):
+    """As where the run lies on a slow file system: what waits at the front keeps nothing from being read."""
+    made = Made(branches=4, seeds=2)
+    run = made.prepare(tmp_path / "run")
+    for name in ("init", "branch-3"):
+        for seed in range(2):
+            made.write_branch(run.branch(f"{name}-seed{seed}"), name, seed)
+    stand = Followed.stand
+
+    def slow(*of):
+        time.sleep(0.002)
+        stand(*of)
+
+    monkeypatch.setattr(Followed, "stand", slow)
+    follower, looks = Follower(run.path), 1
+    while follower.look(0.01) and looks < 300:
+        looks += 1
+    assert looks < 300
+    assert follower.board.since()["success"].keys() == whole_board(run.path).since()["success"].keys()
+    assert any(key.startswith("branch-3|") for key in follower.board.since()["changes"])

@@ -12,8 +12,8 @@ def test_the_head_says_what_a_run_declares(tmp_path):
     folder = Made().write(tmp_path / "run-1")
     found = head(read_declaration(folder), ["step", "flops", "reward", "of_mine"])
     json.dumps(found, allow_nan=False)
-    assert (found["folder"], found["kind"], found["noun"], found["budget"], found["equal"]) == (
-        "run-1", "study", "branch", 1e12, "flops"
+    assert (found["kind"], found["noun"], found["budget"], found["equal"]) == (
+        "study", "branch", 1e12, "flops"
     )  # fmt: skip
     assert [(one["name"], one["part"]) for one in found["branches"]] == [
         ("init", "start"), ("branch-0", "supervised"), ("branch-1", "reinforced")

@@ -126,6 +126,7 @@ def test_numbers_that_are_not_finite_become_none():
         (b"\xff", None),
         (b"[" * 100_000, None),
         (b'{"a":' * 100_000, None),
+        (b'{"a":' + b"[" * 400 + b"]" * 400 + b"}", None),
         (b'{"a": ' + b"9" * 5000 + b"}", None),
     ],
 )
@@ -154,3 +155,14 @@ def test_of_a_large_file_only_so_much_of_its_end_is_read(path, monkeypatch):
 )
 def test_a_finite_number(value, is_one):
     assert is_finite(value) == is_one
+
+
+def test_a_file_that_was_removed_and_written_anew_is_read_anew(path):
+    """The file system may give it the same inode."""
+    lines = Lines()
+    path.write_bytes(b"1\n2\n")
+    assert lines.new(path).lines == [b"1", b"2"]
+    path.unlink()
+    path.write_bytes(b"3\n4\n5\n")
+    found = lines.new(path)
+    assert found.anew and found.lines == [b"3", b"4", b"5"]

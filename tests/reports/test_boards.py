@@ -1,6 +1,7 @@
 """What the page of a report carries of its run."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,14 @@ def test_no_more_than_the_episodes_of_a_seed_are_held() -> None:
     assert [len(next(groups)), len(next(groups))] == [1, 2]
     assert max(read) <= 1
     assert [len(group) for group in groups] == [1, 2, 1, 2]
+
+
+def test_a_reward_that_is_not_finite_is_shown_as_none(small: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = list(small.first.episodes(small.drawn))
+    records[0]["reward"] = math.inf
+    records[0]["decisions"][0]["attempts"][0]["reward"] = math.nan
+    monkeypatch.setitem(vars(small.first), "episodes", lambda drawn: iter(records))
+    found = filled(small).patch
+    embedded(found)
+    (shown,) = [one for one in found["episodes"].values() if one["reward"] is None]
+    assert shown["decisions"][0][0][2] is None

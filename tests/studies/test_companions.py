@@ -1,5 +1,6 @@
 """Processes beside a run: those that fail, hang or tell the user something, and what becomes of them at its end."""
 
+import errno
 import io
 import os
 import shutil
@@ -38,7 +39,7 @@ if kind == "breeds":
 if kind == "babbles":
     sys.exit("\\x1b[31m" + "x" * 1_000_000)
 if kind == "crashes":
-    os.kill(os.getpid(), signal.SIGSEGV)
+    os.kill(os.getpid(), int(rest[0]))
 print("a library says [something]", flush=True)
 print("listens: http://127.0.0.1:8000 [/run]", flush=True)
 sys.stdin.read()
@@ -91,7 +92,7 @@ def test_each_costs_a_warning_at_most(stub: None, tmp_path: Path) -> None:
 def test_what_one_does_to_its_log_or_leaves_behind_harms_no_run(stub: None, tmp_path: Path) -> None:
     told = io.StringIO()
     kinds = [companion("vanishes", str(companion_log(tmp_path, "vanishes"))), companion("babbles")]
-    kinds += [companion("crashes"), companion("breeds")]
+    kinds += [companion("crashes", str(signal.SIGSEGV.value)), companion("breeds")]
     with Companions(kinds, tmp_path, Console(file=told)) as beside:
         beside.start()
         breeding = beside._started[-1].process
@@ -179,3 +180,21 @@ os.kill(os.getpid(), signal.SIGKILL)
     while not (tmp_path / "over").exists() and time.monotonic() < until:
         time.sleep(0.02)
     assert (tmp_path / "over").exists()
+
+
+def test_a_signal_without_a_name_and_a_log_that_cannot_be_read_cost_a_warning(
+    stub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    told = io.StringIO()
+    monkeypatch.setattr(companions, "opened", broken)
+    monkeypatch.setattr(companions, "tail", broken)
+    wanted = [companion("crashes", str(signal.SIGRTMIN + 6)), companion("fails")]
+    with Companions(wanted, tmp_path, Console(file=told, width=500)) as beside:
+        beside.start()
+        beside.meet(9)
+    first, second = sorted(told.getvalue().splitlines())
+    assert first.startswith(f"warning: crashes: it was killed by signal {signal.SIGRTMIN + 6} (all of it: ")
+    assert second.startswith("warning: fails: its log cannot be read (Input/output error) (all of it: ")

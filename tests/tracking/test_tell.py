@@ -15,6 +15,7 @@ from shiftgym.files import append_lines, write_text
 from shiftgym.following.driver import Standing
 from shiftgym.layout import BranchFolder, RunFolder, SuiteFolder
 from shiftgym.tracking import tell
+from shiftgym.tracking.base import Point, Whole
 from shiftgym.tracking.tell import read_run
 
 Record = Callable[..., Recorder]
@@ -67,6 +68,21 @@ def test_a_run_that_goes_on_is_followed_to_its_end(
     assert told.ended["sft-seed1"] == "done"
     # What waits is told at the end, if it had begun before the run was resumed.
     assert [*told.ended][-2:] == ["ppo-seed0", "sft-seed0"]
+
+
+def test_a_log_that_is_cut_back_to_nothing_is_told_from_its_beginning(
+    run_folder: RunFolder, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a process is lost before its first checkpoint: the first steps may come later than the cut is seen."""
+    _, sources = read_run(run_folder.path)
+    source = next(one for one in sources if one.tracked.title == "ppo-seed0")
+    point = [Point(1, {"train/loss": 1.0}, {})]
+    monkeypatch.setattr(source, "state", lambda: None)
+    told, begun = Recorder(Whole(run_folder.path, "a", None, {}, "id")), {}
+    for anew, points in ((False, point), (True, []), (False, point)):
+        monkeypatch.setattr(source, "new", lambda anew=anew, points=points: (anew, points))
+        tell._hand_over(told, source, begun)
+    assert told.begun == ["ppo-seed0"] * 2 and len(told.points["ppo-seed0"]) == 1
 
 
 def test_ids_follow_from_the_run_and_not_from_where_it_lies(run_folder: RunFolder, tmp_path: Path) -> None:

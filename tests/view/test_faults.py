@@ -12,3 +12,8 @@ def test_it_is_one_line():
     assert in_a_line(Path("run"), own) == "a file is broken"
     assert in_a_line(Path("run"), system) == "[Errno 13] Not yours: 'x'"
     assert in_a_line(Path("run"), other) == "run: not what a run writes (KeyError: 'label')"
+
+
+def test_every_page_can_hold_it():
+    told = in_a_line(Path("run"), DataError("caf\udce9/study.toml: no valid TOML"))
+    assert told == "caf?/study.toml: no valid TOML"

@@ -168,3 +168,13 @@ def test_results_are_read_once_and_only_at_their_end(tmp_path, monkeypatch):
     for _ in range(2):
         assert [one.value for one in row(RunFolder(run.path), glances).home] == [1.0]
     assert len(read) == 8, "the rows of the last checkpoint"
+
+
+def test_what_lies_behind_a_link_does_not_belong_to_a_run(tmp_path):
+    other = make_run(tmp_path / "elsewhere" / "other")
+    end(other.branch("ppo-seed0"))
+    add_results(other.branch("ppo-seed0"), rows("ppo", 0, 9, 1.0, {"id": 1.0, "rule_ood": 1.0}))
+    run = make_run(tmp_path / "run")
+    (run.path / "branches").symlink_to(other.path / "branches")
+    found = row(run)
+    assert (found.state, found.done, found.home) == ("waiting", 0, [])

@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from tests.view.run_folders import add_results, make_run, rows
+from tests.view.run_folders import add_results, end, make_run, rows
 
 from shiftgym.errors import DataError
 from shiftgym.view import reporting
@@ -31,7 +31,16 @@ def test_a_report_is_made_once_for_each_state_of_the_results(tmp_path, made_by):
         first, second = await asyncio.gather(reports.html(run.path), reports.html(run.path))
         assert first == second and str(run.path) in first.decode()
         add_results(run.branch("ppo-seed0"), rows("ppo", 0, 1, 1.0, {"id": 1.0, "rule_ood": 1.0}))
-        assert await reports.html(run.path) != first
+        assert (second := await reports.html(run.path)) != first
+        # A sign of life tells nothing new; that a branch has failed or ended does.
+        run.states.write_text('{"states": {"ppo-seed0": "running"}, "spent": 1.0}')
+        assert (third := await reports.html(run.path)) != second
+        run.states.write_text('{"states": {"ppo-seed0": "running"}, "spent": 9.0}')
+        assert await reports.html(run.path) == third
+        run.states.write_text('{"states": {"ppo-seed0": "failed"}, "spent": 9.0}')
+        assert (fourth := await reports.html(run.path)) != third
+        end(run.branch("ppo-seed1"))
+        assert await reports.html(run.path) != fourth
 
     asyncio.run(made())
 

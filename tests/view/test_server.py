@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import socket
@@ -224,6 +225,32 @@ def test_no_link_in_a_run_is_followed(tmp_path):
     (tmp_path / "runs" / "two" / "study.toml").symlink_to(secret / "study.toml")
     for url in ("/", "/run/one/board", "/run/two/board"):
         assert "secret" not in reply(tmp_path / "runs", url)[2]
+
+
+def test_code_beside_a_run_is_not_run_to_show_it(tmp_path, monkeypatch):
+    make_run(tmp_path / "bundle" / "one", task={"name": "bundle.own:Own", "limit": 5})
+    (tmp_path / "bundle" / "own.py").write_text("import pathlib\npathlib.Path('it-was-run').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    for url, status in (("/run/one/problem?split=id&index=0", 404), ("/run/one/report", 503)):
+        found = reply(tmp_path / "bundle", url)
+        assert found[0] == status and "is code in this folder, which is not run to show it" in unescape(found[2])
+    assert not (tmp_path / "it-was-run").exists()
+
+
+def test_a_task_that_cannot_be_had_is_a_line(tmp_path):
+    make_run(tmp_path / "one", task={"name": "of_nobody:Own", "limit": 5})
+    status, _, text = reply(tmp_path, "/run/one/problem?split=id&index=0")
+    assert status == 404 and "there is no module 'of_nobody'" in unescape(text)
+
+
+def test_folders_may_be_called_anything(tmp_path):
+    """A name need not be UTF-8."""
+    for name in (b"good-\xe9", b"broken-\xe9"):
+        make_run(tmp_path / os.fsdecode(name))
+    (tmp_path / os.fsdecode(b"broken-\xe9") / "study.toml").write_text("title = ")
+    status, _, text = reply(tmp_path, "/")
+    assert status == 200 and "broken-?/study.toml: no valid TOML" in unescape(text)
+    assert reply(tmp_path, "/run/good-%EF%BF%BD/board")[0] == 200
 
 
 SIZE = 3_000_000

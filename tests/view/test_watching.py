@@ -167,6 +167,15 @@ def test_a_run_is_followed_while_it_has_readers_and_a_little_longer(folder, monk
     follows = Follows(folder, 1)
     before = threading.active_count()
 
+    async def returning(watches):
+        """How many watches one sees who is away for a moment again and again, and longer than `LINGER` in all."""
+        found = set()
+        for _ in range(10):
+            with watches.reading(folder) as found_now:
+                found.add(found_now)
+            await asyncio.sleep(0.01)
+        return len(found)
+
     async def use():
         watches = Watches(lambda _: follows)
         with watches.reading(folder) as one, watches.reading(folder) as other:
@@ -179,6 +188,7 @@ def test_a_run_is_followed_while_it_has_readers_and_a_little_longer(folder, monk
             assert not again.closed
         await asyncio.sleep(0.06)
         assert one.closed
+        assert await returning(watches) == 1, "who comes back in time finds the same one each time"
         with watches.reading(folder) as another:
             assert another is not one
             watches.close()

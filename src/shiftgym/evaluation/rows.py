@@ -61,7 +61,9 @@ def read_rows(paths: Sequence[Path]) -> pa.Table:
     tables = []
     for path in paths:
         try:
-            table = pa.json.read_json(path, parse_options=options)
+            # Opened here, since its name need not be UTF-8.
+            with path.open("rb") as file:
+                table = pa.json.read_json(file, parse_options=options)
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{path}: not a results file ({reason}); expected one JSON object a line") from error

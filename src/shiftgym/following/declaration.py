@@ -120,8 +120,7 @@ class Declaration:
         options = {key: value for key, value in self.study["task"].items() if key != "name"}
         splits, seed = self.study["splits"], self.study["data_seed"]
         name, train = self.study["task"]["name"], self.compare.train
-        if ":" in name and comes_with(name, self.folder):
-            raise DataError(f"{self.folder}: task {name!r} is code in this folder, which is not run to show it")
+        check_code(self, self.folder)
         return build_task(name, options=options, splits=splits, seed=seed, train=train)
 
     @property
@@ -221,6 +220,20 @@ class ComparisonDeclaration(Declaration):
         last = self.checkpoints(branch)[-1]["step"]
         unknown = "BASE" if branch == START else "unknown step"
         return "" if not self.axes else f"step {round(fraction * last)}" if last else unknown
+
+
+def check_code(declared: Declaration, within: Path) -> None:
+    """Refuse a run that cannot be shown without running code from a folder.
+
+    Args:
+        within: what came with the run: its own folder, or one in which it lies with others.
+
+    Raises:
+        DataError: its task is code in that folder.
+    """
+    name = declared.study["task"]["name"]
+    if ":" in name and comes_with(name, within):
+        raise DataError(f"{within}: task {name!r} is code in this folder, which is not run to show it")
 
 
 def read_declaration(folder: Path) -> Declaration:

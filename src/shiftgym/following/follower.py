@@ -12,6 +12,7 @@ those of running branches before others; then intervals, the newest ones of the 
 the start.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -116,17 +117,22 @@ class _Following:
         """Titles of branches that have steps which are not shown yet."""
         self._shown: dict[str, float] = {}
         """Title -> when its curve was shown last."""
+        self._had_turn: set[str] = set()
+        """Titles of branches that were read since all had their turn."""
         self._put_head()
 
     def look(self, work: float) -> bool:
         """See `Follower.look`."""
-        until = time.monotonic() + work
         standing = read_standing(self._run)
         alive = is_alive(self._run, standing)
         seen = [branch for branch in self._branches if not branch.is_over]
         for branch in seen:
             with branch.readable():
                 branch.stand(standing, alive)
+        # However long that took: where it takes longer than `work`, something is to be read at every look even so.
+        until = time.monotonic() + work
+        for branch in seen:
+            with branch.readable():
                 if not branch.is_open and time.monotonic() < until:
                     branch.open()
         unread = self._read(seen, until)
@@ -147,10 +153,13 @@ class _Following:
 
     def _read(self, seen: Iterable[Followed], until: float) -> list[Followed]:
         """Read what is new; the branches of which more is to be read at once."""
-        wanted = {id(branch) for branch in seen}
-        queue = [branch for branch in self._to_read if id(branch) in wanted]
-        queue.sort(key=lambda branch: branch.state != "running")
-        for at, branch in enumerate(queue):
+        wanted = {branch.title for branch in seen}
+        queue = [branch for branch in self._to_read if branch.title in wanted]
+        if self._had_turn.issuperset(wanted):
+            self._had_turn.clear()
+        # Where there is no time for all, the others come first at the next look.
+        queue.sort(key=lambda branch: (branch.title in self._had_turn, branch.state != "running"))
+        for branch in queue:
             before = branch.curve, branch.curve.steps
             with branch.readable():
                 branch.read(self._answers)
@@ -158,9 +167,10 @@ class _Following:
                     branch.read(self._answers)
             if (branch.curve, branch.curve.steps) != before:
                 self._fresh.add(branch.title)
+            self._had_turn.add(branch.title)
             if time.monotonic() >= until:
-                return [one for one in queue[: at + 1] if one.more] + queue[at + 1 :]
-        return []
+                break
+        return [branch for branch in queue if branch.more]
 
     def _put_curves(self) -> None:
         now = time.monotonic()
@@ -249,6 +259,6 @@ def whole_board(folder: Path) -> Board:
         DataError: as for `Follower.look`.
     """
     follower = Follower(folder)
-    while follower.look():
+    while follower.look(math.inf):
         pass
     return follower.board

@@ -21,7 +21,6 @@ def head(declared: Declaration, columns: Iterable[str]) -> dict[str, Any]:
         "name": study["name"],
         "title": study["title"],
         "note": declared.note,
-        "folder": declared.folder.resolve().name,
         "kind": declared.kind,
         "noun": declared.noun,
         "nouns": declared.nouns,

@@ -94,8 +94,9 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        self._file: tuple[int, int] | None = None
-        """Device and inode."""
+        self._file: tuple[int, ...] | None = None
+        """Device and inode, and those of its folder with the time of its last entry: a file that was removed may hand
+        its inode on to the one that is written in its place."""
         self._offset = 0
         self._digest = blake2b()
 
@@ -113,10 +114,12 @@ class Lines:
         found = New()
         with file:
             status = os.fstat(file.fileno())
-            if status.st_size < self._offset or not (self._is_last(status) or self._begins_alike(file)):
+            around = path.parent.stat()
+            is_file = (status.st_dev, status.st_ino, around.st_dev, around.st_ino, around.st_mtime_ns)
+            if status.st_size < self._offset or not (self._file == is_file or self._begins_alike(file)):
                 self._offset, self._digest = 0, blake2b()
                 found.anew = True
-            self._file = (status.st_dev, status.st_ino)
+            self._file = is_file
             if status.st_size == self._offset:
                 return found
             file.seek(self._offset)
@@ -129,10 +132,6 @@ class Lines:
         found.more = bool(whole) and self._offset < status.st_size
         found.lines = whole.removesuffix(b"\n").split(b"\n") if whole else []
         return found
-
-    def _is_last(self, status: os.stat_result) -> bool:
-        """Whether it is the file that was read last."""
-        return self._file == (status.st_dev, status.st_ino)
 
     def _begins_alike(self, file: BinaryIO) -> bool:
         """Whether a file begins with what was read before."""
@@ -151,10 +150,11 @@ def parsed(line: bytes) -> dict[str, Any] | None:
         value = from_json(line)
     except ValueError:
         try:
-            value = json.loads(line)
+            # It takes deeper nestings than the other, which are then refused like any that neither takes.
+            text = json.dumps(json.loads(line), ensure_ascii=False)
+            value = from_json(text.encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
-        value = from_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     return value if isinstance(value, dict) else None
 
 

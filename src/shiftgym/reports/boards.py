@@ -11,6 +11,7 @@ from markupsafe import Markup
 from shiftgym.following import episodes
 from shiftgym.following.board import Patch
 from shiftgym.following.follower import whole_board
+from shiftgym.following.lines import finite
 from shiftgym.reports.analysis import Analysis
 
 ROOM = {"success": 1_000_000, "curves": 700_000}
@@ -27,7 +28,7 @@ class Carried(NamedTuple):
 
 def embedded(value: Any) -> Markup:
     """JSON for a script element: no character in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
@@ -71,7 +72,7 @@ def add_episodes(to: Carried, analysis: Analysis, room: int) -> None:
         if room < 0:
             to.left_out["episodes"] += len(group)
             continue
-        entries = dict(episodes.entry(run, record) for record in group)
+        entries = dict(episodes.entry(run, finite(record)) for record in group)
         places = dict.fromkeys((record["split"], record["problem"]["index"]) for record in group)
         fresh = {
             f"{split}|{index}": episodes.problem(run, split, index)

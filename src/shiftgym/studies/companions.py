@@ -121,7 +121,9 @@ class Companions:
     def look(self) -> None:
         """Tell the user what is new of them. To be called about twice a second."""
         for one in self._started:
-            self._introduce(one)
+            # A log that cannot be read now is read later, or never.
+            with suppress(OSError):
+                self._introduce(one)
             self._judge(one)
 
     def meet(self, seconds: float) -> None:
@@ -182,7 +184,7 @@ class Companions:
         if not one.warned and one.process.poll() not in (None, *one.companion.well):
             one.warned = True
             code = one.process.returncode
-            reason = f"it was killed by {signal.Signals(-code).name}" if code < 0 else _cause(one.log)
+            reason = f"it was killed by {_signal(-code)}" if code < 0 else _cause(one.log)
             self._warn(one.companion, reason, one.log)
 
     def _warn(self, companion: Companion, reason: str, log: Path) -> None:
@@ -192,8 +194,16 @@ class Companions:
 
 def _cause(log: Path) -> str:
     """Its last line, which after a failure is its error. It may have printed any amount of anything."""
-    text = cause_in(tail(log, HEAD)).removeprefix("error: ")
+    try:
+        text = cause_in(tail(log, HEAD)).removeprefix("error: ")
+    except OSError as error:
+        text = f"its log cannot be read ({error.strerror})"
     return "".join(sign if sign.isprintable() else " " for sign in text[:LONGEST])
+
+
+def _signal(number: int) -> str:
+    """What a signal is called; those for real-time programs have no names."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -79,10 +79,11 @@ def _hand_over(tracker: Tracker, source: Source, begun: dict[str, Source]) -> bo
     """Tell what is new of one run; whether it has ended."""
     state, tracked = source.state(), source.tracked
     anew, points = source.new()
+    # Where a log was cut back to nothing, its first points come later, and are not to be added to those of before.
+    if anew if tracked.title in begun else points:
+        tracker.begin(tracked)
+        begun[tracked.title] = source
     if points:
-        if anew or tracked.title not in begun:
-            tracker.begin(tracked)
-            begun[tracked.title] = source
         tracker.log(tracked, points)
     if state is not None and tracked.title in begun:
         tracker.end(begun.pop(tracked.title).tracked, state)

@@ -9,7 +9,8 @@ FAULTS = (ShiftgymError, OSError, OverflowError, AttributeError, LookupError, Re
 
 
 def in_a_line(folder: Path, error: BaseException) -> str:
-    """One of `FAULTS` in words."""
-    if isinstance(error, ShiftgymError | OSError):
-        return " ".join(str(error).split())
-    return f"{folder}: not what a run writes ({type(error).__name__}: {' '.join(str(error).split())})"
+    """One of `FAULTS` in words that every encoding of a page can hold; a path may be in another one."""
+    told = " ".join(str(error).split())
+    if not isinstance(error, ShiftgymError | OSError):
+        told = f"{folder}: not what a run writes ({type(error).__name__}: {told})"
+    return told.encode(errors="replace").decode()

@@ -12,7 +12,7 @@ from shiftgym.following.branch import BranchReader
 from shiftgym.following.declaration import ComparisonDeclaration, Declaration, read_declaration
 from shiftgym.following.driver import Standing, is_alive, read_standing
 from shiftgym.following.followed import ENDED
-from shiftgym.following.lines import is_finite
+from shiftgym.following.lines import has_links, is_finite
 from shiftgym.following.page import RunRow, Success
 from shiftgym.layout import BranchFolder, RunFolder, branch_title
 from shiftgym.view.faults import FAULTS, in_a_line
@@ -82,9 +82,11 @@ class Glances:
 
     def _told(self, name: str, run: RunFolder) -> RunRow:
         declared = self._declared.get(run.path, _modified(run.study), lambda: read_declaration(run.path))
-        folders = _folders(declared)
+        every = _folders(declared)
+        # What lies behind a link does not belong to the run.
+        folders = {branch: [one for one in of if not has_links(one.path, run.path)] for branch, of in every.items()}
         ended = {branch: [folder for folder in of if folder.done.is_file()] for branch, of in folders.items()}
-        done, every = (sum(map(len, of.values())) for of in (ended, folders))
+        done, count = (sum(map(len, of.values())) for of in (ended, every))
         last = {branch: ended[branch] for branch in _shown(declared)}
         if isinstance(declared, ComparisonDeclaration):
             last = {branch: checkpoints[-1:] for branch, checkpoints in last.items()}
@@ -95,10 +97,10 @@ class Glances:
         return RunRow(
             name,
             str(declared.study["title"]),
-            "running" if is_alive(run, standing) else _ended(standing, done == every, begun),
+            "running" if is_alive(run, standing) else _ended(standing, done == count, begun),
             datetime.fromtimestamp(began).isoformat(timespec="seconds") if began else None,
             done,
-            every,
+            count,
             [one for one in success if one.split == declared.compare.home],
             [one for one in success if one.split != declared.compare.home],
         )

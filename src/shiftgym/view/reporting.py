@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from shiftgym.errors import DataError
+from shiftgym.following.driver import is_alive, read_standing
 from shiftgym.layout import RunFolder
 from shiftgym.view.folders import leads_out
 
@@ -17,8 +18,8 @@ COMMAND = (sys.executable, "-P", "-m", "shiftgym.view.rendered")
 KEPT = 2
 """So many reports are kept, of a few MB each."""
 
-Version = tuple[tuple[str, int, int], ...]
-"""Files of a run with their size and when they were written."""
+Version = tuple[object, ...]
+"""Files of a run with their size and when they were written, and how its branches stand."""
 
 
 class Reports:
@@ -81,11 +82,14 @@ def _version(folder: Path) -> Version:
     """What a report depends on."""
     run = RunFolder(folder)
     single = (run.study, run.environment, run.results, run.probes, run.episodes, run.verdict)
+    written = [path for name in ("*.jsonl", "done.json") for path in folder.glob(f"branches/*/{name}")]
     found = []
-    for path in (*single, *folder.glob("branches/*/*.jsonl"), *folder.glob("candidates/*/*/*.jsonl")):
+    for path in (*single, *written, *folder.glob("candidates/*/*/*.jsonl")):
         try:
             status = path.stat()
         except OSError:
             continue
         found.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(sorted(found))
+    # Of states.json the states alone: a driver that is alive writes it again every few seconds.
+    standing = read_standing(run)
+    return (*sorted(found), is_alive(run, standing), *sorted(standing.states.items()))

@@ -18,14 +18,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from shiftgym.errors import ConfigError, DataError
+from shiftgym.errors import ConfigError, ShiftgymError
 from shiftgym.following import page
+from shiftgym.following.declaration import check_code, read_declaration
 from shiftgym.following.follower import Follower
 from shiftgym.serving.guard import LONGEST, names_of
 from shiftgym.serving.listening import address, listening
 from shiftgym.view.browser import open_browser
 from shiftgym.view.entrance import REPORT_POLICY, Entrance, SafeHeaders
 from shiftgym.view.events import EventStream
+from shiftgym.view.faults import in_a_line
 from shiftgym.view.folders import Runs
 from shiftgym.view.glances import Glances
 from shiftgym.view.reporting import Reports
@@ -132,18 +134,20 @@ class Pages:
             raise HTTPException(400, "index: give the number of a problem")
         with self.watches.reading(folder) as watch:
             try:
+                await asyncio.to_thread(self._check_code, folder)
                 shown = await watch.problem(request.query_params.get("split", ""), int(index))
-            except DataError as error:
-                raise HTTPException(404, str(error)) from None
+            except (ShiftgymError, OSError) as error:
+                raise HTTPException(404, in_a_line(folder, error)) from None
         return Response(shown, media_type="application/json")
 
     async def report(self, request: Request) -> Response:
         """The whole report of a run as it is now."""
         folder = self._folder(request.path_params["name"])
         try:
+            await asyncio.to_thread(self._check_code, folder)
             text = await self.reports.html(folder)
-        except DataError as error:
-            raise HTTPException(503, str(error)) from None
+        except (ShiftgymError, OSError) as error:
+            raise HTTPException(503, in_a_line(folder, error)) from None
         return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
     def close(self) -> None:
@@ -151,6 +155,10 @@ class Pages:
         self.watches.close()
         self.reports.close()
         self._glances.closed = True
+
+    def _check_code(self, folder: Path) -> None:
+        """Refuse to run what may have come with the runs that are shown."""
+        check_code(read_declaration(folder), self.runs.folder)
 
     def _folder(self, name: str) -> Path:
         folder = self.runs.get(name)

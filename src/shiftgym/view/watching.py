@@ -173,6 +173,8 @@ class Watches:
         self._follow = follow
         self._watches: dict[Path, Watch] = {}
         self._readers: dict[Path, int] = {}
+        self._leaving: dict[Path, asyncio.TimerHandle] = {}
+        """Of watches without a reader: what will close them."""
         self._closed = False
 
     @contextmanager
@@ -182,6 +184,8 @@ class Watches:
             self._watches[folder] = Watch(folder, self._follow)
             self._readers[folder] = 0
         watch = self._watches[folder]
+        if folder in self._leaving:
+            self._leaving.pop(folder).cancel()
         if self._closed:
             watch.close()
         self._readers[folder] += 1
@@ -190,12 +194,11 @@ class Watches:
         finally:
             self._readers[folder] -= 1
             if not self._readers[folder]:
-                asyncio.get_running_loop().call_later(LINGER, self._forget, folder)
+                self._leaving[folder] = asyncio.get_running_loop().call_later(LINGER, self._forget, folder)
 
     def _forget(self, folder: Path) -> None:
-        if self._readers.get(folder) == 0:
-            self._watches.pop(folder).close()
-            del self._readers[folder]
+        self._watches.pop(folder).close()
+        del self._readers[folder], self._leaving[folder]
 
     def close(self) -> None:
         """Let all readers end, those that are still to come too."""

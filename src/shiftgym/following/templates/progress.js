@@ -36,7 +36,7 @@ class Progress {
     const found = all.filter(({ of, label, title }) =>
       (!this.state.value || of.state === this.state.value) && `${label} ${title}`.toLowerCase().includes(text));
     const by = columns.find((column) => column.key === this.#sort.column);
-    if (by) found.sort((a, b) => compare(by.order(a), by.order(b)) * (this.#sort.down ? -1 : 1));
+    if (by) found.sort((a, b) => compare(by.order(a), by.order(b), this.#sort.down));
     const rows = found.flatMap((row) => (row.of.log || row.of.message ? [[row.title, row], [`${row.title} log`, row]] : [[row.title, row]]));
     keepChildren(this.table.tBodies[0], rows, (key) => (key.endsWith(" log") ? this.#makeLog(columns) : element("tr")), (line, row) => {
       if (line.dataset.key.endsWith(" log")) this.#fillLog(line, row);
@@ -141,9 +141,10 @@ class Progress {
   }
 }
 
-// Numbers by size and texts by the alphabet; what is missing comes last.
-const compare = (a, b) => {
+// Numbers by size and texts by the alphabet, upwards or downwards; what is missing comes last.
+const compare = (a, b, down) => {
   if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1;
   if (b === null || b === undefined) return -1;
-  return typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b;
+  const order = typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b;
+  return down ? -order : order;
 };

@@ -208,6 +208,6 @@ class Success {
 }
 
 const told = (point) =>
-  (point ? `${point.y.toFixed(1)}${point.low === null ? "" : ` (${point.low.toFixed(1)} to ${point.high.toFixed(1)})`}` : "");
+  (point ? `${words.tenths(point.y)}${point.low === null ? "" : ` (${words.tenths(point.low)} to ${words.tenths(point.high)})`}` : "");
 
 const primary = (head, split) => head.views.find((view) => view.split === split && view.primary) ?? null;

@@ -1,13 +1,20 @@
 // Numbers and names as a reader sees them.
 
 const words = {
-  // A share from 0 to 1.
-  percent: (share) => (share === null || share === undefined ? "" : `${(100 * share).toFixed(1)} %`),
+  // A number with one decimal. Of two that are as near, the even one is taken, as the tables of a report have it.
+  tenths(value) {
+    const size = Math.abs(value);
+    const text = ((4 * size) % 4 === 1 ? Math.floor(10 * size) / 10 : size).toFixed(1);
+    return value < 0 ? `-${text}` : text;
+  },
 
-  interval: (low, high) => (low === null || high === null ? "" : `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`),
+  // A share from 0 to 1.
+  percent: (share) => (share === null || share === undefined ? "" : `${words.tenths(100 * share)} %`),
+
+  interval: (low, high) => (low === null || high === null ? "" : `${words.tenths(100 * low)} to ${words.tenths(100 * high)} %`),
 
   // A difference in points.
-  signed: (points) => `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`,
+  signed: (points) => `${points < 0 ? "−" : "+"}${words.tenths(Math.abs(points))}`,
 
   // Three significant digits, with a power of ten where plain digits would be long.
   number(value) {
