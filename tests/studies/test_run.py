@@ -32,6 +32,7 @@ from shiftgym.layout import RunFolder
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.load import load_run
 from shiftgym.studies.config import load_study
+from shiftgym.studies.plan import plan
 from shiftgym.studies.run import (
     TOLD,
     Finished,
@@ -216,6 +217,19 @@ def test_resuming_redoes_nothing_that_is_finished(whole: Finished, capsys: pytes
     assert again == whole
     assert {path: path.stat().st_mtime_ns for path in whole.folder.glob("branches/[!f]*/*")} == before
     assert "failing-seed0: running" in capsys.readouterr().out
+
+
+def test_where_nothing_is_left_to_do_a_run_goes_on_saying_where_it_ran(faulty_file: Path, tmp_path: Path) -> None:
+    study, folder = load_study(faulty_file), tmp_path / "run"
+    prepare(folder, study)
+    for branch in plan(study):
+        done = branch.folder(folder).done
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.write_text('{"state": "done", "message": ""}')
+    environment = RunFolder(folder).environment
+    environment.write_text('{"machines": ["another"]}')
+    resume_study(folder, plain=True)
+    assert environment.read_text() == '{"machines": ["another"]}'
 
 
 def test_results_of_the_whole_are_there_only_while_nothing_goes_on(

@@ -200,10 +200,10 @@ def _carry_out(study: Study, run: RunFolder, where: Engine, plain: bool, view: b
         todo = [branch for branch in branches if branch.title not in done]
         # This machine has found the model already.
         ready, machines = get_ready(placed(study, where), run, where, loads=where.elsewhere and _loads(todo))
-        write_text(
-            run.environment,
-            json.dumps({"engine": study.engine} | environment(where, study.placement, machines), indent=1),
-        )
+        # Where nothing is left to do, it goes on saying where the branches ran.
+        if todo or not run.environment.is_file():
+            told = {"engine": study.engine} | environment(where, study.placement, machines)
+            write_text(run.environment, json.dumps(told, indent=1))
         asked = _needs(ready, where)
         # A branch's process needs to know of no other branch, and there may be thousands, sent to each of thousands.
         sent = ready.model_copy(update={"branches": {}})
