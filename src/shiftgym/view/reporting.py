@@ -82,9 +82,9 @@ def _version(folder: Path) -> Version:
     """What a report depends on."""
     run = RunFolder(folder)
     single = (run.study, run.environment, run.results, run.probes, run.episodes, run.verdict)
-    written = [path for name in ("*.jsonl", "done.json") for path in folder.glob(f"branches/*/{name}")]
+    ended = (branch.done for branch in run.begun())
     found = []
-    for path in (*single, *written, *folder.glob("candidates/*/*/*.jsonl")):
+    for path in (*single, *ended, *folder.glob("branches/*/*.jsonl"), *folder.glob("candidates/*/*/*.jsonl")):
         try:
             status = path.stat()
         except OSError:
