@@ -22,7 +22,7 @@ LIMIT ?= 900
 study: $(VENV)/.installed
 	$(BIN)/shiftgym study run points-text --device cpu
 
-# Every experiment of the paper and what goes beyond it, under three hours. Goes on where it was with:
+# Every experiment of the paper and what goes beyond it: four to five hours. Goes on where it was with:
 #   shiftgym study resume runs/paper-...
 paper: $(VENV)/.installed
 	$(BIN)/shiftgym study run paper --device cpu

@@ -19,7 +19,8 @@ from tests.commands import commands
 ROOT = Path(__file__).parents[1]
 PAGES = [
     path.relative_to(ROOT).as_posix()
-    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/**/*.md")))
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "results/*.md")
+    for path in sorted(ROOT.glob(pattern))
 ]
 """Every page, by its path in the repository."""
 
