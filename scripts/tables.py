@@ -15,7 +15,7 @@ import numpy as np
 from shiftgym.reports.analysis import Analysis
 from shiftgym.reports.entries import Entry
 from shiftgym.reports.load import load_run
-from shiftgym.reports.words import percent, signed
+from shiftgym.reports.words import change, percent, signed
 
 
 def main(folder: Path, columns: list[str]) -> None:
@@ -55,10 +55,7 @@ def against(analysis: Analysis, entry: Entry) -> list[Entry]:
 def difference(analysis: Analysis, a: Entry, b: Entry, split: str, decoding: str, measure: str) -> str:
     """A paired difference with its interval."""
     found = analysis.difference(a, b, split, decoding, measure)
-    if found is None:
-        return "n/a"
-    of = found.interval
-    return f"{signed(of.value)} [{signed(of.low)}, {signed(of.high)}]"
+    return "n/a" if found is None else change(found.interval)
 
 
 def by_seed(analysis: Analysis, entry: Entry, split: str) -> list[str]:

@@ -1,10 +1,12 @@
 import os
+import shutil
 
 import pytest
 
 from shiftgym.errors import DataError
 from shiftgym.files import write_text
-from shiftgym.following.lines import Lines, finite, is_finite, last_lines, opened, parsed, read_object, tail
+from shiftgym.following import lines as lines_module
+from shiftgym.following.lines import Lines, New, finite, is_finite, last_lines, opened, parsed, read_object, tail
 
 
 @pytest.fixture
@@ -166,3 +168,17 @@ def test_a_file_that_was_removed_and_written_anew_is_read_anew(path):
     path.write_bytes(b"3\n4\n5\n")
     found = lines.new(path)
     assert found.anew and found.lines == [b"3", b"4", b"5"]
+
+
+def test_a_folder_may_go_while_its_file_is_read(path, monkeypatch):
+    """As that of a try, whose files are published under another name."""
+    path.write_bytes(b"1\n")
+
+    def gone(of):
+        file = opened(of)
+        shutil.rmtree(of.parent, ignore_errors=True)
+        return file
+
+    monkeypatch.setattr(lines_module, "opened", gone)
+    assert Lines().new(path).lines == [b"1"]
+    assert Lines().new(path) == New()

@@ -108,14 +108,15 @@ class Lines:
             limit: about so many bytes are read at most. A line that is longer is read whole; one of more than
                 `LARGEST` bytes, which no run writes, comes in pieces.
         """
+        # Asked first: if its folder changes in between, the file is compared once more at the next look.
+        around = _stamp(path.parent)
         file = opened(path)
         if file is None:
             return New()
         found = New()
         with file:
             status = os.fstat(file.fileno())
-            around = path.parent.stat()
-            is_file = (status.st_dev, status.st_ino, around.st_dev, around.st_ino, around.st_mtime_ns)
+            is_file = (status.st_dev, status.st_ino, *around)
             if status.st_size < self._offset or not (self._file == is_file or self._begins_alike(file)):
                 self._offset, self._digest = 0, blake2b()
                 found.anew = True
@@ -140,6 +141,16 @@ class Lines:
             digest.update(block)
             left -= len(block)
         return not left and digest.digest() == self._digest.digest()
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Device and inode of a folder and the time of its last entry; nothing if it has just gone, as that of a try does
+    when its branch is published."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
